@@ -1,0 +1,1 @@
+"""What a program costs on the target: workloads, timing, cost tables."""

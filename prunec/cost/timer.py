@@ -1,0 +1,46 @@
+"""The protocol by which passes emit, run and time programs without knowing a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from prunec.cost.workload import Workload
+from prunec.ir.program import Program
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Runner(Protocol):
+    """A loaded artifact."""
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Run once; outputs by the program's output names."""
+        ...
+
+
+class Backend(Protocol):
+    """An artifact kind: emits programs, loads artifacts for a workload.
+
+    Attributes:
+        name: as users type it, such as `onnx`.
+        suffixes: file suffixes that choose this backend, such as `(".onnx",)`.
+        runtime: the runtime and its version, for cache keys and reports.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @property
+    def runtime(self) -> str: ...
+
+    def emit(self, program: Program, path: Path) -> None:
+        """Write the artifact at `path` (and any side files beside it), checked and loadable."""
+        ...
+
+    def load(self, path: Path, workload: Workload) -> Runner:
+        """Load an artifact with the workload's thread count set explicitly."""
+        ...

@@ -1,0 +1,214 @@
+"""What passes state about a program: structure, scores, damage, cost and plan. Frozen, plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+Cuts = dict[tuple[str, int], np.ndarray]
+"""What goes from each tensor: (tensor name, dim) to the sorted indices along that dim."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One tensor axis in which every unit of a family occupies positions.
+
+    Attributes:
+        tensor: checkpoint name of the parameter or buffer.
+        dim: the axis that is cut.
+        positions: `[units, positions per unit]`, the indices along `dim` that go with each unit.
+    """
+
+    tensor: str
+    dim: int
+    positions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a family is masked, scored and re-fitted: the contraction that reads its output.
+
+    Attributes:
+        node: name of the contraction node; its first argument is the activation `[..., features]`.
+        weight: the tensor contracted with that activation.
+        dim: the axis of `weight` that is contracted.
+        unit_of: `[features]`, the unit each feature belongs to.
+    """
+
+    node: str
+    weight: str
+    dim: int
+    unit_of: np.ndarray
+
+
+@dataclass(frozen=True)
+class Family:
+    """Units of one kind in one place, such as one layer's neurons.
+
+    Attributes:
+        name: unique in the structure, such as `model.layers.0.mlp.down_proj`.
+        kind: `neuron`, `head` or `kv_group`.
+        units: how many there are.
+        slots: every tensor axis that shrinks with the family.
+        site: where the family's output is read.
+    """
+
+    name: str
+    kind: str
+    units: int
+    slots: tuple[Slot, ...]
+    site: Site
+
+    def cuts(self, removed: np.ndarray) -> Cuts:
+        """The tensor indices that go when the units `removed` go."""
+        cuts: Cuts = {}
+        for slot in self.slots:
+            indices = slot.positions[removed].ravel()
+            key = (slot.tensor, slot.dim)
+            cuts[key] = np.unique(np.concatenate([cuts[key], indices]) if key in cuts else indices)
+        return cuts
+
+
+@dataclass(frozen=True)
+class Sublayer:
+    """One residual branch, `x + f(x)`: what can be bypassed whole.
+
+    Attributes:
+        name: unique in the structure, such as `model.layers.0.mlp`.
+        kind: `attention`, `ffn`, or `block` where one branch holds both.
+        add: name of the residual addition.
+        skip: name of the node `x`.
+        branch: name of the node `f(x)`.
+        families: names of the families inside.
+    """
+
+    name: str
+    kind: str
+    add: str
+    skip: str
+    branch: str
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Something that might have been cut and will not be: what, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Every removable unit of a program, by family, and every removable sublayer."""
+
+    families: tuple[Family, ...]
+    sublayers: tuple[Sublayer, ...]
+    pins: tuple[Pin, ...] = ()
+
+    def family(self, name: str) -> Family:
+        """The family called `name`."""
+        return next(family for family in self.families if family.name == name)
+
+    def sublayer_of(self, family: str) -> Sublayer | None:
+        """The sublayer that holds `family`, if one does."""
+        return next((sublayer for sublayer in self.sublayers if family in sublayer.families), None)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One criterion's importance of every unit: higher means keep. Comparable within a family.
+
+    Attributes:
+        criterion: its text form, with settings, such as `sensitivity`.
+        data_hash: hash of the calibration text, empty for criteria that read none.
+        units: per family name, `[units]`.
+    """
+
+    criterion: str
+    data_hash: str
+    units: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Measured loss increase of removals, one place at a time.
+
+    Attributes:
+        objective: what the loss is, such as `KL divergence to the dense model, nats per token`.
+        families: per family name, the increase when the lowest-scored `k` units go: `(k, increase)`
+            pairs, `k` ascending, starting at `(0, 0.0)`.
+        sublayers: per sublayer name, the increase when it is bypassed.
+    """
+
+    objective: str
+    families: Mapping[str, tuple[tuple[int, float], ...]]
+    sublayers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """What a program costs by what is kept: a constant, plus a table per family.
+
+    Attributes:
+        unit: `ms`, `parameters` or `bytes`.
+        constant: cost of what no plan can remove (the floor).
+        families: per family name, `(units kept, cost of its sublayer)` pairs, ascending from 1 unit.
+        scale: factor on the tables that makes the dense prediction equal the dense measurement.
+    """
+
+    unit: str
+    constant: float
+    families: Mapping[str, tuple[tuple[int, float], ...]]
+    scale: float = 1.0
+
+    def family(self, name: str, kept: int) -> float:
+        """Cost of the sublayer around family `name` with `kept` units, interpolated between sizes."""
+        sizes, costs = zip(*self.families[name], strict=True)
+        return self.scale * float(np.interp(kept, sizes, costs))
+
+    def predict(self, structure: Structure, plan: Plan) -> float:
+        """Cost of the program after `plan`."""
+        dropped = {name for item in structure.sublayers if item.name in plan.sublayers for name in item.families}
+        total = self.constant
+        for family in structure.families:
+            if family.name in self.families and family.name not in dropped:
+                total += self.family(family.name, family.units - len(plan.units.get(family.name, ())))
+        return total
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes.
+
+    Attributes:
+        units: per family name, the unit indices that go, ascending.
+        sublayers: names of the sublayers that are bypassed.
+        predicted_cost: by the cost model of the search, in its unit.
+        predicted_damage: summed measured damage, in the objective's unit.
+        tensors: new values that recovery gave surviving tensors (sliced shapes), by name.
+    """
+
+    units: Mapping[str, tuple[int, ...]]
+    sublayers: tuple[str, ...] = ()
+    predicted_cost: float | None = None
+    predicted_damage: float | None = None
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def is_empty(self) -> bool:
+        """Whether the plan removes nothing."""
+        return not self.sublayers and not any(self.units.values())
+
+    def cuts(self, structure: Structure) -> Cuts:
+        """The tensor indices that go with the removed units, outside bypassed sublayers."""
+        dropped = {name for item in structure.sublayers if item.name in self.sublayers for name in item.families}
+        cuts: Cuts = {}
+        for name, removed in self.units.items():
+            if name in dropped or not removed:
+                continue
+            for key, indices in structure.family(name).cuts(np.asarray(removed)).items():
+                cuts[key] = np.unique(np.concatenate([cuts[key], indices])) if key in cuts else indices
+        return cuts

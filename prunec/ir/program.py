@@ -1,0 +1,119 @@
+"""The traced model: an ATen-level graph with named inputs, named outputs and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, fx
+
+
+@dataclass(frozen=True)
+class Input:
+    """One graph input. `axes` names the dynamic axes, as in `{0: "batch", 1: "sequence"}`."""
+
+    name: str
+    dtype: torch.dtype
+    axes: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a program came from: enough for a report to name it and for a cache to tell two apart."""
+
+    source: str
+    model_class: str
+    task: str
+    config: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A traced model.
+
+    Attributes:
+        module: the graph. Placeholders are the inputs, in the order of `inputs`; parameters and
+            buffers are `get_attr` nodes under their checkpoint names; every call is an ATen
+            operator or symbolic-integer arithmetic; the output node holds a flat tuple.
+        inputs: the graph inputs.
+        outputs: a name per graph output.
+        example: one tensor per input; every dynamic axis has a size of at least 2.
+        provenance: where it came from.
+    """
+
+    module: fx.GraphModule
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    example: Mapping[str, Tensor]
+    provenance: Provenance
+
+    @property
+    def graph(self) -> fx.Graph:
+        """The graph of `module`."""
+        return self.module.graph
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run the program; `inputs` may hold more than the program takes."""
+        values = self.module(*(inputs[item.name] for item in self.inputs))
+        return dict(zip(self.outputs, values, strict=True))
+
+    def tensor(self, name: str) -> Tensor:
+        """The parameter or buffer called `name`."""
+        value: object = self.module
+        for part in name.split("."):
+            value = getattr(value, part)
+        assert isinstance(value, Tensor)
+        return value
+
+    def tensor_names(self) -> Iterator[str]:
+        """The parameters and buffers that the graph reads, each once, in graph order."""
+        seen: set[str] = set()
+        for node in self.graph.nodes:
+            if node.op == "get_attr" and node.target not in seen:
+                seen.add(node.target)
+                yield node.target
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The parameters and buffers that the graph reads, by name."""
+        return {name: self.tensor(name) for name in self.tensor_names()}
+
+    def parameter_count(self) -> int:
+        """Elements in the floating-point tensors that the graph reads; tied tensors count once."""
+        distinct = {tensor.data_ptr() or id(tensor): tensor for tensor in self.tensors().values()}
+        return sum(tensor.numel() for tensor in distinct.values() if tensor.is_floating_point())
+
+    def size_bytes(self) -> int:
+        """Bytes of the tensors that the graph reads; tied tensors count once."""
+        distinct = {tensor.data_ptr() or id(tensor): tensor for tensor in self.tensors().values()}
+        return sum(tensor.numel() * tensor.element_size() for tensor in distinct.values())
+
+    def text(self) -> str:
+        """The program as text: stable from run to run, weights as shapes only."""
+        from prunec.ir.text import to_text
+
+        return to_text(self)
+
+    def fingerprint(self) -> str:
+        """A hash of the graph, the tensor shapes and the tensors' identities: it changes when any of them does."""
+        digest = hashlib.sha256(self.text().encode())
+        for name, tensor in self.tensors().items():
+            digest.update(f"{name}:{id(tensor)}:{tensor._version}".encode())
+        return digest.hexdigest()[:16]
+
+    def with_module(self, module: fx.GraphModule) -> Program:
+        """This program with another graph: same inputs, outputs and provenance."""
+        return replace(self, module=module)
+
+
+def build_module(graph: fx.Graph, tensors: Mapping[str, Tensor]) -> fx.GraphModule:
+    """A `GraphModule` over `graph` whose `get_attr` nodes read `tensors`; unread tensors are left out.
+
+    A parameter that the original registers as `nn.Parameter` stays one, so that tracing the module
+    again keeps its name.
+    """
+    read = {node.target: tensors[node.target] for node in graph.nodes if node.op == "get_attr"}
+    module = fx.GraphModule(read, graph)
+    module.eval()
+    return module
