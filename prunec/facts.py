@@ -32,13 +32,15 @@ class Site:
     """Where a family is masked, scored and re-fitted: the contraction that reads its output.
 
     Attributes:
-        node: name of the contraction node; its first argument is the activation `[..., features]`.
+        node: name of the contraction node.
+        argument: which of its arguments is the activation `[..., features]`.
         weight: the tensor contracted with that activation.
         dim: the axis of `weight` that is contracted.
         unit_of: `[features]`, the unit each feature belongs to.
     """
 
     node: str
+    argument: int
     weight: str
     dim: int
     unit_of: np.ndarray

@@ -1,0 +1,1 @@
+"""Analysis passes: each adds facts and leaves the program alone."""

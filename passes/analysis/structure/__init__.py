@@ -1,0 +1,40 @@
+"""`structure`: what can be removed from a program, found by label flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from prunec.facts import Pin, Structure
+from prunec.ir.labels import run_flow
+from prunec.ir.program import Program
+from prunec.passbase import Context, Facts, Pass, PassResult
+
+from .groups import Groups
+from .sublayers import find_sublayers
+from .units import find_families
+
+
+@dataclass(frozen=True)
+class StructurePass(Pass):
+    """Discover neurons, heads, KV groups and sublayers.
+
+    Labels that must go together are connected components; attention operators say which components
+    make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and
+    weights are not read.
+    """
+
+    name: ClassVar[str] = "structure"
+    gives: ClassVar[tuple[type, ...]] = (Structure,)
+
+    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
+        """Give the structure; say what has no rule."""
+        flow = run_flow(program)
+        groups = Groups(flow)
+        families, pins = find_families(groups)
+        sublayers = find_sublayers(program, groups, families)
+        for node in flow.ledger.unruled:
+            pins.append(Pin(node.name, f"{node.target} is not understood here: what it touches stays"))
+        units = sum(family.units for family in families)
+        log = f"{units} units in {len(families)} families, {len(sublayers)} sublayers, {len(pins)} pins"
+        return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins)),), log)

@@ -1,0 +1,87 @@
+"""Families of units: groups of labels that occupy the same tensor axes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from prunec.facts import Family, Pin, Site, Slot
+from prunec.ir.labels.ledger import Contraction
+
+from .groups import Groups
+
+Placement = dict[tuple[str, int], np.ndarray]
+"""Where one group lies: (tensor, dim) to the indices it occupies."""
+
+
+def find_families(groups: Groups) -> tuple[list[Family], list[Pin]]:
+    """Every family of heads, KV groups and neurons, in graph order, and what was left out and why."""
+    heads = _attention_groups(groups)
+    neurons = groups.removable(groups.element)
+    neurons[groups.element[groups.attended]] = False
+    families: list[Family] = []
+    pins: list[Pin] = []
+    for partition, wanted in ((groups.head, heads), (groups.element, neurons)):
+        for placements in _by_signature(groups, partition, wanted).values():
+            found = _family(groups, partition, placements)
+            if isinstance(found, Family):
+                families.append(found)
+            elif found is not None:
+                pins.append(found)
+    order = {item.node.name: index for index, item in enumerate(groups.flow.ledger.contractions)}
+    return sorted(families, key=lambda family: order[family.site.node]), pins
+
+
+def _attention_groups(groups: Groups) -> np.ndarray:
+    attended = np.zeros(int(groups.head.max(initial=-1)) + 1, dtype=bool)
+    attended[groups.head[groups.attended]] = True
+    return attended & groups.removable(groups.head)
+
+
+def _by_signature(
+    groups: Groups, partition: np.ndarray, wanted: np.ndarray
+) -> dict[tuple[tuple[str, int, int], ...], dict[int, Placement]]:
+    """The wanted groups that lie in at least two tensor axes, by the axes and the room they take there."""
+    placements: dict[int, Placement] = defaultdict(dict)
+    for name, axes in groups.flow.tensors.items():
+        for dim, labels in enumerate(axes):
+            ids = partition[labels.numpy()]
+            order = np.argsort(ids, kind="stable")
+            bounds = np.flatnonzero(np.diff(ids[order])) + 1
+            for positions in np.split(order, bounds):
+                if len(positions) and wanted[ids[positions[0]]]:
+                    placements[int(ids[positions[0]])][name, dim] = np.sort(positions)
+    families: dict[tuple[tuple[str, int, int], ...], dict[int, Placement]] = defaultdict(dict)
+    for group, placement in placements.items():
+        if len(placement) > 1:
+            families[tuple((*key, len(where)) for key, where in placement.items())][group] = placement
+    return families
+
+
+def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placement]) -> Family | Pin | None:
+    ids = sorted(placements, key=lambda group: next(iter(placements[group].values()))[0])
+    if len(ids) < 2:
+        return None
+    unit = np.full(int(partition.max()) + 1, -1)
+    unit[ids] = np.arange(len(ids))
+    sites = [item for item in groups.flow.ledger.contractions if (unit[partition[item.labels]] >= 0).any()]
+    first = next(iter(placements[ids[0]]))
+    if len(sites) != 1:
+        return Pin(f"{first[0]}, axis {first[1]}", f"{len(ids)} units are read by {len(sites)} products, not by one")
+    slots = tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
+    site = _site(sites[0], unit[partition[sites[0].labels]])
+    name = site.weight.removesuffix(".weight")
+    return Family(name, _kind(groups, partition, ids), len(ids), slots, site)
+
+
+def _site(contraction: Contraction, unit_of: np.ndarray) -> Site:
+    return Site(contraction.node.name, contraction.activation, contraction.weight, contraction.dim, unit_of)
+
+
+def _kind(groups: Groups, partition: np.ndarray, ids: list[int]) -> str:
+    """A unit without attention is a neuron; one with several query heads is a KV group."""
+    if partition is groups.element:
+        return "neuron"
+    counts = [int((partition[attention.roles["v"][:, 0]] == ids[0]).sum()) for attention in groups.flow.ledger.attentions]
+    return "kv_group" if max(counts) > 1 else "head"

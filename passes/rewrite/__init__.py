@@ -1,0 +1,1 @@
+"""Rewrite passes: each returns a new program."""

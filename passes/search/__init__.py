@@ -1,0 +1,1 @@
+"""Search passes: each turns facts and a budget into a plan."""

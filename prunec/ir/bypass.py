@@ -1,0 +1,36 @@
+"""Bypassing residual branches: `x + f(x)` becomes `x`, and what only `f` needed is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import fx
+
+from prunec.ir.program import Program, build_module
+
+
+def bypass(program: Program, additions: Iterable[tuple[str, str]]) -> Program:
+    """Replace each addition by its skip operand and remove dead code.
+
+    Args:
+        program: what to rewrite; it is left alone.
+        additions: (name of the addition, name of the skip node) pairs.
+    """
+    skips = dict(additions)
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    names = {node.name: node for node in program.graph.nodes}
+    for node in program.graph.nodes:
+        if node.name in skips:
+            copies[node] = copies[names[skips[node.name]]]
+        else:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    remove_dead_code(graph)
+    return program.with_module(build_module(graph, program.tensors()))
+
+
+def remove_dead_code(graph: fx.Graph) -> None:
+    """Erase every call and tensor that no output needs; inputs stay."""
+    for node in reversed(graph.nodes):
+        if node.op in ("call_function", "get_attr") and not node.users:
+            graph.erase_node(node)

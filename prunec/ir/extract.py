@@ -1,0 +1,60 @@
+"""Cutting a piece of a program out as a program of its own, for one input shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, fx
+
+from prunec.ir.execute import evaluate, input_values
+from prunec.ir.program import Input, Program, build_module
+
+
+def extract(program: Program, source: str, result: str, inputs: Mapping[str, Tensor]) -> Program:
+    """The calls between two nodes as a program, specialised to the shapes of `inputs`.
+
+    Its inputs are `source` and every tensor that the calls read besides (masks, rotary tables), each
+    with the value it has when the whole program runs on `inputs`; sizes become literals; its output
+    is `result`. Tensors keep their names.
+    """
+    names = {node.name: node for node in program.graph.nodes}
+    start, end = names[source], names[result]
+    inside = _between(program.graph, start, end)
+    reads = dict.fromkeys([start, *(read for node in inside for read in node.all_input_nodes if read not in inside)])
+    boundary = [node for node in reads if node.op != "get_attr"]
+    values = evaluate(program, input_values(program, inputs), boundary)
+    graph = fx.Graph()
+    copies: dict[fx.Node, Any] = {}
+    example: dict[str, Tensor] = {}
+    for node in boundary:
+        value = values[node]
+        if isinstance(value, Tensor):
+            copies[node] = graph.placeholder(node.name)
+            example[node.name] = value.detach().contiguous()
+        else:
+            copies[node] = value
+    for node in program.graph.nodes:
+        if node in inside or (node.op == "get_attr" and any(user in inside for user in node.users)):
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output((copies[end],))
+    piece = program.with_module(build_module(graph, program.tensors()))
+    items = tuple(Input(name, value.dtype, {}) for name, value in example.items())
+    return replace(piece, inputs=items, outputs=(end.name,), example=example)
+
+
+def _between(graph: fx.Graph, start: fx.Node, end: fx.Node) -> set[fx.Node]:
+    """Calls computed from `start` that `end` needs."""
+    after: set[fx.Node] = set()
+    for node in graph.nodes:
+        if any(read is start or read in after for read in node.all_input_nodes):
+            after.add(node)
+    inside: set[fx.Node] = set()
+    stack = [end]
+    while stack:
+        node = stack.pop()
+        if node in after and node not in inside:
+            inside.add(node)
+            stack.extend(node.all_input_nodes)
+    return inside

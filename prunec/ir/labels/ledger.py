@@ -1,0 +1,87 @@
+"""The book that rules write into: labels, and what ties them together or down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A product of an activation with a weight.
+
+    Attributes:
+        node: the call; its activation is `node.args[activation]`.
+        weight: name of the contracted tensor, `dim` its contracted axis.
+        labels: `[features]` of the activation along the contracted axis.
+    """
+
+    node: fx.Node
+    activation: int
+    weight: str
+    dim: int
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class AttentionHeads:
+    """The labels of one attention operation by head: arrays `[heads, size]` for query, key, value and any bias."""
+
+    node: fx.Node
+    roles: dict[str, np.ndarray]
+
+
+@dataclass
+class Ledger:
+    """Everything label flow learns, as flat arrays.
+
+    Attributes:
+        tied: pairs of labels that go together.
+        repeated: (wide, narrow) pairs: a narrow label stands for several wide ones (broadcasting
+            along a labelled axis), and goes when, and only when, all of them go.
+        reduced: sets of labels that one sum runs over: all of a set goes, or none.
+        pinned: label to why it stays.
+        unruled: nodes whose operator has no rule.
+    """
+
+    size: int = 0
+    tied: list[np.ndarray] = field(default_factory=list)
+    repeated: list[np.ndarray] = field(default_factory=list)
+    reduced: list[np.ndarray] = field(default_factory=list)
+    pins: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    unruled: list[fx.Node] = field(default_factory=list)
+    contractions: list[Contraction] = field(default_factory=list)
+    attentions: list[AttentionHeads] = field(default_factory=list)
+
+    def fresh(self, count: int) -> Tensor:
+        """`count` labels never used before."""
+        labels = torch.arange(self.size, self.size + count)
+        self.size += count
+        return labels
+
+    def tie(self, first: Tensor, second: Tensor) -> None:
+        """Labels at equal places of two planes (which must broadcast) go together."""
+        self.tied.append(_pairs(first, second))
+
+    def repeat(self, wide: Tensor, narrow: Tensor) -> None:
+        """Labels of `narrow` stand for all the labels of `wide` that they are broadcast against."""
+        self.repeated.append(_pairs(wide, narrow))
+
+    def pin(self, plane: Tensor, why: str) -> None:
+        """The labels of `plane` stay."""
+        self.pins.append((np.unique(plane.numpy()), why))
+
+    def reduce(self, plane: Tensor, axes: list[int]) -> None:
+        """A sum runs over `axes` of `plane`: the labels that share the other axes stand or fall together."""
+        moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
+        sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
+        self.reduced.append(np.unique(sets, axis=0))
+
+
+def _pairs(first: Tensor, second: Tensor) -> np.ndarray:
+    first, second = torch.broadcast_tensors(first, second)
+    pairs = np.stack([first.reshape(-1).numpy(), second.reshape(-1).numpy()], axis=1)
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)

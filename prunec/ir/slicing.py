@@ -1,0 +1,69 @@
+"""Physical removal: tensors sliced, and every shape literal re-derived from the labels that survive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from prunec.errors import PassError
+from prunec.ir.labels.flow import LabelFlow, run_flow
+from prunec.ir.literals import LITERALS
+from prunec.ir.program import Program, build_module
+from prunec.ir.survivors import Survivors
+from prunec.ir.text import node_text
+
+Cuts = dict[tuple[str, int], np.ndarray]
+
+
+def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -> Program:
+    """Remove tensor indices and adapt the graph to what is left.
+
+    Args:
+        program: what to cut; it is left alone.
+        cuts: (tensor name, dim) to the indices that go. The cuts must be whole units: everything
+            tied to an index must be named too.
+        flow: label flow of `program`, where there is one already.
+
+    Raises:
+        PassError: the cuts leave a ragged tensor, or empty one axis; the node is named.
+    """
+    flow = flow or run_flow(program)
+    survivors = Survivors(flow, flow.removed(cuts))
+    tensors = {name: _slice(survivors, name, tensor) for name, tensor in program.tensors().items()}
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    for node in program.graph.nodes:
+        copy = copies[node] = graph.node_copy(node, copies.__getitem__)
+        rederive = LITERALS.get(getattr(node.target, "overloadpacket", None))
+        if rederive is None:
+            continue
+        try:
+            args, kwargs = rederive(node, survivors)
+        except ValueError as error:
+            raise PassError(f"cannot cut {node_text(node)}: {error}", "remove whole units of one family") from error
+        copy.args, copy.kwargs = fx.node.map_arg((tuple(args), kwargs), copies.__getitem__)
+    graph.lint()
+    return program.with_module(build_module(graph, tensors))
+
+
+def _slice(survivors: Survivors, name: str, tensor: Tensor) -> Tensor:
+    for dim, labels in enumerate(survivors.flow.tensors[name]):
+        gone = survivors.gone[labels.numpy()]
+        if gone.all():
+            raise PassError(f"nothing would be left of {name} along axis {dim}", "bypass its sublayer instead")
+        if gone.any():
+            kept = torch.from_numpy(np.flatnonzero(~gone)).to(tensor.device)
+            tensor = _like(tensor, tensor.index_select(dim, kept))
+    return tensor
+
+
+def _like(original: Tensor, values: Tensor) -> Tensor:
+    if isinstance(original, torch.nn.Parameter):
+        return torch.nn.Parameter(values.detach(), requires_grad=original.requires_grad)
+    return values
+
+
+__all__: list[Any] = ["Cuts", "slice_program"]

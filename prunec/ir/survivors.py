@@ -1,0 +1,60 @@
+"""How much of each value is left after labels have gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import fx
+
+from prunec.ir.labels.flow import LabelFlow
+from prunec.ir.labels.value import Labelled
+
+
+class Survivors:
+    """Counts what survives along the axes of a flow's values.
+
+    Args:
+        flow: the label flow of the program that is cut.
+        gone: bool by label.
+    """
+
+    def __init__(self, flow: LabelFlow, gone: np.ndarray) -> None:
+        self.flow = flow
+        self.gone = gone
+        self._lost = torch.from_numpy(gone)
+
+    def alive(self, node: fx.Node, axis: int, result: int | None = None) -> np.ndarray:
+        """Which indices along `axis` of a node's value survive: bool `[size]`.
+
+        Args:
+            node: a node of the program before the cut.
+            axis: the axis, negative from the end.
+            result: which result of a node with several.
+
+        Raises:
+            ValueError: what is left is not a block, such as other dims gone in each head.
+        """
+        value = self.flow.values[node]
+        value = value if result is None else value[result]
+        assert isinstance(value, Labelled)
+        axis %= value.meta.dim()
+        alive = np.ones(value.shape[axis], dtype=bool)
+        for plane in value.planes:
+            left = ~self._lost[plane]
+            if bool(left.all()):
+                continue
+            along = [left.movedim(dim, 0).reshape(size, -1).any(dim=1) for dim, size in enumerate(left.shape)]
+            if int(left.sum()) != int(np.prod([int(line.sum()) for line in along])):
+                raise ValueError(f"what is left of shape {list(left.shape)} is ragged")
+            alive &= along[axis].numpy()
+        return alive
+
+    def count(self, node: fx.Node, axis: int, result: int | None = None) -> int:
+        """How many indices along `axis` survive."""
+        return int(self.alive(node, axis, result).sum())
+
+    def touches(self, node: fx.Node) -> bool:
+        """Whether anything of a node's value goes."""
+        value = self.flow.values[node]
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return any(bool(self._lost[plane].any()) for item in values if isinstance(item, Labelled) for plane in item.planes)
