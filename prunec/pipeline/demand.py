@@ -30,7 +30,9 @@ def check_needs(steps: Iterable[Pass], have: Set[type], givers: Givers) -> None:
     known = set(have)
     for step in steps:
         for pre in [*demanded(step, known, givers), step]:
-            known = (known & set(pre.keeps) if pre.rewrites else known) | set(pre.gives)
+            if pre.rewrites:
+                known = {kind for kind in known if issubclass(kind, pre.keeps)}
+            known |= set(pre.gives)
 
 
 def _demanded(step: Pass, have: set[type], givers: Givers, path: tuple[type[Pass], ...]) -> list[Pass]:

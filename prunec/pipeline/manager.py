@@ -103,6 +103,9 @@ class _Step:
     values: Values = field(default_factory=dict)
     supplied: bool = False
 
+    def __post_init__(self) -> None:
+        self.text = pass_text(self.work)
+
 
 @dataclass
 class _Run:
@@ -132,12 +135,19 @@ class _Run:
                 return position
         self._check_needs(step.work)
         step.program, step.values = self.program, dict(self.values)
-        result = self._execute(step.work)
-        again = self._again(position, result)
-        if again is None or self.round == self.max_rounds:
-            return position + 1
-        self._rewind(again, result)
-        return again
+        result = self._execute(step.work, step.text)
+        return self._next(position, result)
+
+    def _next(self, position: int, result: PassResult) -> int:
+        """Where to go on from after the pass at `position`: after it, unless its result says otherwise."""
+        if result.again_from is not None:
+            again = self._place(result.again_from, position, range(position - 1, -1, -1), "before")
+            if self.round < self.max_rounds:
+                self._rewind(again, result)
+                return again
+        if result.skip_to is not None:
+            return self._place(result.skip_to, position, range(position + 1, len(self.steps)), "after")
+        return position + 1
 
     def _check_needs(self, work: Pass) -> None:
         for need in work.needs:
@@ -147,16 +157,15 @@ class _Run:
                     "look in the log of the passes before it for why",
                 )
 
-    def _execute(self, work: Pass) -> PassResult:
+    def _execute(self, work: Pass, text: str) -> PassResult:
         """Run one pass, hold it to its contract and take over what it made."""
         if work.rewrites:
             self.dump.before(work.name, self.program)
         started = time.perf_counter()
         with PeakMemory() as memory:
-            result = _call(work, self.program, Facts(self.values), self.context)
+            result = _call(work, text, self.program, Facts(self.values), self.context)
         seconds = time.perf_counter() - started
         rewrote = self._accept(work, result)
-        text = pass_text(work)
         self.stages.append(Stage(work.name, text, seconds, memory.peak_bytes, result.log, rewrote, self.round))
         self.dump.after(work.name, self.program)
         return result
@@ -170,21 +179,17 @@ class _Run:
         if rewrote:
             _verify_after(work, result.program)
             self.program, self.fingerprint = result.program, result.program.fingerprint()
-            self.values = {kind: value for kind, value in self.values.items() if kind in work.keeps}
+            self.values = {kind: value for kind, value in self.values.items() if issubclass(kind, work.keeps)}
         self.values |= {type(fact): fact for fact in result.facts}
         return rewrote
 
-    def _again(self, position: int, result: PassResult) -> int | None:
-        """The place from which `result` wants the pipeline to run again."""
-        if result.again_from is None:
-            return None
-        places = [place for place in range(position) if self.steps[place].work.name == result.again_from]
-        if not places:
-            raise PassError(
-                f"pass `{self.steps[position].work.name}` wants to go back to `{result.again_from}`",
-                f"put `{result.again_from}` before it",
-            )
-        return places[-1]
+    def _place(self, name: str, position: int, places: range, side: str) -> int:
+        """The first of `places` where a pass called `name` stands, which the pass at `position` asks for."""
+        for place in places:
+            if self.steps[place].work.name == name:
+                return place
+        asking = self.steps[position].work.name
+        raise PassError(f"pass `{asking}` wants to go on from `{name}`", f"put `{name}` {side} it")
 
     def _rewind(self, place: int, result: PassResult) -> None:
         """Go back to how things were at `place`, keeping what `result` found out."""
@@ -197,13 +202,13 @@ class _Run:
         self.values = step.values | {type(fact): fact for fact in result.facts}
 
 
-def _call(work: Pass, program: Program, facts: Facts, context: Context) -> PassResult:
+def _call(work: Pass, text: str, program: Program, facts: Facts, context: Context) -> PassResult:
     """Run `work`, letting it read what it declared, and say which pass an error came from."""
     try:
         with facts.reading(frozenset((*work.needs, *work.reads, *work.gives))):
             return work.run(program, facts, context)
     except PrunecError as error:
-        error.add_note(f"in pass `{pass_text(work)}`")
+        error.add_note(f"in pass `{text}`")
         raise
     except Exception as error:
         raise PassError(f"pass `{work.name}` failed: {type(error).__name__}: {error}") from error

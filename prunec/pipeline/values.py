@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -127,11 +128,12 @@ _CODECS: dict[object, tuple[Callable[[str], object], Callable[[Any], str]]] = {
     int: (_read_int, lambda value: str(int(value))),
     float: (_read_float, lambda value: repr(float(value))),
     bool: (_read_bool, lambda value: str(bool(value)).lower()),
+    Path: (Path, str),
 }
 
 
 def _unspeakable(kind: object) -> PassError:
     return PassError(
         f"an option of type {kind} has no text form",
-        "use str, int, float, bool, Literal, a tuple of those, or any of these or None",
+        "use str, int, float, bool, Path, Literal, a tuple of those, or any of these or None",
     )
