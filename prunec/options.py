@@ -1,0 +1,250 @@
+"""What a user asks for: one budget, the settings of a compile and where the artifact goes, read and checked."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from prunec.errors import InputError
+
+BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes"]
+Recovery = ("none", "bias", "lsq")
+
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([^\d\s.]*)", re.IGNORECASE)
+_LATENCY_UNITS = {"us": "0.001", "µs": "0.001", "ms": "1", "s": "1000"}
+_COUNT_UNITS = {"": "1", "k": "1e3", "m": "1e6", "b": "1e9", "g": "1e9"}
+_SIZE_UNITS = {
+    **{"b": "1", "kb": "1e3", "mb": "1e6", "gb": "1e9", "tb": "1e12"},
+    **{"kib": str(2**10), "mib": str(2**20), "gib": str(2**30), "tib": str(2**40)},
+}
+_SPEEDUP_UNITS = {"": "1", "x": "1", "\N{MULTIPLICATION SIGN}": "1"}
+_ASKING = "--budget-latency 20ms, --speedup 2, --budget-params 80M, --budget-size 200MB"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The one upper bound a compile must hold.
+
+    Attributes:
+        kind: `latency_ms`, `speedup`, `parameters` or `bytes`.
+        value: in the unit that `kind` says; a speedup is a factor over the dense model.
+    """
+
+    kind: BudgetKind
+    value: float
+
+    def __str__(self) -> str:
+        if self.kind == "latency_ms":
+            return f"{self.value:g} ms"
+        return f"{self.value:g}x" if self.kind == "speedup" else f"{self.value:,.0f} {self.kind}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of a compile besides the model and the output.
+
+    Attributes:
+        budget: what must hold.
+        task: the task of the model; None infers it.
+        calibration: a text file, a JSON-lines file or a folder of them; None uses the built-in text.
+        importance: name of a criterion; None uses the default one.
+        recover: `none`, `bias` or `lsq`.
+        workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
+        threads: of the runtime; None uses every processor this process may use.
+        passes: pipeline text instead of the default pipeline.
+        dump_ir: folder for the program before and after every pass.
+        seed: for everything drawn at random.
+        force: whether an existing output may be replaced.
+        trust_remote_code: whether code inside the model folder may run.
+        cache: folder for measurements that outlive the run; None is the user's cache folder.
+    """
+
+    budget: Budget
+    task: str | None = None
+    calibration: Path | None = None
+    importance: str | None = None
+    recover: str = "lsq"
+    workload: str | None = None
+    threads: int | None = None
+    passes: str | None = None
+    dump_ir: Path | None = None
+    seed: int = 0
+    force: bool = False
+    trust_remote_code: bool = False
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.recover not in Recovery:
+            raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"{self.threads} threads are not a positive number", "give 1 or more")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} is negative", "give 0 or more")
+
+    def settings(self) -> dict[str, object]:
+        """Every option as plain data, for the report."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: str(value) if isinstance(value, (Path, Budget)) else value for name, value in values.items()}
+
+
+def parse_latency(value: str | float) -> float:
+    """Milliseconds in `20ms`, `0.5s` or `800us`; a bare number counts as milliseconds, bare text does not.
+
+    Raises:
+        InputError: not a positive number with one of these units.
+    """
+    return _parse(value, _LATENCY_UNITS, "latency", "write it with its unit, such as 20ms, 0.5s or 800us")
+
+
+def parse_count(value: str | float) -> float:
+    """A whole number of parameters in `80M`, `1.2B` or `80000000`.
+
+    Raises:
+        InputError: not a number with one of these suffixes, or less than 1.
+    """
+    fix = "write a whole number of parameters, such as 80M, 1.2B or 80000000"
+    return _whole(_parse(value, _COUNT_UNITS, "number of parameters", fix), value, fix)
+
+
+def parse_size(value: str | float) -> float:
+    """A whole number of bytes in `200MB` (1000²) or `1GiB` (1024³); a bare number counts as bytes, bare text does not.
+
+    Raises:
+        InputError: not a number with one of these units, or less than 1 byte.
+    """
+    fix = "write it with its unit, such as 200MB, 1.5GB or 1GiB"
+    return _whole(_parse(value, _SIZE_UNITS, "size", fix), value, fix)
+
+
+def parse_speedup(value: str | float) -> float:
+    """The factor in `2`, `2x` or `1.5x`.
+
+    Raises:
+        InputError: not a number, or not above 1.
+    """
+    fix = "write a factor above 1, such as 2, 1.5 or 1.5x"
+    factor = _parse(value, _SPEEDUP_UNITS, "speedup", fix)
+    if factor <= 1:
+        raise InputError(f"speedup '{value}' is not above 1", fix)
+    return factor
+
+
+def parse_budget(
+    *,
+    latency: str | float | None = None,
+    speedup: str | float | None = None,
+    params: str | float | None = None,
+    size: str | float | None = None,
+) -> Budget:
+    """The one budget that is given.
+
+    Raises:
+        InputError: none is given, several are, or the one cannot be read.
+    """
+    asked: Mapping[str, object] = {
+        "--budget-latency": latency,
+        "--speedup": speedup,
+        "--budget-params": params,
+        "--budget-size": size,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if not given:
+        raise InputError("no budget is given", f"give one of {_ASKING}")
+    if len(given) > 1:
+        raise InputError(f"{len(given)} budgets are given: {', '.join(given)}", "give exactly one")
+    if latency is not None:
+        return Budget("latency_ms", parse_latency(latency))
+    if speedup is not None:
+        return Budget("speedup", parse_speedup(speedup))
+    if params is not None:
+        return Budget("parameters", parse_count(params))
+    assert size is not None
+    return Budget("bytes", parse_size(size))
+
+
+def command_text(model: str, output: Path | None, options: Options) -> str:
+    """The command line that asks for the same, also for a compile from Python: what a reader repeats it with."""
+    words = ["prunec", model, *(["-o", str(output)] if output else []), *_budget_words(options.budget)]
+    for item in fields(Options):
+        value = getattr(options, item.name)
+        if item.name == "budget" or value == item.default:
+            continue
+        flag = "--cache-dir" if item.name == "cache" else f"--{item.name.replace('_', '-')}"
+        words += [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)
+
+
+def _budget_words(budget: Budget) -> list[str]:
+    number = f"{budget.value:.12g}"
+    return {
+        "latency_ms": ["--budget-latency", f"{number}ms"],
+        "speedup": ["--speedup", number],
+        "parameters": ["--budget-params", f"{budget.value:.0f}"],
+        "bytes": ["--budget-size", f"{budget.value:.0f}B"],
+    }[budget.kind]
+
+
+def report_path(output: Path) -> Path:
+    """Where the report of `output` goes: `slim.onnx` has `slim.report.json` beside it."""
+    return output.with_name(f"{output.stem}.report.json")
+
+
+def check_output(output: Path, force: bool = False) -> None:
+    """Make sure that `output` and its report can be written, before any long work. Leaves nothing behind.
+
+    Raises:
+        InputError: the folder is missing, no folder or not writable; the output is a folder; the output
+            or its report exists and `force` is not given.
+    """
+    try:
+        _check_places(output, force)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"the output {output} cannot be written ({reason})", "choose another --output") from error
+
+
+def _check_places(output: Path, force: bool) -> None:
+    folder = output.parent
+    if not folder.exists():
+        raise InputError(
+            f"the output folder {folder} does not exist", f"create it: mkdir -p {shlex.quote(str(folder))}"
+        )
+    if not folder.is_dir():
+        raise InputError(f"{folder}, where {output.name} should go, is not a folder", "choose another --output")
+    for path in (output, report_path(output)):
+        if path.is_dir():
+            raise InputError(f"the output {path} is a folder", "name a file in it, such as slim.onnx")
+        if path.exists() and not force:
+            raise InputError(f"{path} exists already", "choose another --output, or replace it with --force")
+
+
+def _parse(value: str | float, units: Mapping[str, str], what: str, fix: str) -> float:
+    """A positive finite number; text needs one of `units`, a bare number is taken in the unit whose factor is 1."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise InputError(f"{value!r} is not a {what}", fix)
+    match = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str):
+        unit = units.get(match[2].lower()) if match else None
+        if match is None or unit is None:
+            raise InputError(f"'{value}' is not a {what}", fix)
+        number = float(Decimal(match[1]) * Decimal(unit))
+    else:
+        number = float(value) if abs(value) < 1e300 else math.inf
+    if not (math.isfinite(number) and number > 0):
+        raise InputError(f"{what} '{value}' is not a positive, finite number", fix)
+    return number
+
+
+def _whole(number: float, value: str | float, fix: str) -> float:
+    if number < 1:
+        raise InputError(f"'{value}' is less than 1", fix)
+    return float(math.floor(number))

@@ -1,0 +1,257 @@
+"""The report of one compile: frozen, plain data that a stranger can read and repeat the compile from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from prunec.errors import InputError
+from prunec.files import write_text
+from prunec.report.codec import decode, encode
+
+SCHEMA = 1
+"""Raised by one whenever a reader of the older form would misread the newer."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the compile ran. `cores` are those the process may use; `threads` those the runtime used."""
+
+    cpu: str
+    cores: int
+    threads: int
+    memory_bytes: int
+    system: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model before and after; tied tensors count once; artifact bytes include side files."""
+
+    source: str
+    model_class: str
+    task: str
+    parameters_dense: int
+    parameters_slim: int
+    bytes_dense: int
+    bytes_slim: int
+    artifact: str | None = None
+    artifact_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """The calibration text: what it is, its hash, and the disjoint tokens behind each use."""
+
+    description: str
+    hash: str
+    tokens_score: int
+    tokens_choose: int
+    tokens_report: int
+    is_default: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the latency is of, as `prefill:1x128`, and the runtime's threads."""
+
+    text: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class BudgetOutcome:
+    """The budget and what came of it.
+
+    Attributes:
+        kind: `latency_ms`, `speedup`, `parameters` or `bytes`; `asked` is in its unit.
+        target: the upper bound that had to hold, in `unit` (`ms`, `parameters` or `bytes`).
+        achieved: what the emitted artifact has, in `unit`.
+    """
+
+    kind: str
+    asked: float
+    unit: str
+    target: float
+    achieved: float
+    derived: ClassVar[tuple[str, ...]] = ("held",)
+
+    @property
+    def held(self) -> bool:
+        """Whether what is achieved is within the target."""
+        return self.achieved <= self.target
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Latency of one artifact in milliseconds: median, 20th and 95th percentile of `samples` runs."""
+
+    median_ms: float
+    p20_ms: float
+    p95_ms: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """One search and what its artifact then measured, in milliseconds."""
+
+    predicted_ms: float
+    measured_ms: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Measured before and after; predicted by the last search; the floor with everything removable gone."""
+
+    dense: Measured
+    slim: Measured
+    predicted_ms: float | None = None
+    floor_ms: float | None = None
+    rounds: tuple[Round, ...] = ()
+    derived: ClassVar[tuple[str, ...]] = ("speedup",)
+
+    @property
+    def speedup(self) -> float:
+        """Dense median over slim median."""
+        return self.dense.median_ms / self.slim.median_ms
+
+
+@dataclass(frozen=True)
+class TextLoss:
+    """Loss on one held-out text; `metric` is the unit, such as `nats per token` or `cosine to dense`."""
+
+    name: str
+    metric: str
+    dense: float
+    slim: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The search's objective, and the loss on texts that it never saw."""
+
+    objective: str
+    texts: tuple[TextLoss, ...]
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Largest absolute differences between outputs; None where not compared.
+
+    Attributes:
+        slim_vs_masked: the slim program before recovery against the dense one with the same units masked.
+        artifact_vs_slim: the emitted artifact against the slim program.
+        tolerance: what each may be at most.
+    """
+
+    slim_vs_masked: float | None
+    artifact_vs_slim: float | None
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One family of units before and after.
+
+    Attributes:
+        sublayer: name of the sublayer around it, empty outside any; `kind` is its kind.
+        family: name of the family; `unit` is the kind of its units.
+        dropped: whether the whole sublayer is bypassed (`slim_units` is then 0).
+        recovered: whether the weights that read it were re-fitted.
+    """
+
+    sublayer: str
+    kind: str
+    family: str
+    unit: str
+    dense_units: int
+    slim_units: int
+    dropped: bool = False
+    recovered: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass, once: how long it took, the process's peak memory by its end, and the line it logged."""
+
+    name: str
+    round: int
+    seconds: float
+    peak_memory_bytes: int
+    log: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything about one compile.
+
+    Attributes:
+        prunec: the version that compiled; `created` is the time in UTC, ISO 8601.
+        command: what was typed, or the Python call; `pipeline` is the text form of what ran.
+        given: options as given; `resolved`: as used, defaults and derived values filled in.
+        versions: of Python and of each package that shapes the result.
+        data, latency, loss: None where a pipeline has no such stage.
+        seconds: of the whole compile; `peak_memory_bytes`: of the process.
+        warnings: one line each, what a reader must know to trust the numbers.
+    """
+
+    schema: int = SCHEMA
+    prunec: str
+    created: str
+    command: str
+    pipeline: str
+    given: Mapping[str, object]
+    resolved: Mapping[str, object]
+    versions: Mapping[str, str]
+    machine: Machine
+    model: Model
+    data: Data | None
+    workload: Workload
+    budget: BudgetOutcome
+    latency: Latency | None
+    loss: Loss | None
+    checks: Checks
+    layers: tuple[Layer, ...]
+    stages: tuple[Stage, ...]
+    seconds: float
+    peak_memory_bytes: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def unpruned(self) -> bool:
+        """Whether nothing was removed: the dense model already holds the budget."""
+        return not any(layer.dropped or layer.slim_units < layer.dense_units for layer in self.layers)
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        return encode(self)
+
+    @staticmethod
+    def from_json(text: str) -> Report:
+        """Read what `to_json` wrote.
+
+        Raises:
+            InputError: the text is not a report of this schema.
+        """
+        try:
+            schema = json.loads(text).get("schema")
+            if schema == SCHEMA:
+                return decode(Report, text)
+        except (ValueError, AttributeError) as error:
+            fix = "give a *.report.json that prunec wrote"
+            raise InputError(f"this is not a prunec report: {error}", fix) from error
+        raise InputError(f"the report has schema {schema}", f"read it with a prunec of schema {schema}, not {SCHEMA}")
+
+    def write(self, path: Path) -> None:
+        """Write the JSON text to `path`, whole or not at all.
+
+        Raises:
+            InputError: the folder cannot be written, or the disk is full.
+        """
+        write_text(path, self.to_json())

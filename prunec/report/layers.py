@@ -1,0 +1,148 @@
+"""What is left of every layer, as a picture: a table of bars for few layers, strips of bars for many."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from prunec.report.data import Layer
+
+MOST_ROWS = 16
+"""With more layers than this, strips: one character a layer."""
+STRIP = 32
+BAR = 8
+LEVELS = "▁▂▃▄▅▆▇█"
+DROPPED = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a layer stands: the stack it is in (empty where there is one only) and its index there."""
+
+    stack: str
+    index: int
+
+
+Column = tuple[str, str, int]
+"""Kind of sublayer, kind of unit, and which one it is within its layer."""
+
+
+def picture(layers: Sequence[Layer]) -> RenderableType:
+    """All of `layers` in some twenty lines at most; every line fits in 80 columns."""
+    cells = _arrange(layers)
+    places = list(dict.fromkeys(place for place, _ in cells))
+    columns = list(dict.fromkeys(column for _, column in cells))
+    if len(places) > MOST_ROWS:
+        return _strips(cells, places, columns)
+    return _bars(cells, places, columns)
+
+
+def _bars(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], columns: list[Column]) -> Table:
+    """One line a layer: a bar and the numbers for each of its sublayers."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", overflow="ellipsis", no_wrap=True, max_width=18)
+    for _ in columns:
+        table.add_column(no_wrap=True)
+    table.add_row(Text("layer", "dim"), *(Text(_title(column), "dim") for column in columns))
+    for place in places:
+        label = f"{place.stack} {place.index}".strip() if place.index >= 0 else place.stack
+        row = [cells.get((place, column)) for column in columns]
+        table.add_row(label, *(_cell(layer) if layer else Text() for layer in row))
+    return table
+
+
+def _cell(layer: Layer) -> Text:
+    if layer.dropped:
+        return Text(f"{DROPPED * BAR} dropped", "red")
+    full = round(BAR * layer.slim_units / layer.dense_units) if layer.dense_units else 0
+    text = Text("█" * full, "cyan").append("░" * (BAR - full), "dim cyan")
+    numbers = f"{layer.dense_units}→{layer.slim_units}" if layer.slim_units < layer.dense_units else "all"
+    return text.append(f" {numbers}", "" if numbers != "all" else "dim")
+
+
+def _strips(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], columns: list[Column]) -> Group:
+    """One strip for each stack and kind of sublayer: the height of a character is the share kept."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    stacks: dict[str, list[Place]] = {}
+    for place in places:
+        stacks.setdefault(place.stack, []).append(place)
+    for stack, members in stacks.items():
+        for start in range(0, len(members), STRIP):
+            chunk = members[start : start + STRIP]
+            table.add_row(Text(stack or "layer", "dim"), Text(_ruler(chunk), "dim"))
+            for column in columns:
+                row = [cells.get((place, column)) for place in chunk]
+                if any(row):
+                    whole = [cells[place, column] for place in members if (place, column) in cells]
+                    table.add_row(_title(column), _strip(row), _total(whole) if start == 0 else "")
+    legend = Text(f"{LEVELS[-1]} all kept  {LEVELS[3]} about half  {DROPPED} dropped whole", "dim")
+    return Group(table, legend)
+
+
+def _strip(row: Iterable[Layer | None]) -> Text:
+    text = Text()
+    for layer in row:
+        if layer is None:
+            text.append(" ")
+        elif layer.dropped:
+            text.append(DROPPED, "red")
+        elif layer.slim_units >= layer.dense_units:
+            text.append(LEVELS[-1], "dim cyan")
+        else:
+            text.append(LEVELS[min(6, 7 * layer.slim_units // layer.dense_units)], "cyan")
+    return text
+
+
+def _ruler(places: Sequence[Place]) -> str:
+    """The index of every fifth layer, above it."""
+    text = ""
+    for position in range(0, len(places), 5):
+        text = text.ljust(position) + str(places[position].index)
+    return text
+
+
+def _total(layers: Sequence[Layer]) -> str:
+    kept, dense = (sum(getattr(layer, name) for layer in layers) for name in ("slim_units", "dense_units"))
+    dropped = sum(layer.dropped for layer in layers)
+    return f"{kept:,} of {dense:,}" + (f", {dropped} dropped" if dropped else "")
+
+
+def _title(column: Column) -> str:
+    kind, unit, ordinal = column
+    name = f"{kind} {ordinal + 1}" if ordinal else kind
+    units = unit.replace("_", " ") + "s"
+    return f"{name}, {units}" if name else units
+
+
+def _arrange(layers: Sequence[Layer]) -> dict[tuple[Place, Column], Layer]:
+    """Each layer by its place and column, read off the first number in its name."""
+    found = [re.match(r"(.*?)(?<![^.])(\d+)(?![^.])", layer.sublayer or layer.family) for layer in layers]
+    stems = dict.fromkeys(match[1] for match in found if match)
+    stacks = _short_names(list(stems))
+    cells: dict[tuple[Place, Column], Layer] = {}
+    seen: Counter[tuple[Place, str, str]] = Counter()
+    for layer, match in zip(layers, found, strict=True):
+        place = Place(stacks[match[1]], int(match[2])) if match else Place(layer.sublayer or layer.family, -1)
+        ordinal = seen[place, layer.kind, layer.unit]
+        seen[place, layer.kind, layer.unit] += 1
+        cells[place, (layer.kind, layer.unit, ordinal)] = layer
+    return cells
+
+
+def _short_names(stems: list[str]) -> dict[str, str]:
+    """Per stem such as `encoder.block.` the first part that tells it from the others; empty for a lone one."""
+    if len(stems) < 2:
+        return dict.fromkeys(stems, "")
+    parts = [stem.strip(".").split(".") for stem in stems]
+    depth = next((d for d in range(min(map(len, parts))) if len({part[d] for part in parts}) == len(parts)), None)
+    return {
+        stem: part[depth] if depth is not None else stem.strip(".") for stem, part in zip(stems, parts, strict=True)
+    }
