@@ -1,0 +1,124 @@
+"""From passages to batches of token ids: full windows for generative models, padded texts for encoders."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from prunec.errors import InputError
+from prunec.ir.program import Input
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Batch = Mapping[str, Tensor]
+Batches = tuple[Batch, ...]
+Row = Mapping[str, list[int]]
+"""One text as the tokenizer gives it."""
+
+FED = ("input_ids", "attention_mask", "token_type_ids")
+"""The inputs that text can feed."""
+
+SHORTEST = 3
+"""Texts of fewer tokens, special ones aside, are dropped."""
+
+_AHEAD = 64
+
+
+def packed(
+    passages: Sequence[str], tokenizer: PreTrainedTokenizerBase, sequence: int, tokens: int, seed: int
+) -> tuple[list[Row], int]:
+    """Full windows of `sequence` tokens, about `tokens` in all, from passages drawn by `seed`, in text order.
+
+    Each window starts with what the tokenizer puts before any text.
+
+    Returns:
+        The windows, and how many tokens there were for them: fewer than `tokens` where the text ran out.
+    """
+    prefix = leading_tokens(tokenizer)
+    body = sequence - len(prefix)
+    rows = -(-tokens // sequence)
+    drawn: dict[int, list[int]] = {}
+    found = 0
+    for place, row in _encoded(passages, tokenizer, seed, add_special_tokens=False):
+        drawn[place] = row["input_ids"]
+        found += len(drawn[place])
+        if found >= rows * body:
+            break
+    stream = [token for place in sorted(drawn) for token in drawn[place]]
+    starts = [number * body for number in range(min(rows, len(stream) // body))]
+    windows: list[Row] = [{"input_ids": prefix + stream[start : start + body]} for start in starts]
+    return windows, found if len(windows) < rows else len(windows) * sequence
+
+
+def padded(
+    passages: Sequence[str], tokenizer: PreTrainedTokenizerBase, sequence: int, tokens: int, seed: int
+) -> tuple[list[Row], int]:
+    """Passages drawn by `seed`, each a text of at most `sequence` tokens, about `tokens` in all.
+
+    Returns:
+        The texts, and how many tokens they have.
+    """
+    special = tokenizer.num_special_tokens_to_add()
+    kept: list[Row] = []
+    found = 0
+    for _, row in _encoded(passages, tokenizer, seed, truncation=True, max_length=sequence):
+        length = len(row["input_ids"])
+        if length - special < SHORTEST:
+            continue
+        kept.append(row)
+        found += length
+        if found >= tokens:
+            break
+    return kept, found
+
+
+def batched(rows: Sequence[Row], inputs: Sequence[Input], batch: int, padding: int, seed: int) -> Batches:
+    """Batches of rows of similar length, padded on the right with `padding`, in an order drawn by `seed`."""
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
+    groups = [ordered[first : first + batch] for first in range(0, len(ordered), batch)]
+    random.Random(seed).shuffle(groups)
+    return tuple({item.name: _pad(group, item, padding) for item in inputs} for group in groups)
+
+
+def leading_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The token that the tokenizer puts before any text, if it does."""
+    start = tokenizer.bos_token_id
+    return [start] if start is not None and tokenizer("a")["input_ids"][:1] == [start] else []
+
+
+def check_fed(inputs: Sequence[Input]) -> None:
+    """Refuse inputs that text cannot feed.
+
+    Raises:
+        InputError: the program takes another input than tokens, mask and segment ids.
+    """
+    for item in inputs:
+        if item.name not in FED:
+            raise InputError(
+                f"calibration text cannot feed the input {item.name}", "give ready-made batches from Python"
+            )
+
+
+def _encoded(
+    passages: Sequence[str], tokenizer: PreTrainedTokenizerBase, seed: int, **options: Any
+) -> Iterator[tuple[int, Row]]:
+    """Passages in an order drawn by `seed`, with their places, tokenised a few at a time."""
+    order = random.Random(seed).sample(range(len(passages)), len(passages))
+    for first in range(0, len(order), _AHEAD):
+        places = order[first : first + _AHEAD]
+        encoded = tokenizer([passages[place] for place in places], verbose=False, **options)
+        for row, place in enumerate(places):
+            yield place, {name: values[row] for name, values in encoded.items()}
+
+
+def _pad(group: Sequence[Row], item: Input, padding: int) -> Tensor:
+    """One input of one batch: what the tokenizer gave, else a mask of ones or segment ids of zero."""
+    longest = max(len(row["input_ids"]) for row in group)
+    missing, filler = (1 if item.name == "attention_mask" else 0), (padding if item.name == "input_ids" else 0)
+    values = [row.get(item.name, [missing] * len(row["input_ids"])) for row in group]
+    return torch.tensor([[*value, *[filler] * (longest - len(value))] for value in values], dtype=item.dtype)

@@ -1,0 +1,207 @@
+"""The calibration corpus: batches for scoring, for choosing and for reporting, with no text in common."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from prunec.calibration.batching import SHORTEST, Batch, Batches, batched, check_fed, packed, padded
+from prunec.calibration.passages import Cut, paragraphs, split, stretches
+from prunec.errors import InputError
+from prunec.ir.program import Input
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PARTS = ("scoring", "choosing", "reporting")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Calibration data in three disjoint parts; each batch maps program inputs to tensors `[batch, ...]`.
+
+    Attributes:
+        score: for importance and recovery.
+        choose: for choosing between candidates.
+        report: for the figures people read.
+        description: where the data came from.
+        data_hash: sha256 over every tensor of every part.
+        is_default: whether the user gave none.
+        notes: what the user should know, such as that there is less text than asked for.
+    """
+
+    score: Batches
+    choose: Batches
+    report: Batches
+    description: str
+    data_hash: str
+    is_default: bool
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def build(
+        documents: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        program_inputs: Sequence[Input],
+        *,
+        packs: bool,
+        sequence: int,
+        batch: int,
+        score_tokens: int,
+        choose_tokens: int,
+        report_tokens: int,
+        seed: int,
+        description: str,
+        is_default: bool,
+    ) -> Corpus:
+        """Tokenise as much of `documents` as is needed, passages drawn by `seed` across all of them.
+
+        Args:
+            documents: the text; whole documents go to one part where they can (see `passages.split`).
+            tokenizer: the model's.
+            program_inputs: what the batches must hold.
+            packs: whether windows are full (generative models), or paragraphs are padded (encoders).
+            sequence: tokens in a window, or in a text at most.
+            batch: rows in a batch.
+            score_tokens, choose_tokens, report_tokens: how much is wanted; padding does not count.
+            seed: for every draw.
+            description: where the text comes from, for the report.
+            is_default: whether the user gave no text.
+
+        Raises:
+            InputError: there is too little text, or the program takes more than text.
+        """
+        check_fed(program_inputs)
+        asked = (score_tokens, choose_tokens, report_tokens)
+        passages = split(documents, asked, _cutter(packs, sequence, sum(map(len, documents))), seed)
+        make = packed if packs else padded
+        drawn = [make(part, tokenizer, sequence, n, seed) for part, n in zip(passages, asked, strict=True)]
+        if not all(rows for rows, _ in drawn):
+            raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked))
+        batches = [batched(rows, program_inputs, batch, tokenizer.pad_token_id or 0, seed) for rows, _ in drawn]
+        return _corpus(batches, description, is_default, _shortages([count for _, count in drawn], asked))
+
+    @staticmethod
+    def from_windows(
+        windows: Tensor,
+        program_inputs: Sequence[Input],
+        *,
+        batch: int,
+        score_tokens: int,
+        choose_tokens: int,
+        report_tokens: int,
+        description: str,
+        is_default: bool,
+    ) -> Corpus:
+        """Split ready token ids `[rows, sequence]`, each row a text of its own, in the proportions wanted.
+
+        Raises:
+            InputError: there are fewer than three rows, or the program takes more than text.
+        """
+        check_fed(program_inputs)
+        sizes = _proportions(len(windows), (score_tokens, choose_tokens, report_tokens), description)
+        rows = [[{"input_ids": row.tolist()} for row in part] for part in windows.split(sizes)]
+        return _corpus([batched(part, program_inputs, batch, 0, 0) for part in rows], description, is_default, ())
+
+    @staticmethod
+    def from_batches(
+        batches: Sequence[Batch],
+        program_inputs: Sequence[Input],
+        *,
+        seed: int = 0,
+        description: str = "batches given from Python",
+    ) -> Corpus:
+        """Split ready batches: half for scoring, a quarter each for choosing and reporting.
+
+        Fewer than three batches are split by rows.
+
+        Raises:
+            InputError: a batch lacks an input, or there are fewer than three rows.
+        """
+        kept = [_checked(batch, program_inputs, number) for number, batch in enumerate(batches)]
+        if len(kept) < len(PARTS):
+            kept = [{name: value[row : row + 1] for name, value in b.items()} for b in kept for row in range(_rows(b))]
+        random.Random(seed).shuffle(kept)
+        score, choose, _ = _proportions(len(kept), (2, 1, 1), description)
+        parts = [tuple(kept[:score]), tuple(kept[score : score + choose]), tuple(kept[score + choose :])]
+        return _corpus(parts, description, False, ())
+
+
+def check_sequence(sequence: int, max_sequence: int | None) -> None:
+    """Refuse a sequence that the model cannot take.
+
+    Raises:
+        InputError: `sequence` is below 2 or above `max_sequence`.
+    """
+    if sequence < 2:
+        raise InputError(f"a sequence of {sequence} is too short", "give 2 or more")
+    if max_sequence is not None and sequence > max_sequence:
+        raise InputError(f"a sequence of {sequence} is longer than the model takes", f"give {max_sequence} or fewer")
+
+
+def _corpus(batches: Sequence[Batches], description: str, is_default: bool, notes: tuple[str, ...]) -> Corpus:
+    digest = hashlib.sha256()
+    for part in batches:
+        for batch in part:
+            for name in sorted(batch):
+                value = batch[name].contiguous()
+                digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+                digest.update(value.view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    score, choose, report = batches
+    return Corpus(score, choose, report, description, digest.hexdigest(), is_default, notes)
+
+
+def _cutter(packs: bool, sequence: int, characters: int) -> Cut:
+    """How to cut a document: long stretches for windows (shorter where there is little text), else paragraphs."""
+    if not packs:
+        return lambda text: paragraphs(text, sequence * 8)
+    size = max(1, min(sequence * 32, characters // 30))
+    return lambda text: stretches(text + "\n\n", size)
+
+
+def _too_little(description: str, found: int, packs: bool, sequence: int, wanted: int) -> InputError:
+    least = f"{len(PARTS) * sequence} tokens" if packs else f"{len(PARTS)} paragraphs of {SHORTEST} tokens"
+    return InputError(
+        f"{description} is too little to calibrate with: {found} usable tokens",
+        f"give more text: {least} at the very least, {wanted} tokens for the settings chosen",
+    )
+
+
+def _shortages(found: Sequence[int], wanted: Sequence[int]) -> tuple[str, ...]:
+    """One note a part that got less than nine tenths of what was asked for."""
+    return tuple(
+        f"calibration text is short: {have} of {asked} tokens for {part}"
+        for part, have, asked in zip(PARTS, found, wanted, strict=True)
+        if have < 0.9 * asked
+    )
+
+
+def _proportions(count: int, shares: Sequence[int], description: str) -> list[int]:
+    """`count` in proportion to `shares`, at least one each."""
+    if count < len(shares):
+        raise InputError(f"{description}: {count} sequences are too few", f"give {len(shares)} or more")
+    sizes = [max(1, round(count * share / sum(shares))) for share in shares]
+    sizes[sizes.index(max(sizes))] += count - sum(sizes)
+    return sizes
+
+
+def _rows(batch: Mapping[str, Tensor]) -> int:
+    return min((len(value) for value in batch.values()), default=0)
+
+
+def _checked(batch: Batch, program_inputs: Sequence[Input], number: int) -> dict[str, Tensor]:
+    kept: dict[str, Tensor] = {}
+    for item in program_inputs:
+        value = batch.get(item.name)
+        if not isinstance(value, Tensor):
+            raise InputError(f"calibration batch {number} lacks a tensor {item.name}", "give every input of the model")
+        if value.dtype != item.dtype:
+            raise InputError(f"{item.name} in calibration batch {number} is {value.dtype}", f"give {item.dtype}")
+        kept[item.name] = value
+    return kept

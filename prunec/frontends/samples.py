@@ -1,0 +1,108 @@
+"""Example inputs for tracing a transformers model: batch 2, an odd length, a padded sample."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from prunec.errors import InputError
+from prunec.frontends.tasks import Task
+
+BATCH = 2
+SEQUENCE = 7
+DECODER_SEQUENCE = 5
+
+Axes = dict[str, dict[int, str]]
+_TOKENS = {0: "batch", 1: "sequence"}
+
+
+def sample_inputs(
+    model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[dict[str, Tensor], Axes]:
+    """Inputs that `model` takes for `task`, and the names of their dynamic axes.
+
+    The last token of the last sample is padding: a mask of ones would be traced away.
+
+    Raises:
+        InputError: the model takes none of the inputs that the task offers.
+    """
+    makers = _makers(model)
+    names = [name for name in _input_names(model, task, tokenizer) if name in makers]
+    inputs = {name: makers[name][0]() for name in names}
+    if not inputs:
+        raise InputError(
+            f"{type(model).__name__} takes none of {', '.join(task.inputs)}",
+            "choose another --task, or give the module and example inputs from Python",
+        )
+    return inputs, {name: dict(makers[name][1]) for name in names}
+
+
+def _input_names(model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase | None) -> list[str]:
+    accepted = inspect.signature(model.forward).parameters
+    unwanted: set[str] = set()
+    if tokenizer is None or "token_type_ids" not in tokenizer.model_input_names:
+        unwanted.add("token_type_ids")
+    if not model.config.is_encoder_decoder:
+        unwanted.add("decoder_input_ids")
+    if model.main_input_name not in ("input_ids", "input_values", "input_features"):
+        unwanted.add("attention_mask")
+    return [name for name in task.inputs if name in accepted and name not in unwanted]
+
+
+def _makers(model: PreTrainedModel) -> dict[str, tuple[Callable[[], Tensor], dict[int, str]]]:
+    """Per input name: how to make a sample, and its dynamic axes. Images and sounds have one fixed size."""
+    config = model.config
+    text = config.get_text_config()
+    is_text = model.main_input_name == "input_ids"
+    makers: dict[str, tuple[Callable[[], Tensor], dict[int, str]]] = {
+        "input_ids": (lambda: _tokens(text, SEQUENCE), _TOKENS),
+        "token_type_ids": (lambda: torch.zeros(BATCH, SEQUENCE, dtype=torch.long), _TOKENS),
+        "decoder_input_ids": (lambda: _tokens(text, DECODER_SEQUENCE), {0: "batch", 1: "decoder_sequence"}),
+    }
+    if is_text:
+        makers["attention_mask"] = (_mask, _TOKENS)
+    vision = getattr(config, "vision_config", config)
+    if _first(vision, ("image_size", "input_size")) is not None:
+        makers["pixel_values"] = (lambda: _noise(*_image_shape(vision)), {0: "batch"})
+    makers["input_values"] = (lambda: _noise(16000), {0: "batch"})
+    mels = _first(config, ("num_mel_bins", "input_feat_per_channel", "feature_size"))
+    if isinstance(mels, int):
+        frames = _first(config, ("max_source_positions", "max_length"))
+        shape = (mels, 2 * frames) if hasattr(config, "max_source_positions") else (frames or 128, mels)
+        makers["input_features"] = (lambda: _noise(*shape), {0: "batch"})
+    return makers
+
+
+def _tokens(config: Any, length: int) -> Tensor:
+    """Ordinary-looking tokens; the last one of the last sample is padding."""
+    padding = config.pad_token_id if isinstance(getattr(config, "pad_token_id", None), int) else 0
+    draw = torch.Generator().manual_seed(0)
+    tokens = torch.randint(0, config.vocab_size - 1, (BATCH, length), generator=draw)
+    tokens[tokens == padding] = config.vocab_size - 1 if padding != config.vocab_size - 1 else 0
+    tokens[-1, -1] = padding
+    return tokens
+
+
+def _mask() -> Tensor:
+    mask = torch.ones(BATCH, SEQUENCE, dtype=torch.long)
+    mask[-1, -1] = 0
+    return mask
+
+
+def _noise(*shape: int) -> Tensor:
+    return torch.randn(BATCH, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _image_shape(config: Any) -> tuple[int, int, int]:
+    size = _first(config, ("image_size", "input_size"))
+    height, width = (size, size) if isinstance(size, int) else (size[-2], size[-1])
+    return int(getattr(config, "num_channels", 3)), int(height), int(width)
+
+
+def _first(config: Any, names: Collection[str]) -> Any:
+    return next((getattr(config, name) for name in names if getattr(config, name, None) is not None), None)

@@ -1,0 +1,107 @@
+"""What a task means: which class loads it, which inputs it takes, which outputs count."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prunec.errors import InputError
+
+TEXT = ("input_ids", "attention_mask", "token_type_ids")
+IMAGE = ("pixel_values",)
+AUDIO = ("input_values", "input_features", "attention_mask")
+SEQ2SEQ = (*TEXT, "decoder_input_ids")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, named as optimum names it.
+
+    Attributes:
+        name: as `--task` takes it.
+        auto_class: the transformers auto class that loads a model for it.
+        outputs: the model outputs that count; the rest is cut off as dead code.
+        inputs: the inputs that may be fed, where the model takes them.
+        objective: what damage is measured on: `causal-lm`, `features` or `logits`.
+        phase: the workload phase, `prefill` or `encode`.
+    """
+
+    name: str
+    auto_class: str
+    outputs: tuple[str, ...] = ("logits",)
+    inputs: tuple[str, ...] = TEXT
+    objective: str = "logits"
+    phase: str = "encode"
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("text-generation", "AutoModelForCausalLM", objective="causal-lm", phase="prefill"),
+        Task(
+            "feature-extraction",
+            "AutoModel",
+            ("last_hidden_state",),
+            tuple(dict.fromkeys((*SEQ2SEQ, *IMAGE, *AUDIO))),
+            "features",
+        ),
+        Task("fill-mask", "AutoModelForMaskedLM"),
+        Task("text-classification", "AutoModelForSequenceClassification"),
+        Task("token-classification", "AutoModelForTokenClassification"),
+        Task("question-answering", "AutoModelForQuestionAnswering", ("start_logits", "end_logits")),
+        Task("text2text-generation", "AutoModelForSeq2SeqLM", inputs=SEQ2SEQ),
+        Task("image-classification", "AutoModelForImageClassification", inputs=IMAGE),
+        Task("semantic-segmentation", "AutoModelForSemanticSegmentation", inputs=IMAGE),
+        Task("object-detection", "AutoModelForObjectDetection", ("logits", "pred_boxes"), IMAGE),
+        Task("depth-estimation", "AutoModelForDepthEstimation", ("predicted_depth",), IMAGE),
+        Task("audio-classification", "AutoModelForAudioClassification", inputs=AUDIO),
+        Task(
+            "zero-shot-image-classification",
+            "AutoModelForZeroShotImageClassification",
+            ("logits_per_image", "logits_per_text"),
+            (*TEXT, *IMAGE),
+        ),
+    )
+}
+
+
+def task_named(name: str) -> Task:
+    """The task called `name`, or by one of optimum's synonyms for it.
+
+    Raises:
+        InputError: there is no such task; the message suggests near names and lists all.
+    """
+    from optimum.exporters.tasks import TasksManager
+
+    task = TASKS.get(TasksManager.map_from_synonym(name))
+    if task is None:
+        near = difflib.get_close_matches(name, TASKS, n=2)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"unknown task '{name}'", f"{hint}the tasks are {', '.join(TASKS)}")
+    return task
+
+
+def task_of_class(model_class: type) -> Task | None:
+    """The task that `model_class` was made for: optimum's registry first, then transformers' auto classes."""
+    from optimum.exporters.tasks import TasksManager
+
+    try:
+        return TASKS.get(TasksManager.map_from_synonym(TasksManager.infer_task_from_model(model_class)))
+    except ValueError:
+        return next((task for task in TASKS.values() if model_class.__name__ in _class_names(task)), None)
+
+
+def task_of_auto_classes(auto_classes: Iterable[str]) -> Task | None:
+    """The most telling task among `auto_classes`, the keys of a config's `auto_map`."""
+    found = [task for task in TASKS.values() if task.auto_class in set(auto_classes)]
+    return min(found, key=lambda task: task.auto_class == "AutoModel", default=None)
+
+
+def _class_names(task: Task) -> set[str]:
+    import transformers
+
+    names: set[str] = set()
+    for value in getattr(transformers, task.auto_class)._model_mapping._model_mapping.values():
+        names.update([value] if isinstance(value, str) else value)
+    return names
