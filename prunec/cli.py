@@ -95,7 +95,7 @@ Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an exi
 Latency = Annotated[MaybeText, _option("--budget-latency", BUDGET, "TIME", "Median time of a request: 20ms, 0.5s.")]
 Speedup = Annotated[MaybeText, _option("--speedup", BUDGET, "FACTOR", "Times faster than the dense model: 2, 1.5.")]
 Params = Annotated[MaybeText, _option("--budget-params", BUDGET, "COUNT", "Parameters: 80M, 1.2B.")]
-Size = Annotated[MaybeText, _option("--budget-size", BUDGET, "SIZE", "Bytes of weights: 200MB, 1GiB.")]
+Size = Annotated[MaybeText, _option("--budget-size", BUDGET, "SIZE", "Bytes of the artifact: 200MB, 1GiB.")]
 
 WORK = "A prefill or encode request of B sequences of S tokens, as prefill:1x128."
 Work = Annotated[MaybeText, _option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
@@ -259,6 +259,6 @@ def _print_result(result: CompileResult, *, quiet: bool, json: bool) -> None:
     if json:
         sys.stdout.write(result.report.to_json())
     elif quiet:
-        print(f"{result.artifact}: {headline(result.report)}")
+        print(f"{result.artifact or 'nothing written'}: {headline(result.report)}")
     else:
         print_report(result.report, Console(highlight=False), report_path(result.artifact) if result.artifact else None)

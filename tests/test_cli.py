@@ -38,6 +38,7 @@ class Compiler:
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
         self.answer: Report | BaseException = report()
+        self.writes = True
 
     def __call__(self, model: Path, output: Path, **options: Any) -> Result:
         self.asked = {"model": model, "output": output, **options}
@@ -45,7 +46,7 @@ class Compiler:
         options["progress"].end("structure", 3.0, "90 families")
         if isinstance(self.answer, BaseException):
             raise self.answer
-        return Result(output, self.answer)
+        return Result(output if self.writes else None, self.answer)
 
 
 @pytest.fixture
@@ -126,6 +127,15 @@ def test_quiet_prints_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert out.startswith(f"{tmp_path / 'slim.onnx'}: Budget held")
     assert out.count("\n") == 1
     assert not err
+
+
+def test_quiet_says_when_nothing_was_written(
+    compiler: Compiler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler.answer = replace(report(), budget=BudgetOutcome("latency_ms", 20.0, "ms", 20.0, 21.0))
+    compiler.writes = False
+    assert run(tmp_path, "--budget-latency", "20ms", "--quiet") == 3
+    assert capsys.readouterr().out.startswith("nothing written: Budget MISSED")
 
 
 @pytest.mark.usefixtures("compiler")

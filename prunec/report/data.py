@@ -157,11 +157,11 @@ class Checks:
 
 @dataclass(frozen=True)
 class Layer:
-    """One family of units before and after.
+    """One family of units before and after, or a sublayer that holds none.
 
     Attributes:
         sublayer: name of the sublayer around it, empty outside any; `kind` is its kind.
-        family: name of the family; `unit` is the kind of its units.
+        family: name of the family; `unit` is the kind of its units; both empty, and 0 units, where there is none.
         dropped: whether the whole sublayer is bypassed (`slim_units` is then 0).
         recovered: whether the weights that read it were re-fitted.
     """

@@ -21,7 +21,7 @@ LEVELS = "▁▂▃▄▅▆▇█"
 DROPPED = "\N{MULTIPLICATION SIGN}"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
     """Where a layer stands: the stack it is in (empty where there is one only) and its index there."""
 
@@ -36,7 +36,8 @@ Column = tuple[str, str, int]
 def picture(layers: Sequence[Layer]) -> RenderableType:
     """All of `layers` in some twenty lines at most; every line fits in 80 columns."""
     cells = _arrange(layers)
-    places = list(dict.fromkeys(place for place, _ in cells))
+    stacks = list(dict.fromkeys(place.stack for place, _ in cells))
+    places = sorted({place for place, _ in cells}, key=lambda place: (stacks.index(place.stack), place.index))
     columns = list(dict.fromkeys(column for _, column in cells))
     if len(places) > MOST_ROWS:
         return _strips(cells, places, columns)
@@ -60,7 +61,7 @@ def _bars(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], colu
 def _cell(layer: Layer) -> Text:
     if layer.dropped:
         return Text(f"{DROPPED * BAR} dropped", "red")
-    full = round(BAR * layer.slim_units / layer.dense_units) if layer.dense_units else 0
+    full = round(BAR * layer.slim_units / layer.dense_units) if layer.dense_units else BAR
     text = Text("█" * full, "cyan").append("░" * (BAR - full), "dim cyan")
     numbers = f"{layer.dense_units}→{layer.slim_units}" if layer.slim_units < layer.dense_units else "all"
     return text.append(f" {numbers}", "" if numbers != "all" else "dim")
@@ -110,16 +111,19 @@ def _ruler(places: Sequence[Place]) -> str:
 
 
 def _total(layers: Sequence[Layer]) -> str:
-    kept, dense = (sum(getattr(layer, name) for layer in layers) for name in ("slim_units", "dense_units"))
     dropped = sum(layer.dropped for layer in layers)
+    dense = sum(layer.dense_units for layer in layers)
+    if not dense:
+        return f"{len(layers) - dropped} of {len(layers)} sublayers"
+    kept = sum(layer.slim_units for layer in layers)
     return f"{kept:,} of {dense:,}" + (f", {dropped} dropped" if dropped else "")
 
 
 def _title(column: Column) -> str:
     kind, unit, ordinal = column
     name = f"{kind} {ordinal + 1}" if ordinal else kind
-    units = unit.replace("_", " ") + "s"
-    return f"{name}, {units}" if name else units
+    units = unit.replace("_", " ") + "s" if unit else ""
+    return ", ".join(part for part in (name, units) if part)
 
 
 def _arrange(layers: Sequence[Layer]) -> dict[tuple[Place, Column], Layer]:

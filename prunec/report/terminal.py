@@ -127,7 +127,7 @@ def _notes(report: Report) -> Table:
 
 def _paths(report: Report, report_file: Path | None) -> list[str]:
     """One line a path, never cut or wrapped, so that it can be copied."""
-    paths = {"artifact": report.model.artifact, "report": report_file}
+    paths = {"artifact": report.model.artifact or "nothing was written", "report": report_file}
     return [f"{name:<8}  {path}" for name, path in paths.items() if path is not None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -77,3 +78,18 @@ def test_a_layer_that_lacks_a_sublayer_leaves_its_place_blank() -> None:
     lines = drawn([layer(0, "attention", 3, 3), layer(0, "ffn", 8, 8), layer(1, "ffn", 8, 4 + 4)])
     assert lines[2].split() == ["1", "████████", "all"]
     assert lines[2].index("█") > lines[1].index("█")
+
+
+def test_a_sublayer_without_units_is_there_or_dropped() -> None:
+    items = [Layer(f"block.{i}.attn", "attention", "", "", 0, 0, dropped=i == 1) for i in range(2)]
+    lines = drawn(items)
+    assert lines[0].split() == ["layer", "attention"]
+    assert lines[1].split() == ["0", "████████", "all"]
+    assert lines[2].split()[2] == "dropped"
+    strips = drawn([replace(items[i % 2], sublayer=f"block.{i}.attn") for i in range(20)])
+    assert strips[1].endswith("10 of 20 sublayers")
+
+
+def test_layers_stand_in_order_whatever_the_order_of_the_report() -> None:
+    lines = drawn([layer(index, "ffn", 4, 8) for index in (2, 0, 1)])
+    assert [line.split()[0] for line in lines[1:]] == ["0", "1", "2"]

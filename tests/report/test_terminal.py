@@ -120,3 +120,17 @@ def test_a_report_without_optional_parts_is_printed() -> None:
         budget=BudgetOutcome("parameters", 95e6, "parameters", 95e6, 92.1e6),
     )
     assert "parameters" in page(bare)
+
+
+def test_a_missed_budget_without_an_artifact_says_that_nothing_was_written() -> None:
+    missed = replace(
+        SAMPLE,
+        budget=BudgetOutcome("latency_ms", 20.0, "ms", 20.0, 21.0),
+        model=replace(SAMPLE.model, artifact=None),
+    )
+    assert "artifact  nothing was written" in page(missed)
+
+
+def test_paths_are_never_cut(tmp_path: Path) -> None:
+    long = str(tmp_path / ("a" * 90) / "slim.onnx")
+    assert long in page(replace(SAMPLE, model=replace(SAMPLE.model, artifact=long)))
