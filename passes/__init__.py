@@ -5,4 +5,17 @@ to where the class is. A place is imported when its pass is first asked for, so 
 nothing. Other packages add passes by an entry point of the same group and name, with a table like this.
 """
 
-PASSES: dict[str, str] = {}
+PASSES: dict[str, str] = {
+    "structure": "prunec.passes.analysis.structure:StructurePass",
+    "baseline": "prunec.passes.analysis.baseline:BaselinePass",
+    "cost": "prunec.passes.analysis.cost:CostPass",
+    "calibrate": "prunec.passes.analysis.calibrate:CalibratePass",
+    "importance": "prunec.passes.analysis.importance:ImportancePass",
+    "damage": "prunec.passes.analysis.damage:DamagePass",
+    "knapsack": "prunec.passes.search.knapsack:KnapsackPass",
+    "remove": "prunec.passes.rewrite.remove:RemovePass",
+    "recover": "prunec.passes.rewrite.recover:RecoverPass",
+    "emit": "prunec.passes.analysis.emit:EmitPass",
+    "verify": "prunec.passes.analysis.verify:VerifyPass",
+    "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",
+}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
+from prunec.ir.program import Program
+
 Cuts = dict[tuple[str, int], np.ndarray]
 """What goes from each tensor: (tensor name, dim) to the sorted indices along that dim."""
 
@@ -121,6 +123,13 @@ class Structure:
 
 
 @dataclass(frozen=True)
+class Dense:
+    """The program as it was before anything was removed: the oracle of every later check."""
+
+    program: Program
+
+
+@dataclass(frozen=True)
 class Scores:
     """One criterion's importance of every unit: higher means keep. Comparable within a family.
 
@@ -149,6 +158,14 @@ class Damage:
     objective: str
     families: Mapping[str, tuple[tuple[int, float], ...]]
     sublayers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """The budget in the cost model's own unit: `ms`, `parameters` or `bytes`."""
+
+    unit: str
+    value: float
 
 
 @dataclass(frozen=True)
@@ -214,3 +231,44 @@ class Plan:
             for key, indices in structure.family(name).cuts(np.asarray(removed)).items():
                 cuts[key] = np.unique(np.concatenate([cuts[key], indices])) if key in cuts else indices
         return cuts
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Slim program against masked dense program, before recovery.
+
+    Attributes:
+        error: largest absolute difference of an output, over the largest absolute dense output (or 1).
+        tolerance: what was allowed.
+    """
+
+    error: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What recovery did: which sublayers were re-fitted, and the damage before and after on held-out text."""
+
+    method: str
+    sublayers: tuple[str, ...]
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The objective on held-out text that nothing was chosen by.
+
+    Attributes:
+        unit: what `dense` and `slim` are measured in.
+        dense, slim: the figure for each.
+        damage: distance of slim from dense, in the objective's damage unit.
+        items: tokens or sequences it is a mean over.
+    """
+
+    unit: str
+    dense: float
+    slim: float
+    damage: float
+    items: int

@@ -108,12 +108,14 @@ class PassResult:
         facts: new facts.
         log: one line for the report, such as why nothing applied.
         again_from: name of an earlier pass from which the pipeline should run again.
+        skip_to: name of a later pass to go on from, where what lies between has nothing to do.
     """
 
     program: Program
     facts: tuple[object, ...] = ()
     log: str = ""
     again_from: str | None = None
+    skip_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class Pass(ABC):
         needs: fact types that must be there; `reads`: fact types used where there are any.
         gives: fact types it may add.
         rewrites: whether it may return another program. A pass that does not must leave the
-            program's fingerprint alone; one that does names in `keeps` the facts that stay true.
+            program's fingerprint alone; one that does names in `keeps` the facts that stay true
+            (base classes count: `(object,)` keeps all, as facts about the dense program do).
     """
 
     name: ClassVar[str]

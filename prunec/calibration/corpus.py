@@ -69,7 +69,9 @@ class Corpus:
             packs: whether windows are full (generative models), or paragraphs are padded (encoders).
             sequence: tokens in a window, or in a text at most.
             batch: rows in a batch.
-            score_tokens, choose_tokens, report_tokens: how much is wanted; padding does not count.
+            score_tokens: how much is wanted for scoring; padding does not count.
+            choose_tokens: the same for choosing.
+            report_tokens: the same for reporting.
             seed: for every draw.
             description: where the text comes from, for the report.
             is_default: whether the user gave no text.
@@ -85,7 +87,8 @@ class Corpus:
         if not all(rows for rows, _ in drawn):
             raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked))
         batches = [batched(rows, program_inputs, batch, tokenizer.pad_token_id or 0, seed) for rows, _ in drawn]
-        return _corpus(batches, description, is_default, _shortages([count for _, count in drawn], asked))
+        notes = (*_shortages([count for _, count in drawn], asked), *_unknown(batches, tokenizer))
+        return _corpus(batches, description, is_default, notes)
 
     @staticmethod
     def from_windows(
@@ -180,6 +183,15 @@ def _shortages(found: Sequence[int], wanted: Sequence[int]) -> tuple[str, ...]:
         for part, have, asked in zip(PARTS, found, wanted, strict=True)
         if have < 0.9 * asked
     )
+
+
+def _unknown(batches: Sequence[Batches], tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """A note where much of the text is not in the tokenizer's vocabulary: it is the wrong kind of text."""
+    if tokenizer.unk_token_id is None:
+        return ()
+    tokens = torch.cat([batch["input_ids"].flatten() for part in batches for batch in part if "input_ids" in batch])
+    share = float((tokens == tokenizer.unk_token_id).float().mean())
+    return (f"{share:.0%} of the calibration tokens are unknown to the tokenizer",) if share > 0.1 else ()
 
 
 def _proportions(count: int, shares: Sequence[int], description: str) -> list[int]:

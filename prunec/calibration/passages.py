@@ -78,7 +78,7 @@ def _shorter(text: str, size: int) -> list[str]:
     """`text` in pieces of at most `size` characters, cut before a space where there is one."""
     pieces = []
     while len(text) > size:
-        at = text.rfind(" ", size // 2, size)
+        at = text.rfind(" ", max(1, size // 2), size)
         at = size if at < 0 else at
         pieces.append(text[:at])
         text = text[at:]

@@ -61,10 +61,13 @@ def insert_masks(program: Program, sites: Mapping[str, MaskSite]) -> Program:
 def _multiply(
     graph: fx.Graph, value: fx.Node, mask: fx.Node, name: str, site: MaskSite, tensors: dict[str, Tensor]
 ) -> fx.Node:
+    def call(target: object, *args: object) -> fx.Node:
+        # A name of its own, so that no later node of the original has to give up its name.
+        return graph.create_node("call_function", target, args, name=f"masking_{mask.name}")  # type: ignore[arg-type]
+
     if site.index is not None and not np.array_equal(site.index, np.arange(site.size)):
         index = f"mask_index.{name}"
         tensors[index] = torch.from_numpy(np.where(site.index < 0, site.size, site.index))
-        one = graph.call_function(aten.new_ones.default, (mask, [1]))
-        padded = graph.call_function(aten.cat.default, ([mask, one],))
-        mask = graph.call_function(aten.index_select.default, (padded, 0, graph.get_attr(index)))
-    return graph.call_function(aten.mul.Tensor, (value, mask))
+        padded = call(aten.cat.default, [mask, call(aten.new_ones.default, mask, [1])])
+        mask = call(aten.index_select.default, padded, 0, graph.get_attr(index))
+    return call(aten.mul.Tensor, value, mask)

@@ -57,4 +57,6 @@ class Survivors:
         """Whether anything of a node's value goes."""
         value = self.flow.values[node]
         values = value if isinstance(value, (list, tuple)) else [value]
-        return any(bool(self._lost[plane].any()) for item in values if isinstance(item, Labelled) for plane in item.planes)
+        return any(
+            bool(self._lost[plane].any()) for item in values if isinstance(item, Labelled) for plane in item.planes
+        )

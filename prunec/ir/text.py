@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import fx
 
@@ -49,3 +51,15 @@ def _argument(value: object) -> str:
 
 def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def signature(program: Program) -> str:
+    """The program's text without names: two programs with equal signatures differ in weights only."""
+    names: dict[str, str] = {}
+    text = to_text(program)
+    for node in program.graph.nodes:
+        kind = "@" if node.op == "get_attr" else "%"
+        names.setdefault(f"{kind}{node.target if node.op == 'get_attr' else node.name}", f"{kind}{len(names)}")
+    return re.sub(r"[@%][\w.]+", lambda match: names.get(match[0], match[0]), text).replace(
+        f"output {program.outputs[0]}", "output"
+    )

@@ -83,5 +83,7 @@ def _kind(groups: Groups, partition: np.ndarray, ids: list[int]) -> str:
     """A unit without attention is a neuron; one with several query heads is a KV group."""
     if partition is groups.element:
         return "neuron"
-    counts = [int((partition[attention.roles["v"][:, 0]] == ids[0]).sum()) for attention in groups.flow.ledger.attentions]
+    counts = [
+        int((partition[attention.roles["v"][:, 0]] == ids[0]).sum()) for attention in groups.flow.ledger.attentions
+    ]
     return "kv_group" if max(counts) > 1 else "head"

@@ -11,7 +11,7 @@ from torch import Tensor
 from prunec.ir.labels.elementwise import combine
 from prunec.ir.labels.ledger import Contraction, Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
-from prunec.ir.labels.value import Labelled, axis_plane, varying_axes
+from prunec.ir.labels.value import Labelled, axis_plane, core, varying_axes
 
 aten = torch.ops.aten
 
@@ -75,7 +75,7 @@ def _product(
         if at not in axes:
             carried.append(plane.narrow(at, 0, 1).expand(call.meta.shape))
         elif axes == {at} and contracted is None:
-            contracted = plane.movedim(at, -1).reshape(-1, plane.shape[at])[0]
+            contracted = core(plane).reshape(-1)
         else:
             return refuse(call, ledger, "contracts an axis that is laid out together with another")
     if contracted is None:
@@ -98,7 +98,9 @@ def _weight_name(call: Call, index: int) -> str | None:
 
 def _labels_of_axis(table: Labelled, dim: int) -> Tensor:
     plane = table.planes[dim]
-    return plane.movedim(dim, -1).reshape(-1, plane.shape[dim])[0] if plane.dim() > 1 and 0 not in plane.shape else plane
+    return (
+        plane.movedim(dim, -1).reshape(-1, plane.shape[dim])[0] if plane.dim() > 1 and 0 not in plane.shape else plane
+    )
 
 
 def refuse(call: Call, ledger: Ledger, why: str) -> Planes:

@@ -14,15 +14,18 @@ aten = torch.ops.aten
 
 @rule(aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout)
 def elementwise(call: Call, ledger: Ledger) -> Planes:
-    """The result carries the labels of all operands; see `combine` for what is tied."""
+    """The result carries the labels of all operands; see `combine` for what is tied.
+
+    An operand that has elements along an axis but no labels there cannot be cut along it, so neither
+    can the others: their labels are pinned, and dropped where nothing else hangs on them.
+    """
     shape = call.meta.shape
-    result: Planes = ()
     operands = planes_of(call)
+    result: Planes = ()
     for operand in operands:
         result = combine(result, _broadcast_planes(operand, shape), ledger)
     for operand in operands:
-        if not operand.planes:
-            _pin_against(operand, result, ledger)
+        result = tuple(plane for plane in result if not _pin_against(operand, plane, ledger))
     return result
 
 
@@ -60,28 +63,26 @@ def _broadcast_planes(value: Labelled, shape: torch.Size) -> Planes:
     return tuple(plane.expand(shape) for plane in value.planes if varying_axes(plane))
 
 
-def _pin_against(operand: Labelled, planes: Planes, ledger: Ledger) -> None:
-    """An operand without labels cannot be cut, so along every axis that it really has, nothing goes.
+def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> bool:
+    """Pin what `operand` cannot follow along the axes of `plane`; whether nothing of the plane can go.
 
-    Where it is broadcast along some of a plane's axes, what stays is a slice across those: a rotary
-    table pins the dims of a head, not the head.
+    Where the operand is broadcast along some of the plane's axes, what stays is a slice across
+    those: a rotary table pins the dims of a head, not the head.
     """
-    if not planes or operand.meta.numel() == 1:
-        return
-    shape = planes[0].shape
-    offset = len(shape) - operand.meta.dim()
+    offset = plane.dim() - operand.meta.dim()
     real = {axis + offset for axis, size in enumerate(operand.shape) if size > 1}
-    for plane in planes:
-        axes = varying_axes(plane)
-        shared = axes & real
-        if not shared:
-            continue
-        if shared == axes:
-            ledger.pin(plane, "meets a value that cannot be cut")
-        else:
-            narrow = labels_along(shape, sorted(shared), ledger)
-            ledger.repeat(plane, narrow)
-            ledger.pin(narrow, "meets a value that cannot be cut")
+    labelled = {axis + offset for own in operand.planes for axis in varying_axes(own)}
+    axes = varying_axes(plane)
+    shared = axes & (real - labelled)
+    if not shared:
+        return False
+    if shared == axes:
+        ledger.pin(plane, "meets a value that cannot be cut")
+        return True
+    narrow = labels_along(plane.shape, sorted(shared), ledger)
+    ledger.repeat(plane, narrow)
+    ledger.pin(narrow, "meets a value that cannot be cut")
+    return False
 
 
 def labels_along(shape: torch.Size, axes: list[int], ledger: Ledger) -> Tensor:

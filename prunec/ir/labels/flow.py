@@ -13,7 +13,7 @@ from prunec.ir.labels import attention, contraction, elementwise, lookup, moveme
 from prunec.ir.labels.contraction import refuse
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, find_rule
-from prunec.ir.labels.value import Labelled, axis_plane
+from prunec.ir.labels.value import Labelled, axis_plane, compact
 from prunec.ir.program import Program
 
 
@@ -60,7 +60,9 @@ def run_flow(program: Program) -> LabelFlow:
     for node in program.graph.nodes:
         if node.op == "placeholder":
             item = next(placeholders)
-            shape = [1 if axis in axes[item.name] else size for axis, size in enumerate(program.example[item.name].shape)]
+            shape = [
+                1 if axis in axes[item.name] else size for axis, size in enumerate(program.example[item.name].shape)
+            ]
             flow.values[node] = Labelled(torch.empty(shape, dtype=item.dtype, device="meta"))
         elif node.op == "get_attr":
             flow.values[node] = _tensor(flow, program.tensor(node.target), node.target, aliases)
@@ -93,8 +95,8 @@ def _call(flow: LabelFlow, node: fx.Node) -> Any:
     found = find_rule(node.target)
     planes = found(call, flow.ledger) if found else _without_rule(call, flow.ledger)
     if isinstance(meta, Tensor):
-        return Labelled(meta, tuple(planes))  # type: ignore[arg-type]
-    return [Labelled(item, own) for item, own in zip(meta, planes or [()] * len(meta), strict=True)]
+        return Labelled(meta, tuple(map(compact, planes)))  # type: ignore[arg-type]
+    return [Labelled(item, tuple(map(compact, own))) for item, own in zip(meta, planes or [()] * len(meta), strict=True)]
 
 
 def _without_rule(call: Call, ledger: Ledger) -> tuple[Tensor, ...]:
@@ -105,7 +107,13 @@ def _without_rule(call: Call, ledger: Ledger) -> tuple[Tensor, ...]:
 
 def _run_on_meta(node: fx.Node, args: Any, kwargs: Any) -> Any:
     def shape_only(value: Any) -> Any:
-        return value.meta if isinstance(value, Labelled) else torch.device("meta") if isinstance(value, torch.device) else value
+        return (
+            value.meta
+            if isinstance(value, Labelled)
+            else torch.device("meta")
+            if isinstance(value, torch.device)
+            else value
+        )
 
     args, kwargs = torch.utils._pytree.tree_map(
         shape_only, (args, kwargs), is_leaf=lambda value: isinstance(value, Labelled)

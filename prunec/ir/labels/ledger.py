@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from prunec.ir.labels.value import core
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -72,16 +74,17 @@ class Ledger:
 
     def pin(self, plane: Tensor, why: str) -> None:
         """The labels of `plane` stay."""
-        self.pins.append((np.unique(plane.numpy()), why))
+        self.pins.append((np.unique(core(plane).numpy()), why))
 
     def reduce(self, plane: Tensor, axes: list[int]) -> None:
         """A sum runs over `axes` of `plane`: the labels that share the other axes stand or fall together."""
+        plane = core(plane)
         moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
         sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
         self.reduced.append(np.unique(sets, axis=0))
 
 
 def _pairs(first: Tensor, second: Tensor) -> np.ndarray:
-    first, second = torch.broadcast_tensors(first, second)
+    first, second = torch.broadcast_tensors(core(first), core(second))
     pairs = np.stack([first.reshape(-1).numpy(), second.reshape(-1).numpy()], axis=1)
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
-from prunec.ir.labels.value import Labelled
+from prunec.ir.labels.value import Labelled, varying_axes
 
 aten = torch.ops.aten
 
@@ -43,16 +43,29 @@ def _meta_to_shape(argument: Any) -> Any:
     return argument.meta if isinstance(argument, Labelled) else argument
 
 
-@rule(aten.cat, aten.stack)
+@rule(aten.cat)
 def join(call: Call, ledger: Ledger) -> Planes:
-    """Join the planes place by place; a part without labels stays, so its labels are pinned."""
+    """Join planes that vary along the joined axis; planes that do not must shrink alike, so they are tied."""
     parts = call.args[0]
-    count = max(len(part.planes) for part in parts)
+    dim = call.argument(1, "dim", 0) % call.meta.dim()
+    own = [[plane for plane in part.planes if varying_axes(plane)] for part in parts]
     joined = []
-    for index in range(count):
-        planes = [part.planes[index] if index < len(part.planes) else _still(part, ledger) for part in parts]
-        joined.append(call.node.target(planes, *call.args[1:], **call.kwargs))  # type: ignore[operator]
+    for model in max(own, key=len):
+        axes = varying_axes(model)
+        found = [next((plane for plane in planes if varying_axes(plane) & axes), None) for planes in own]
+        planes = [_still(part, ledger) if plane is None else plane for part, plane in zip(parts, found, strict=True)]
+        if any(dim in varying_axes(plane) for plane in planes):
+            joined.append(torch.cat(planes, dim))
+        else:
+            joined.append(_tied(planes, call.meta.shape, dim, ledger))
     return tuple(joined)
+
+
+def _tied(planes: list[Tensor], shape: torch.Size, dim: int, ledger: Ledger) -> Tensor:
+    first, *others = (plane.narrow(dim, 0, 1) for plane in planes)
+    for other in others:
+        ledger.tie(first, other)
+    return first.expand(shape)
 
 
 def _still(part: Labelled, ledger: Ledger) -> Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from prunec.ir.labels.elementwise import combine, labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, axis_plane, varying_axes
-
-import torch
 
 aten = torch.ops.aten
 

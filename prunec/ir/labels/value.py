@@ -28,18 +28,26 @@ class Labelled:
         return self.meta.shape
 
 
+def compact(plane: Tensor) -> Tensor:
+    """`plane` as an expanded view along every axis on which it is constant."""
+    base = core(plane)
+    for axis, size in enumerate(base.shape):
+        if size > 1 and bool((base.narrow(axis, 1, size - 1) == base.narrow(axis, 0, 1)).all()):
+            base = base.narrow(axis, 0, 1)
+    return base.expand(plane.shape)
+
+
+def core(plane: Tensor) -> Tensor:
+    """`plane` with size 1 along the axes on which it is expanded."""
+    for axis, size in enumerate(plane.shape):
+        if size > 1 and plane.stride(axis) == 0:
+            plane = plane.narrow(axis, 0, 1)
+    return plane
+
+
 def varying_axes(plane: Tensor) -> frozenset[int]:
-    """The axes along which `plane` is not constant."""
-    return frozenset(
-        axis
-        for axis, size in enumerate(plane.shape)
-        if size > 1 and plane.stride(axis) != 0 and bool((plane.narrow(axis, 1, size - 1) != plane.narrow(axis, 0, size - 1)).any())
-    )
-
-
-def lacks_variation(plane: Tensor) -> bool:
-    """Whether one label covers the whole plane, so that nothing along it can be cut."""
-    return not varying_axes(plane)
+    """The axes along which a compact plane is not constant."""
+    return frozenset(axis for axis, size in enumerate(core(plane).shape) if size > 1)
 
 
 def axis_plane(labels: Tensor, shape: torch.Size, axis: int) -> Tensor:

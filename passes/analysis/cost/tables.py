@@ -1,0 +1,141 @@
+"""Measured cost tables: sublayers cut out, emitted at a grid of sizes and timed in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from prunec.cost.cache import TableCache, machine_id
+from prunec.cost.measure import Timing, interleaved, monotone_table, workload_inputs
+from prunec.cost.target import Baseline, Target
+from prunec.facts import CostModel, Family, Structure
+from prunec.ir.extract import extract
+from prunec.ir.labels import run_flow
+from prunec.ir.program import Program
+from prunec.ir.slicing import slice_program
+from prunec.ir.text import signature
+from prunec.passbase import Context
+
+Table = tuple[tuple[int, float], ...]
+FORMAT = 1
+"""Raised when tables that an older prunec measured must not be reused."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One family's sublayer, cut out: what is emitted at several sizes."""
+
+    mark: str
+    family: Family
+    program: Program
+
+
+def measured_costs(
+    program: Program,
+    structure: Structure,
+    target: Target,
+    baseline: Baseline,
+    context: Context,
+    sizes: int,
+    seconds: float,
+) -> tuple[CostModel, str]:
+    """The latency cost model in ms, and a line about how it was had.
+
+    Raises:
+        MeasurementError: noise swamps a table.
+    """
+    pieces = _pieces(program, structure, target, context)
+    distinct = {piece.mark: piece for piece in pieces.values()}
+    cache = TableCache(context.cache / "cost", context.progress)
+    keys = {mark: _key(piece, target, sizes) for mark, piece in distinct.items()}
+    tables = {mark: kept for mark in distinct if (kept := cache.read(keys[mark])) is not None}
+    missing = {mark: piece for mark, piece in distinct.items() if mark not in tables}
+    if missing:
+        for mark, table in _time(missing, target, context, sizes, seconds).items():
+            cache.write(keys[mark], table)
+            tables[mark] = table
+    model = _calibrate(structure, {name: tables[piece.mark] for name, piece in pieces.items()}, baseline)
+    source = f"{len(missing)} tables timed, {len(distinct) - len(missing)} from the cache"
+    return model, f"{source}; constant {model.constant:.2f} ms, tables scaled by {model.scale:.2f}"
+
+
+def _pieces(program: Program, structure: Structure, target: Target, context: Context) -> dict[str, Piece]:
+    """The sublayer of every family inside one, by family name."""
+    arrays = workload_inputs(program, target.workload, seed=context.seed)
+    inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    pieces = {}
+    with torch.no_grad():
+        for sublayer in structure.sublayers:
+            for name in sublayer.families:
+                family = structure.family(name)
+                cut = extract(program, sublayer.skip, sublayer.add, inputs)
+                slots = ",".join(f"{slot.dim}:{slot.positions.shape}" for slot in family.slots)
+                pieces[name] = Piece(f"{family.kind} {slots}\n{signature(cut)}", family, cut)
+    return pieces
+
+
+def _key(piece: Piece, target: Target, sizes: int) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "machine": machine_id(),
+        "runtime": target.backend.runtime,
+        "workload": str(target.workload),
+        "threads": target.workload.threads,
+        "sizes": sizes,
+        "piece": piece.mark,
+    }
+
+
+def _grid(units: int, sizes: int) -> list[int]:
+    """Sizes to measure: all of a small family; else `sizes` of them, evenly spaced, and one small size."""
+    if units <= sizes:
+        return list(range(1, units + 1))
+    step = max(1, units // 64)
+    spaced = {round(share * units / step) * step for share in np.linspace(1 / sizes, 1, sizes)}
+    return sorted({step, *spaced, units} - {0})
+
+
+def _time(
+    pieces: Mapping[str, Piece], target: Target, context: Context, sizes: int, seconds: float
+) -> dict[str, Table]:
+    """Emit every piece at every size, then time all of them in turn."""
+    runners: dict[str, Callable[[], object]] = {}
+    grids = {mark: _grid(piece.family.units, sizes) for mark, piece in pieces.items()}
+    total = sum(map(len, grids.values()))
+    for number, (mark, piece) in enumerate(pieces.items()):
+        flow = run_flow(piece.program)
+        arrays = {name: value.numpy() for name, value in piece.program.example.items()}
+        for kept in grids[mark]:
+            context.progress.item("emitting cost probes", len(runners) + 1, total)
+            cuts = piece.family.cuts(np.arange(kept, piece.family.units)) if kept < piece.family.units else {}
+            path = context.scratch / f"probe-{number}-{kept}{target.backend.suffixes[0]}"
+            target.backend.emit(slice_program(piece.program, cuts, flow), path)
+            runners[f"{number}/{kept}"] = partial(target.backend.load(path, target.workload), arrays)
+    timings = interleaved(runners, seconds=seconds)
+    return {
+        mark: _table(piece.family.name, [(kept, timings[f"{number}/{kept}"]) for kept in grids[mark]])
+        for number, (mark, piece) in enumerate(pieces.items())
+    }
+
+
+def _table(name: str, points: list[tuple[int, Timing]]) -> Table:
+    costs = monotone_table(name, [timing for _, timing in points])
+    return tuple((kept, cost) for (kept, _), cost in zip(points, costs, strict=True))
+
+
+def _calibrate(structure: Structure, tables: Mapping[str, Table], baseline: Baseline) -> CostModel:
+    """Scale the tables so that the dense prediction equals the dense measurement."""
+    assert baseline.floor is not None
+    shared: dict[str, Table] = {}
+    for sublayer in structure.sublayers:
+        own = [name for name in sublayer.families if name in tables]
+        for name in own:  # where several families share a sublayer, its dense cost counts once
+            excess = tables[name][-1][1] * (len(own) - 1) / len(own)
+            shared[name] = tuple((kept, cost - excess) for kept, cost in tables[name])
+    total = sum(table[-1][1] for table in shared.values())
+    constant = baseline.floor.median
+    return CostModel("ms", constant, shared, max(baseline.dense.median - constant, 1e-6) / total)

@@ -1,0 +1,35 @@
+"""Activation times weight: the exact squared change of a sublayer's output when a unit alone is deleted."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from prunec.calibration.statistics import Statistic, UnitMoments, features_by_unit
+from prunec.facts import Family
+from prunec.ir.program import Program
+
+from .criterion import Collected, Criterion
+
+
+class ActivationWeight(Criterion):
+    """`mean over tokens of ||sum over the unit's features f of a_f W[:, f]||^2`.
+
+    For a neuron this is `mean(a^2) ||W[:, k]||^2`; for a head or KV group it is the trace of the
+    product of the features' second moments with the Gram matrix of their weight columns, so that what
+    features of one head cancel between them counts as nothing. Both are exact for one deleted unit.
+    """
+
+    name: ClassVar[str] = "activation-weight"
+    summary: ClassVar[str] = "exact squared change of the sublayer's output when the unit alone goes"
+    statistics: ClassVar[tuple[type[Statistic], ...]] = (UnitMoments,)
+
+    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+        """Mean squared output change `[units]`, in squared units of the residual stream."""
+        moments = torch.from_numpy(collected[UnitMoments].mean(family))
+        weight = program.tensor(family.site.weight).detach().double()
+        columns = weight.movedim(family.site.dim, 0).reshape(weight.shape[family.site.dim], -1)
+        units = columns[torch.from_numpy(features_by_unit(family))]
+        return (moments * (units @ units.transpose(1, 2))).sum((1, 2)).numpy()

@@ -1,0 +1,33 @@
+"""What an importance criterion is: the statistics it asks for, and a formula."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from prunec.calibration.statistics import Statistic
+from prunec.facts import Family
+from prunec.ir.program import Program
+
+Collected = Mapping[type[Statistic], Statistic]
+
+
+class Criterion(ABC):
+    """A way to score units: higher means keep; scores are compared within a family.
+
+    Attributes:
+        name: as `--importance` spells it.
+        summary: one line for the report.
+        statistics: what is collected from the calibration stream for it.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    statistics: ClassVar[tuple[type[Statistic], ...]] = ()
+
+    @abstractmethod
+    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+        """Scores `[units]` of one family."""

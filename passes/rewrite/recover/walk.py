@@ -1,0 +1,195 @@
+"""The walk along the residual stream: dense and slim side by side, one sublayer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, fx
+
+from prunec.facts import Plan, Structure, Sublayer
+from prunec.ir.execute import evaluate, input_values
+from prunec.ir.program import Program, build_module
+from prunec.passbase import Progress
+
+from .ridge import Moments, fit
+
+aten = torch.ops.aten
+Batch = Mapping[str, Tensor]
+HELD_OUT = 4
+"""Every fourth batch chooses the ridge strength and does not fit."""
+
+
+class Walk:
+    """Re-fits a slim program against the dense one.
+
+    Args:
+        dense: the program before removal.
+        slim: the program after removal; node names are those of `dense`.
+        structure, plan: what was found and what went.
+        batches: the scoring text.
+        progress: one item a sublayer.
+    """
+
+    def __init__(
+        self, dense: Program, slim: Program, structure: Structure, plan: Plan, batches: list[Batch], progress: Progress
+    ) -> None:
+        self.dense, self.slim = dense, slim
+        self.structure, self.plan = structure, plan
+        self.batches, self.progress = batches, progress
+        self.tensors = dict(slim.tensors())
+        self.added: dict[str, str] = {}
+        self.dense_nodes = {node.name: node for node in dense.graph.nodes}
+        self.slim_nodes = {node.name: node for node in slim.graph.nodes}
+        self.moved = {item.add: item.skip for item in structure.sublayers if item.name in plan.sublayers}
+
+    def run(self, method: str) -> list[str]:
+        """Walk once; the names of the sublayers whose projection changed."""
+        fitted: list[str] = []
+        dense: list[dict[fx.Node, Tensor]] = [{} for _ in self.batches]
+        slim: list[dict[fx.Node, Tensor]] = [{} for _ in self.batches]
+        with torch.no_grad():
+            for index, sublayer in enumerate(self.structure.sublayers):
+                add, skip = self.dense_nodes[sublayer.add], self.dense_nodes[sublayer.skip]
+                for stream, batch in zip(dense, self.batches, strict=True):
+                    stream.update(self._advance(self.dense, stream, batch, [skip]))
+                    stream.update(self._advance(self.dense, {skip: stream[skip]}, batch, [add]))
+                    _forget(stream, (add,))
+                if sublayer.add not in self.moved and self._refit(sublayer, method, dense, slim):
+                    fitted.append(sublayer.name)
+                self.progress.item("re-fitting projections", index + 1, len(self.structure.sublayers))
+        return fitted
+
+    def repaired(self) -> Program:
+        """The slim program with its new tensors."""
+        graph = fx.Graph()
+        copies: dict[fx.Node, fx.Node] = {}
+        for node in self.slim.graph.nodes:
+            copy = copies[node] = graph.node_copy(node, copies.__getitem__)
+            if node.name in self.added:
+                with graph.inserting_before(copy):
+                    copy.args = (*copy.args[:2], graph.get_attr(self.added[node.name]))
+        return self.slim.with_module(build_module(graph, self.tensors))
+
+    def _refit(
+        self, sublayer: Sublayer, method: str, dense: list[dict[fx.Node, Tensor]], slim: list[dict[fx.Node, Tensor]]
+    ) -> bool:
+        """Bring the slim stream to `sublayer`, re-fit its projection if that helps, and step over it."""
+        skip, add = self.slim_nodes[self._still_there(sublayer.skip)], self.slim_nodes[sublayer.add]
+        projection = self._projection(sublayer)
+        wanted = [add] if projection is None else [projection.args[0], projection]
+        inside: list[dict[fx.Node, Tensor]] = []
+        for stream, batch in zip(slim, self.batches, strict=True):
+            stream.update(self._advance(self.slim, stream, batch, [skip]))
+            inside.append(self._advance(self.slim, {skip: stream[skip]}, batch, wanted))  # type: ignore[arg-type]
+        changed = False
+        for stream, values in zip(slim, inside, strict=True):
+            values[skip] = stream[skip]
+        if projection is not None:
+            targets = [stream[self.dense_nodes[sublayer.add]] for stream in dense]
+            changed = self._fit_projection(projection, skip, inside, targets, method)
+        for stream, values in zip(slim, inside, strict=True):
+            stream[add] = values[add] if projection is None else values[skip] + values[projection]
+            _forget(stream, (add,))
+        return changed
+
+    def _fit_projection(
+        self,
+        projection: fx.Node,
+        skip: fx.Node,
+        inside: list[dict[fx.Node, Tensor]],
+        targets: Sequence[Tensor],
+        method: str,
+    ) -> bool:
+        """Fit weight or bias; `inside[i][projection]` becomes the new output."""
+        activation = projection.args[0]
+        assert isinstance(activation, fx.Node)
+        weight = self.tensors[projection.args[1].target]  # type: ignore[union-attr]
+        missing = [target - values[skip] for target, values in zip(targets, inside, strict=True)]
+        rows = [_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
+        gaps = [_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
+        outputs = [_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
+        if method == "bias":
+            return self._shift(projection, inside, gaps, outputs)
+        bias = self.tensors[projection.args[2].target] if len(projection.args) > 2 and projection.args[2] else None  # type: ignore[union-attr]
+        moments = [Moments.zeros(weight.shape[1] + (bias is not None), weight.shape[0]) for _ in range(2)]
+        for index, (row, gap) in enumerate(zip(rows, gaps, strict=True)):
+            moments[index % HELD_OUT == HELD_OUT - 1].add(_with_ones(row, bias), gap)
+        old = (
+            weight.detach().double().T if bias is None else torch.cat([weight.detach().T, bias.detach()[None]]).double()
+        )
+        new = fit(moments[0], moments[1], old) if len(self.batches) >= HELD_OUT else None
+        if new is None:
+            return False
+        self._store(projection.args[1].target, new[: weight.shape[1]].T)  # type: ignore[union-attr]
+        if bias is not None:
+            self._store(projection.args[2].target, new[-1])  # type: ignore[union-attr]
+        for values in inside:
+            values[projection] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
+        return True
+
+    def _shift(
+        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
+    ) -> bool:
+        differences = [gap - output for gap, output in zip(gaps, outputs, strict=True)]
+        held_out = torch.cat(differences[HELD_OUT - 1 :: HELD_OUT] or [differences[0][:0]])
+        shift = torch.cat([item for index, item in enumerate(differences) if index % HELD_OUT != HELD_OUT - 1]).mean(0)
+        if not len(held_out) or (held_out - shift).square().sum() >= held_out.square().sum():
+            return False
+        old = projection.args[2] if len(projection.args) > 2 else None
+        name = (
+            str(old.target)
+            if isinstance(old, fx.Node)
+            else str(projection.args[1].target).removesuffix("weight") + "bias"
+        )  # type: ignore[union-attr]
+        if isinstance(old, fx.Node):
+            self._store(name, self.tensors[name] + shift)
+        else:
+            self.tensors[name] = torch.nn.Parameter(shift.clone(), requires_grad=False)
+            self.added[projection.name] = name
+        for values in inside:
+            values[projection] = values[projection] + shift
+        return True
+
+    def _store(self, name: str, values: Tensor) -> None:
+        old = self.tensors[name]
+        self.tensors[name] = torch.nn.Parameter(values.to(old.dtype).contiguous(), requires_grad=False)
+
+    def _projection(self, sublayer: Sublayer) -> fx.Node | None:
+        """The linear call that makes the branch, if nothing else reads its weight or stands behind it."""
+        node = self.slim_nodes.get(sublayer.branch)
+        if node is None or node.target is not aten.linear.default or len(node.users) != 1:
+            return None
+        readers = [
+            reader
+            for reader in self.slim.graph.nodes
+            if reader.op == "get_attr" and reader.target == node.args[1].target
+        ]  # type: ignore[union-attr]
+        return node if sum(len(reader.users) for reader in readers) == 1 else None
+
+    def _still_there(self, name: str) -> str:
+        while name in self.moved:
+            name = self.moved[name]
+        return name
+
+    @staticmethod
+    def _advance(
+        program: Program, known: Mapping[fx.Node, Tensor], batch: Batch, wanted: list[fx.Node]
+    ) -> dict[fx.Node, Tensor]:
+        return evaluate(program, input_values(program, batch) | dict(known), wanted)
+
+
+def _forget(stream: dict[fx.Node, Tensor], keep: tuple[fx.Node, ...]) -> None:
+    for node in [node for node in stream if node not in keep]:
+        del stream[node]
+
+
+def _rows(values: Tensor, batch: Batch) -> Tensor:
+    """`[tokens, features]` without padding."""
+    flat = values.reshape(-1, values.shape[-1])
+    mask = batch.get("attention_mask")
+    return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
+
+
+def _with_ones(values: Tensor, bias: Tensor | None) -> Tensor:
+    return values if bias is None else torch.cat([values, values.new_ones(*values.shape[:-1], 1)], dim=-1)

@@ -1,0 +1,77 @@
+"""`remove`: carries out a plan physically, and proves it against the masked dense program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from prunec.calibration.masked import masked_program, plan_masks
+from prunec.errors import VerificationError
+from prunec.facts import Equivalence, Plan, Structure
+from prunec.ir.bypass import bypass
+from prunec.ir.program import Program
+from prunec.ir.slicing import slice_program
+from prunec.passbase import Context, Facts, Pass, PassResult
+
+
+@dataclass(frozen=True)
+class RemovePass(Pass):
+    """Bypass the plan's sublayers, slice its units out of the tensors, adapt the graph, drop dead code.
+
+    The result must equal the program with the same units masked; if it does not, the compile stops.
+
+    Attributes:
+        tolerance: largest output difference allowed, relative to the largest dense output (at least 1).
+    """
+
+    name: ClassVar[str] = "remove"
+    needs: ClassVar[tuple[type, ...]] = (Structure, Plan)
+    gives: ClassVar[tuple[type, ...]] = (Equivalence,)
+    rewrites: ClassVar[bool] = True
+    keeps: ClassVar[tuple[type, ...]] = (object,)
+
+    tolerance: float = 1e-4
+
+    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
+        """Give the slim program and how closely it follows the masked one."""
+        structure, plan = facts[Structure], facts[Plan]
+        if plan.is_empty():
+            return PassResult(program, (Equivalence(0.0, self.tolerance),), "the plan removes nothing")
+        slim = slim_program(program, structure, plan)
+        error = _difference(program, slim, structure, plan)
+        if error > self.tolerance:
+            raise VerificationError(
+                f"the slim program differs from the masked dense one by {error:.2g} (allowed: {self.tolerance:g})",
+                "this is a fault of prunec: please report the model and the pipeline",
+            )
+        before, after = program.parameter_count(), slim.parameter_count()
+        log = f"{before:,} to {after:,} parameters; differs from the masked dense program by {error:.1e}"
+        return PassResult(slim, (Equivalence(error, self.tolerance),), log)
+
+
+def slim_program(program: Program, structure: Structure, plan: Plan) -> Program:
+    """`program` without what `plan` removes."""
+    slim = bypass(program, [(item.add, item.skip) for item in structure.sublayers if item.name in plan.sublayers])
+    present = set(slim.tensor_names())
+    cuts = {key: indices for key, indices in plan.cuts(structure).items() if key[0] in present}
+    return slice_program(slim, cuts) if cuts else slim
+
+
+def _difference(program: Program, slim: Program, structure: Structure, plan: Plan) -> float:
+    """Largest output difference on an input that is longer than the traced one in every dynamic axis."""
+    inputs = {item.name: _longer(program.example[item.name], item.axes) for item in program.inputs}
+    with torch.no_grad():
+        masked = masked_program(program, structure)(inputs | plan_masks(structure, plan))
+        ours = slim(inputs)
+        scale = max(1.0, *(float(value.abs().max()) for value in masked.values()))
+        return max(float((ours[name] - masked[name]).abs().max()) for name in masked) / scale
+
+
+def _longer(tensor: Tensor, axes: Mapping[int, str]) -> Tensor:
+    for axis in axes:
+        tensor = torch.cat([tensor, tensor.narrow(axis, 0, 1)], dim=axis)
+    return tensor

@@ -1,0 +1,142 @@
+"""`knapsack`: neurons, heads, KV groups and sublayers together under one budget, optimal on measured points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import lil_array
+
+from prunec.errors import BudgetError, PassError
+from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Structure
+from prunec.ir.program import Program
+from prunec.passbase import Context, Facts, Pass, PassResult
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice for one family: keep `kept` units (`kept = 0`: bypass the sublayer)."""
+
+    family: str
+    kept: int
+    cost: float
+    damage: float
+
+
+@dataclass(frozen=True)
+class KnapsackPass(Pass):
+    """Choose a size for every family, or no sublayer at all, so that summed damage is least within the budget.
+
+    A multiple-choice knapsack, solved exactly as an integer program (HiGHS through scipy). Costs are
+    measured points, interpolated; damage between two measured points follows the cumulative score of
+    the units that go. The setting is that of Kwon et al. 2022 ("A Fast Post-Training Pruning
+    Framework for Transformers", section 4), with measured points in the place of their piecewise fit
+    and whole sublayers as a choice like any other.
+
+    Attributes:
+        sizes: how many sizes of a large family are considered; a small one is considered at each.
+    """
+
+    name: ClassVar[str] = "knapsack"
+    needs: ClassVar[tuple[type, ...]] = (Structure, Scores, Damage, CostModel, Ceiling)
+    gives: ClassVar[tuple[type, ...]] = (Plan,)
+
+    sizes: int = 32
+
+    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
+        """Give the plan; a dense program within the budget gets an empty one."""
+        structure, scores, costs = facts[Structure], facts[Scores], facts[CostModel]
+        ceiling = facts[Ceiling]
+        empty = Plan({}, predicted_damage=0.0)
+        dense = costs.predict(structure, empty)
+        if dense <= ceiling.value:
+            return PassResult(
+                program, (replace(empty, predicted_cost=dense),), "the dense program is within the budget"
+            )
+        options, drops = self._options(structure, scores, facts[Damage], costs)
+        chosen, dropped = _solve(structure, options, drops, ceiling.value - costs.constant)
+        units = {
+            option.family: _lowest(scores, option.family, structure.family(option.family).units - option.kept)
+            for option in chosen
+        }
+        plan = Plan({name: removed for name, removed in units.items() if removed}, dropped)
+        damage = sum(option.damage for option in chosen) + sum(drops[name] for name in dropped)
+        plan = replace(plan, predicted_cost=costs.predict(structure, plan), predicted_damage=damage)
+        log = f"{len(dropped)} sublayers and {sum(map(len, plan.units.values()))} units go"
+        return PassResult(program, (plan,), f"{log}: {plan.predicted_cost:.4g} {costs.unit}, damage {damage:.4g}")
+
+    def _options(
+        self, structure: Structure, scores: Scores, damage: Damage, costs: CostModel
+    ) -> tuple[list[Option], dict[str, float]]:
+        """Every size of every priced family, and the damage of bypassing each sublayer whose families are priced."""
+        options: list[Option] = []
+        for family in structure.families:
+            if family.name not in costs.families:
+                continue
+            curve = damage_curve(structure, family, scores, damage)
+            step = max(1, family.units // self.sizes)
+            for kept in sorted({*range(step, family.units, step), family.units}):
+                options.append(
+                    Option(family.name, kept, costs.family(family.name, kept), float(curve[family.units - kept]))
+                )
+        priced = {option.family for option in options}
+        drops = {
+            sublayer.name: damage.sublayers[sublayer.name]
+            for sublayer in structure.sublayers
+            if sublayer.families and set(sublayer.families) <= priced
+        }
+        return options, drops
+
+
+def damage_curve(structure: Structure, family: Family, scores: Scores, damage: Damage) -> np.ndarray:
+    """Damage when the `k` lowest-scored units go, for k = 0 … units: measured points, joined along the scores."""
+    order = np.sort(scores.units[family.name].clip(min=0))
+    cumulative = np.concatenate([[0.0], np.cumsum(order)])
+    if cumulative[-1] <= 0:
+        cumulative = np.arange(family.units + 1, dtype=float)
+    points = dict(damage.families[family.name])
+    sublayer = structure.sublayer_of(family.name)
+    if sublayer is not None and len(sublayer.families) == 1:
+        points[family.units] = max(damage.sublayers[sublayer.name], *points.values())
+    removed = sorted(points)
+    values = np.maximum.accumulate([points[k] for k in removed])
+    return np.interp(cumulative, cumulative[removed], values)
+
+
+def _lowest(scores: Scores, family: str, count: int) -> tuple[int, ...]:
+    return tuple(np.sort(np.argsort(scores.units[family], kind="stable")[:count]).tolist())
+
+
+def _solve(
+    structure: Structure, options: list[Option], drops: dict[str, float], room: float
+) -> tuple[list[Option], tuple[str, ...]]:
+    """The integer program: one option a family, or its sublayer bypassed, within `room`."""
+    names = list(drops)
+    families = list(dict.fromkeys(option.family for option in options))
+    costs = np.array([option.cost for option in options] + [0.0] * len(names))
+    damages = np.array([option.damage for option in options] + [drops[name] for name in names])
+    choice = lil_array((len(families), len(costs)))
+    row = {name: index for index, name in enumerate(families)}
+    for column, option in enumerate(options):
+        choice[row[option.family], column] = 1
+    for column, name in enumerate(names, start=len(options)):
+        for family in next(item for item in structure.sublayers if item.name == name).families:
+            choice[row[family], column] = 1
+    if room < 0 or not options:
+        raise BudgetError("the budget is below what no removal can save", "ask for a larger budget")
+    result = milp(
+        damages,
+        constraints=[LinearConstraint(choice.tocsr(), 1, 1), LinearConstraint(costs[None, :], -np.inf, room)],
+        integrality=np.ones(len(costs)),
+        bounds=Bounds(0, 1),
+        options={"mip_rel_gap": 1e-4, "time_limit": 60},
+    )
+    if result.x is None:
+        if result.status == 2:
+            raise BudgetError("no choice of sizes meets the budget", "ask for a larger budget")
+        raise PassError(f"the integer solver found nothing ({result.message})", "try fewer `sizes`")
+    taken = result.x > 0.5
+    chosen = [option for option, take in zip(options, taken, strict=False) if take]
+    return chosen, tuple(name for name, take in zip(names, taken[len(options) :], strict=True) if take)

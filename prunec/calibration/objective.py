@@ -1,0 +1,178 @@
+"""What a task's loss is: for choosing (distance to the dense model), for sensitivity, and for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from prunec.errors import InputError
+
+Tensors = Mapping[str, Tensor]
+Total = tuple[float, float]
+"""A sum and the number of items it is over."""
+
+
+class Objective(Protocol):
+    """The loss of one task. Totals are (sum, count), so that batches add up.
+
+    Attributes:
+        name: as the frontend's task table spells it.
+        damage_unit: what `damage` is measured in.
+        report_unit: what `report` is measured in.
+    """
+
+    name: ClassVar[str]
+    damage_unit: ClassVar[str]
+    report_unit: ClassVar[str]
+
+    def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """How far a pruned model's outputs are from the dense model's: 0 where they agree."""
+        ...
+
+    def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
+        """A scalar whose gradient says what the outputs are sensitive to, summed over the items of one sequence."""
+        ...
+
+    def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """The figure that people read."""
+        ...
+
+
+class CausalLanguageModel:
+    """Next-token prediction: damage is KL divergence to the dense model, the report is cross-entropy."""
+
+    name: ClassVar[str] = "causal-lm"
+    damage_unit: ClassVar[str] = "KL divergence to dense, nats per token"
+    report_unit: ClassVar[str] = "cross-entropy, nats per token"
+
+    def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """KL(dense || pruned) over the tokens that are not padding."""
+        return _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
+
+    def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
+        """Summed cross-entropy on the text itself."""
+        total, _ = self._cross_entropy(outputs["logits"], inputs)
+        return total
+
+    def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """Cross-entropy on the text."""
+        total, count = self._cross_entropy(outputs["logits"], inputs)
+        return float(total), count
+
+    def _cross_entropy(self, logits: Tensor, inputs: Tensors) -> tuple[Tensor, float]:
+        labels = inputs["input_ids"][:, 1:]
+        losses = functional.cross_entropy(logits[:, :-1].transpose(1, 2).float(), labels, reduction="none")
+        mask = inputs.get("attention_mask")
+        if mask is None:
+            return losses.sum(), float(losses.numel())
+        kept = (mask[:, 1:] * mask[:, :-1]).to(losses.dtype)
+        return (losses * kept).sum(), float(kept.sum())
+
+
+class Features:
+    """Hidden states as the product: damage and report are cosine distances and similarities to the dense model."""
+
+    name: ClassVar[str] = "features"
+    damage_unit: ClassVar[str] = "1 - cosine to dense, mean of tokens and of their mean"
+    report_unit: ClassVar[str] = "cosine of mean-pooled features to dense"
+
+    def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """Half the mean distance of tokens, half the distance of the pooled vectors, per sequence."""
+        mask = inputs.get("attention_mask")
+        total, count = 0.0, 0.0
+        for name, value in outputs.items():
+            pooled = 1 - functional.cosine_similarity(_pool(value, mask), _pool(dense[name], mask), dim=-1)
+            tokens = 1 - functional.cosine_similarity(value, dense[name], dim=-1)
+            spread = _pool(tokens.unsqueeze(-1), mask).squeeze(-1) if tokens.dim() > 1 else tokens
+            total += float((pooled + spread).sum()) / 2
+            count += len(pooled)
+        return total, count
+
+    def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
+        """A random projection of the outputs, scaled by their size: its squared gradients estimate the Jacobian's norm."""
+        total = torch.zeros(())
+        for value in outputs.values():
+            direction = torch.randn(value.shape, generator=generator).to(value)
+            mask = inputs.get("attention_mask")
+            if mask is not None and value.dim() == 3:
+                direction = direction * mask.unsqueeze(-1).to(value)
+            total = total + (value * direction).sum() / value.detach().norm()
+        return total
+
+    def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """Cosine similarity of the mean-pooled features."""
+        mask = inputs.get("attention_mask")
+        values = [functional.cosine_similarity(_pool(outputs[n], mask), _pool(dense[n], mask), dim=-1) for n in outputs]
+        return float(sum(value.sum() for value in values)), float(sum(value.numel() for value in values))
+
+
+class Logits:
+    """Class or token probabilities: damage and report are KL divergence to the dense model."""
+
+    name: ClassVar[str] = "logits"
+    damage_unit: ClassVar[str] = "KL divergence to dense, nats per prediction"
+    report_unit: ClassVar[str] = "KL divergence to dense, nats per prediction"
+
+    def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """KL(dense || pruned), over the tokens that are not padding where there is one prediction a token."""
+        totals = [_divergence(outputs[name], dense[name], inputs.get("attention_mask")) for name in outputs]
+        return sum(total for total, _ in totals), sum(count for _, count in totals)
+
+    def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
+        """Log-likelihood of predictions drawn from the model: its squared gradients are the Fisher information."""
+        total = torch.zeros(())
+        for value in outputs.values():
+            logarithms = value.float().log_softmax(-1)
+            flat = logarithms.detach().exp().reshape(-1, value.shape[-1])
+            drawn = torch.multinomial(flat.cpu(), 1, generator=generator).to(value.device)
+            total = total + logarithms.reshape(-1, value.shape[-1]).gather(1, drawn).sum()
+        return total
+
+    def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """The same figure as `damage`."""
+        return self.damage(outputs, dense, inputs)
+
+
+OBJECTIVES: dict[str, type[Objective]] = {kind.name: kind for kind in (CausalLanguageModel, Features, Logits)}
+
+
+def objective(name: str) -> Objective:
+    """The objective called `name`.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in OBJECTIVES:
+        raise InputError(f"there is no objective '{name}'", f"use one of {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]()
+
+
+def _divergence(logits: Tensor, dense: Tensor, mask: Tensor | None) -> Total:
+    losses = functional.kl_div(
+        logits.float().log_softmax(-1), dense.float().log_softmax(-1), log_target=True, reduction="none"
+    ).sum(-1)
+    if mask is None or losses.shape != mask.shape:
+        return float(losses.sum()), float(losses.numel())
+    return float((losses * mask).sum()), float(mask.sum())
+
+
+def _pool(value: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the tokens that are not padding; values without a token axis as they are."""
+    if value.dim() < 3:
+        return value
+    if mask is None or mask.shape != value.shape[:2]:
+        return value.flatten(1, -2).mean(1)
+    weights = mask.unsqueeze(-1).to(value.dtype)
+    return (value * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The fact that says which objective a compile serves."""
+
+    objective: Objective

@@ -1,0 +1,90 @@
+"""What a compile aims at: the backend, the workload and the budget; and the dense artifact as a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from prunec.cost.measure import Timing
+from prunec.cost.timer import Backend
+from prunec.cost.workload import Workload
+
+BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The fact that says where the artifact will run and what it may cost.
+
+    Attributes:
+        backend: emits and loads artifacts.
+        workload: what a latency is of.
+        kind: what the budget bounds.
+        value: the bound, in the unit of `kind`.
+        filename: of the artifact.
+    """
+
+    backend: Backend
+    workload: Workload
+    kind: BudgetKind
+    value: float
+    filename: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The dense program as an artifact, and everything removable removed, both measured.
+
+    Attributes:
+        artifact: path of the dense artifact (a scratch file).
+        dense: latency of the dense artifact.
+        floor: latency with every priced sublayer bypassed; None for budgets that are no latency.
+    """
+
+    artifact: Path
+    dense: Timing
+    floor: Timing | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An emitted file; `size` in bytes includes its side files."""
+
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of search, removal and measurement: all in the cost model's unit.
+
+    Attributes:
+        predicted: by the search; None where nothing was searched.
+        measured: of the emitted artifact.
+        ceiling: what it had to hold; for a speed-up, over the dense latency timed in the same turns.
+    """
+
+    predicted: float | None
+    measured: float
+    ceiling: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the emitted artifact is, against what was asked.
+
+    Attributes:
+        holds: whether the budget holds.
+        latency: of the artifact; `dense`: of the dense artifact, timed in the same turns.
+        error: largest output difference from the slim program, over the largest output (or 1).
+        tolerance: what was allowed.
+        rounds: every turn so far.
+    """
+
+    holds: bool
+    latency: Timing
+    dense: Timing
+    error: float
+    tolerance: float
+    rounds: tuple[Round, ...]
