@@ -1,0 +1,134 @@
+"""From the operators that programs hold to those that torch's ONNX library translates, each with its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from prunec.ir.program import Program
+
+from .shapes import Shapes, symbolic_shapes
+from .torchlib import Unsupported, promotion_rule
+
+aten = torch.ops.aten
+HALVES = (torch.float16, torch.bfloat16)
+
+FORWARDS = {
+    aten.alias.default, aten.contiguous.default, aten.detach.default, aten.dropout.default, aten.lift_fresh.default,
+}  # fmt: skip
+"""Operators that return their first argument when nothing is trained."""
+
+CASTS = {aten.to.dtype, aten.to.device, aten.to.dtype_layout, aten.to.other, aten.type_as.default}
+
+CHECKS = {
+    aten._assert_async.default, aten._assert_async.msg, aten._assert_scalar.default,
+    aten._assert_tensor_metadata.default, aten.sym_constrain_range_for_size.default,
+}  # fmt: skip
+"""Operators that only check."""
+
+LOGIC = {
+    aten.__and__.Tensor: (aten.logical_and.default, aten.bitwise_and.Tensor),
+    aten.__and__.Scalar: (aten.logical_and.default, aten.bitwise_and.Scalar),
+    aten.__or__.Tensor: (aten.logical_or.default, aten.bitwise_or.Tensor),
+    aten.__or__.Scalar: (aten.logical_or.default, aten.bitwise_or.Scalar),
+    aten.__xor__.Tensor: (aten.logical_xor.default, aten.bitwise_xor.Tensor),
+    aten.__xor__.Scalar: (aten.logical_xor.default, aten.bitwise_xor.Scalar),
+}
+"""Python's operators: what they are on booleans, and on integers."""
+
+
+def lowered(program: Program) -> tuple[fx.Graph, Shapes]:
+    """A copy of the program's graph in translatable form, every node with its value in `meta["val"]`.
+
+    Raises:
+        UnknownShapes: shapes cannot be found without tracing.
+        Unsupported: a type promotion is needed that is not known here.
+    """
+    shapes = symbolic_shapes(program)
+    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
+    graph.output(graph.graph_copy(program.graph, copies))
+    for node, value in shapes.values.items():
+        copies[node].meta = {"val": value}
+    for node in list(graph.nodes):
+        _simplify(node)
+    graph.eliminate_dead_code()
+    for node in list(graph.nodes):
+        if isinstance(node.target, torch._ops.OpOverload):
+            _promote(node)
+    _share_tensors(graph)
+    return graph, shapes
+
+
+def _simplify(node: fx.Node) -> None:
+    """Replace a call by a simpler one, or by its argument."""
+    if node.target in CHECKS:
+        node.graph.erase_node(node)
+    elif node.target in FORWARDS and not _trains(node):
+        node.replace_all_uses_with(node.all_input_nodes[0])
+    elif node.target in CASTS:
+        source = node.all_input_nodes[0]
+        if source.meta["val"].dtype == node.meta["val"].dtype:
+            node.replace_all_uses_with(source)
+        else:
+            node.target, node.args = aten._to_copy.default, (source,)
+            node.kwargs = {"dtype": node.meta["val"].dtype}
+    elif node.target in LOGIC:
+        logical, bitwise = LOGIC[node.target]
+        node.target = logical if node.meta["val"].dtype == torch.bool else bitwise
+
+
+def _trains(node: fx.Node) -> bool:
+    return node.target is aten.dropout.default and bool(node.args[2])
+
+
+def _promote(node: fx.Node) -> None:
+    """Cast the arguments that PyTorch would cast by itself: ONNX operators do not."""
+    rule = promotion_rule(node.target)  # type: ignore[arg-type]
+    if rule is None:
+        return
+    values = fx.node.map_arg((node.args, node.kwargs), lambda argument: argument.meta["val"])
+    wanted = rule.preview_type_promotion(*values)
+    cast = _caster(node, wanted.out_dtype)
+    node.args = tuple(cast(argument, wanted.args_dtypes.get(index)) for index, argument in enumerate(node.args))
+    node.kwargs = {key: cast(argument, wanted.kwargs_dtypes.get(key)) for key, argument in node.kwargs.items()}
+
+
+def _caster(node: fx.Node, result: torch.dtype) -> Callable[[Any, torch.dtype | None], Any]:
+    def cast(argument: Any, dtype: torch.dtype | None) -> Any:
+        if dtype is None:
+            return argument
+        if isinstance(argument, (list, tuple)):
+            return [cast(item, dtype) for item in argument]
+        if not isinstance(argument, fx.Node):
+            return float(argument) if dtype.is_floating_point else argument
+        value = argument.meta["val"]
+        if not isinstance(value, Tensor):
+            if dtype == torch.int64:
+                return argument
+            raise Unsupported(f"the size {argument} takes part in {node.target}")
+        half = value.dtype in HALVES and value.dtype == result  # torch computes these in float32, no runtime need
+        return argument if value.dtype == dtype or half else _cast_node(node, argument, dtype)
+
+    return cast
+
+
+def _cast_node(before: fx.Node, argument: fx.Node, dtype: torch.dtype) -> fx.Node:
+    with before.graph.inserting_before(before):
+        node = before.graph.call_function(aten._to_copy.default, (argument,), {"dtype": dtype})
+    node.meta = {"val": argument.meta["val"].to(dtype)}
+    return node
+
+
+def _share_tensors(graph: fx.Graph) -> None:
+    """Tied tensors become one: the first of their names."""
+    first: dict[object, fx.Node] = {}
+    for node in graph.find_nodes(op="get_attr"):
+        tensor = node.meta["val"]
+        identity = tensor.data_ptr() or id(tensor), tensor.shape, tensor.stride(), tensor.dtype
+        known = first.setdefault(identity, node)
+        if known is not node:
+            node.replace_all_uses_with(known)
+            graph.erase_node(node)

@@ -1,0 +1,78 @@
+"""The parts of torch's ONNX exporter that it keeps private: its operator library and its translator."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnxscript.version_converter import convert_version
+from torch import fx
+from transformers.exporters.exporter_onnx import _ONNX_TRANSLATION_TABLE
+
+from . import attention
+
+try:
+    from torch.onnx._internal.exporter import _core, _ir_passes, _registration
+    from torch.onnx._internal.fx.passes.type_promotion import TypePromotionTable
+
+    _translate_fx_graph = _core._translate_fx_graph
+    MISSING = ""
+except (ImportError, AttributeError) as error:  # another torch than the one this was written for
+    MISSING = str(error)
+
+
+REPAIRS = {**_ONNX_TRANSLATION_TABLE, **attention.TRANSLATIONS}
+"""Translations that are used instead of torch's."""
+
+
+class Unsupported(Exception):
+    """The direct way cannot take this program: it needs torch's own decomposition."""
+
+
+def untranslatable(graph: fx.Graph, opset: int) -> str:
+    """Why `graph` cannot be translated as it is, or nothing."""
+    if MISSING:
+        return f"torch {torch.__version__} has another exporter ({MISSING})"
+    for node in graph.nodes:
+        target: Any = node.target
+        if node.op == "call_function" and not _registry(opset).is_registered(target):
+            return f"{target} has no translation"
+        if isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable:
+            return f"{target} writes to its arguments"
+    return ""
+
+
+def translate_graph(graph: fx.Graph, opset: int) -> ir.Model:
+    """An ONNX model of `graph`, whose nodes have values in `meta["val"]`; every name is a node's name."""
+    model = ir.Model(ir.Graph([], [], nodes=[], name="main"), ir_version=10)
+    _translate_fx_graph(
+        graph,
+        model,
+        graph_like=model.graph,
+        owned_graphs={},
+        lower="at_conversion",
+        registry=_registry(opset),
+    )
+    _ir_passes.add_opset_imports(model)
+    convert_version(model, opset, fallback=True)
+    return model
+
+
+def promotion_rule(operator: torch._ops.OpOverload) -> Any:
+    """How PyTorch casts the arguments of `operator` by itself; None where it does not."""
+    return None if MISSING else _promotions().get_rule(operator.overloadpacket)
+
+
+@cache
+def _registry(opset: int) -> _registration.ONNXRegistry:
+    registry = _registration.ONNXRegistry.from_torchlib(opset_version=opset)
+    for target, function in REPAIRS.items():
+        registry.register_op(target, function)
+    return registry
+
+
+@cache
+def _promotions() -> TypePromotionTable:
+    return TypePromotionTable()

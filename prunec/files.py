@@ -1,0 +1,67 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prunec.errors import InputError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def atomic_path(target: Path, bytes_needed: int | None = None) -> Iterator[Path]:
+    """A path to write in place of `target`: it, and files written beside it, move into place together at the end.
+
+    Whatever ends the block early, Ctrl-C included, leaves what was at `target` as it was and nothing beside it.
+
+    Args:
+        target: the file to be written; its folder exists.
+        bytes_needed: about how much will be written, when that is known: too little room is then said at once.
+
+    Yields:
+        A path with the name of `target` in a new folder beside it.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        _check_room(target, bytes_needed)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            yield Path(folder) / target.name
+            _move(Path(folder), target)
+    except OSError as error:
+        raise _explained(error, target, bytes_needed) from error
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` at `target` as UTF-8, whole or not at all; raises as `atomic_path` does."""
+    with atomic_path(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def _check_room(target: Path, bytes_needed: int | None) -> None:
+    if bytes_needed is not None and shutil.disk_usage(target.parent).free < bytes_needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Move all files of `folder` beside `target`, side files first: `target` never names one that is not there yet."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.replace(target.parent / path.name)
+
+
+def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputError:
+    if error.errno in FULL:
+        needed = "" if bytes_needed is None else f": {bytes_needed:,} bytes are needed"
+        return InputError(f"the disk is full while writing {target}{needed}", "free some space or write elsewhere")
+    reason = error.strerror or str(error)
+    return InputError(f"{target} cannot be written ({reason})", "name a file in a folder that exists and is writable")

@@ -1,0 +1,113 @@
+"""The direct way and torch's own give the same model; what the direct way cannot do, torch's does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx_ir as ir
+import pytest
+import torch
+from torch import Tensor, nn
+
+from prunec.backends.onnx.lower import lowered
+from prunec.backends.onnx.optimise import optimise
+from prunec.backends.onnx.runner import OnnxRunner
+from prunec.backends.onnx.torchlib import Unsupported
+from prunec.backends.onnx.translate import direct, translate
+from prunec.backends.quiet import quiet
+from prunec.ir.program import Program
+from tests.backends.agreement import WORKLOAD, assert_agrees
+from tests.backends.conftest import text_inputs
+from tests.programs import program_from_module
+
+ROWS = {"x": {0: "batch"}}
+
+
+def run(model: ir.Model, program: Program, inputs: dict[str, Tensor], folder: Path) -> None:
+    """Save, load and compare."""
+    optimise(model)
+    for value, item in zip(model.graph.inputs, program.inputs, strict=True):
+        value.name = item.name
+    for value, name in zip(model.graph.outputs, program.outputs, strict=True):
+        value.name = name
+    ir.save(model, folder / "a.onnx")
+    assert_agrees(OnnxRunner.open(folder / "a.onnx", WORKLOAD), program, inputs)
+
+
+class Mixed(nn.Module):
+    """PyTorch casts by itself in each of these."""
+
+    def forward(self, x: Tensor, n: Tensor) -> tuple[Tensor, ...]:
+        return x * n, n / 2, n + 0.5, x * 2, torch.pow(n, 2), torch.sqrt(n), x > n, torch.cat([x, n], 1), n // 2
+
+
+def test_implicit_casts_are_made(tmp_path: Path) -> None:
+    inputs = {"x": torch.rand(2, 3), "n": torch.randint(1, 9, (2, 3))}
+    program = program_from_module(Mixed(), inputs, {"x": {0: "batch"}, "n": {0: "batch"}})
+    run(direct(program, 20), program, {"x": torch.rand(5, 3), "n": torch.randint(1, 9, (5, 3))}, tmp_path)
+
+
+class Python(nn.Module):
+    """Python's operators on booleans and integers, and calls that do nothing."""
+
+    def forward(self, x: Tensor, n: Tensor) -> tuple[Tensor, ...]:
+        some, kept = (x > 0.3) & (x < 0.7), nn.functional.dropout(x, 0.5, self.training)
+        return some | (x > 0.9), some ^ (x > 0.5), n & 6, n | 1, n.to(torch.int64) ^ 3, kept.contiguous().to(x.dtype)
+
+
+def test_operators_that_torchs_library_lacks_are_put_as_others(tmp_path: Path) -> None:
+    inputs = {"x": torch.rand(2, 3), "n": torch.randint(1, 9, (2, 3))}
+    program = program_from_module(Python(), inputs, {"x": {0: "batch"}, "n": {0: "batch"}})
+    run(direct(program, 20), program, {"x": torch.rand(4, 3), "n": torch.randint(1, 9, (4, 3))}, tmp_path)
+
+
+class Normed(nn.Module):
+    """Batch normalisation, which only torch's decomposition takes apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.norm(x)
+        return result
+
+
+def test_what_the_direct_way_cannot_do_goes_the_other(tmp_path: Path) -> None:
+    program = program_from_module(Normed(), {"x": torch.rand(2, 3)}, ROWS)
+    with pytest.raises(Unsupported, match="batch_norm"):
+        direct(program, 20)
+    with quiet():
+        model = translate(program, 20)
+    assert [str(size) for size in model.graph.inputs[0].shape or ()] == ["batch", "3"]
+    run(model, program, {"x": torch.rand(7, 3)}, tmp_path)
+
+
+class Chosen(nn.Module):
+    """Its output's size depends on data: it does not run on shapes alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.nonzero(x)
+
+
+def test_sizes_that_depend_on_data_go_the_other_way(tmp_path: Path) -> None:
+    program = program_from_module(Chosen(), {"x": torch.eye(3)}, ROWS)
+    with quiet():
+        model = translate(program, 20)
+    run(model, program, {"x": torch.eye(5, 3)}, tmp_path)
+
+
+def test_another_torch_goes_the_other_way(text: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prunec.backends.onnx.torchlib.MISSING", "no such function")
+    with pytest.raises(Unsupported, match="another exporter"):
+        direct(text, 20)
+    with quiet():
+        model = translate(text, 20)
+    run(model, text, text_inputs(3, 7), tmp_path)
+
+
+def test_lowering_leaves_the_program_alone(text: Program) -> None:
+    before = text.text()
+    lowered(text)
+    assert text.text() == before
+    assert not any(node.meta for node in text.graph.nodes)

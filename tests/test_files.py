@@ -1,0 +1,57 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from prunec.errors import InputError
+from prunec.files import atomic_path, write_text
+
+
+def test_the_file_and_those_beside_it_move_into_place(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.bin") as part:
+        part.write_bytes(b"main")
+        part.with_name("a.bin.data").write_bytes(b"side")
+        assert not (tmp_path / "a.bin").exists()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.bin": b"main", "a.bin.data": b"side"}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ValueError])
+def test_an_early_end_leaves_everything_as_it_was(end: type[BaseException], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+
+    def write() -> None:
+        with atomic_path(tmp_path / "a.txt") as part:
+            part.write_text("half of the ne")
+            raise end
+
+    with pytest.raises(end):
+        write()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def test_a_full_disk_is_said_with_path_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, *args: object, **options: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match=r"disk is full while writing .*a\.txt"):
+        write_text(tmp_path / "a.txt", "text")
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_path(tmp_path / "a.bin", bytes_needed=10**18):
+            pytest.fail("the block must not run")
+
+    with pytest.raises(InputError, match="1,000,000,000,000,000,000 bytes are needed"):
+        write()
+
+
+def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        write_text(tmp_path / "none" / "a.txt", "text")
