@@ -26,33 +26,39 @@ FED = ("input_ids", "attention_mask", "token_type_ids")
 SHORTEST = 3
 """Texts of fewer tokens, special ones aside, are dropped."""
 
-_AHEAD = 64
+_AHEAD = 16
+"""Passages tokenised at a time."""
+
+_PATIENCE = 3
+"""How many times the tokens wanted are read before passages are taken to be shorter than a window."""
 
 
 def packed(
     passages: Sequence[str], tokenizer: PreTrainedTokenizerBase, sequence: int, tokens: int, seed: int
 ) -> tuple[list[Row], int]:
-    """Full windows of `sequence` tokens, about `tokens` in all, from passages drawn by `seed`, in text order.
+    """Full windows of `sequence` tokens, about `tokens` in all, from passages drawn by `seed`.
 
-    Each window starts with what the tokenizer puts before any text.
+    Each window starts with what the tokenizer puts before any text, and lies within one passage where
+    passages are long enough; else passages are laid end to end in text order.
 
     Returns:
         The windows, and how many tokens there were for them: fewer than `tokens` where the text ran out.
     """
     prefix = leading_tokens(tokenizer)
-    body = sequence - len(prefix)
-    rows = -(-tokens // sequence)
+    body, rows = sequence - len(prefix), -(-tokens // sequence)
     drawn: dict[int, list[int]] = {}
-    found = 0
+    whole = found = 0
     for place, row in _encoded(passages, tokenizer, seed, add_special_tokens=False):
         drawn[place] = row["input_ids"]
-        found += len(drawn[place])
-        if found >= rows * body:
+        whole, found = whole + len(drawn[place]) // body, found + len(drawn[place])
+        if whole >= rows or found >= _PATIENCE * rows * body:
             break
-    stream = [token for place in sorted(drawn) for token in drawn[place]]
-    starts = [number * body for number in range(min(rows, len(stream) // body))]
-    windows: list[Row] = [{"input_ids": prefix + stream[start : start + body]} for start in starts]
-    return windows, found if len(windows) < rows else len(windows) * sequence
+    ordered = [drawn[place] for place in sorted(drawn)]
+    streams = ordered if whole >= rows else [[token for stream in ordered for token in stream]]
+    bodies = [stream[at : at + body] for stream in streams for at in range(0, len(stream) - body + 1, body)]
+    kept = min(rows, len(bodies))
+    windows: list[Row] = [{"input_ids": prefix + bodies[number * len(bodies) // kept]} for number in range(kept)]
+    return windows, found if kept < rows else kept * sequence
 
 
 def padded(

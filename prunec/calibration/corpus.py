@@ -161,11 +161,11 @@ def _corpus(batches: Sequence[Batches], description: str, is_default: bool, note
 
 
 def _cutter(packs: bool, sequence: int, characters: int) -> Cut:
-    """How to cut a document: long stretches for windows (shorter where there is little text), else paragraphs."""
+    """How to cut a document: stretches of a window or two (shorter where there is little text), else paragraphs."""
+    size = sequence * 8
     if not packs:
-        return lambda text: paragraphs(text, sequence * 8)
-    size = max(1, min(sequence * 32, characters // 30))
-    return lambda text: stretches(text + "\n\n", size)
+        return lambda text: paragraphs(text, size)
+    return lambda text: stretches(text + "\n\n", max(1, min(size, characters // 30)))
 
 
 def _too_little(description: str, found: int, packs: bool, sequence: int, wanted: int) -> InputError:

@@ -17,7 +17,7 @@ def stretches(text: str, size: int) -> list[str]:
             if pieces[-1] and len(pieces[-1]) + len(part) > size:
                 pieces.append("")
             pieces[-1] += part
-    return [piece for piece in pieces if piece.strip()]
+    return [piece for piece in pieces if piece] if text.strip() else []
 
 
 def paragraphs(text: str, size: int) -> list[str]:

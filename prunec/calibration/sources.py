@@ -44,7 +44,7 @@ def standard_library_texts(seed: int = 0, characters: int = 600_000) -> list[str
     """Docstrings of the standard library's public modules, one document a module.
 
     The source files are parsed, not run. Modules are taken in an order drawn by `seed` until there are
-    `characters`; the same Python version and seed give the same text.
+    `characters` (and three); the same Python version and seed give the same text.
 
     Raises:
         InputError: this Python comes without the sources of its standard library.
@@ -57,7 +57,7 @@ def standard_library_texts(seed: int = 0, characters: int = 600_000) -> list[str
         text = _docstrings(file)
         if len(text) >= 500:
             texts.append(text)
-        if sum(map(len, texts)) >= characters:
+        if sum(map(len, texts)) >= characters and len(texts) >= 3:
             break
     if len(texts) < 3:
         raise InputError(f"no docstrings in {root} to calibrate with", "give --calibration")

@@ -12,6 +12,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import TreeSpec
 
 from prunec.errors import InputError
+from prunec.frontends.trace import quiet
 from prunec.ir.program import Input, Program, Provenance, build_module
 from prunec.ir.tidy import is_mutating, tidy
 
@@ -68,7 +69,8 @@ def output_names(spec: TreeSpec) -> list[str]:
 def _functional(exported: ExportedProgram) -> ExportedProgram:
     """Without writes in place: traced models keep theirs until they are decomposed (here, by nothing)."""
     if any(is_mutating(node) for node in exported.graph_module.graph.nodes):
-        decomposed: ExportedProgram = exported.run_decompositions({})
+        with quiet():
+            decomposed: ExportedProgram = exported.run_decompositions({})
         return decomposed
     return exported
 

@@ -86,14 +86,14 @@ def trace_model(
 
 def _positions(model: PreTrainedModel) -> int | None:
     """Positions by the config, less those that a position table keeps for padding."""
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    config = model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None)
     if not isinstance(limit, int) or limit <= 0:
         return None
-    for module in model.modules():
-        if module is model.get_input_embeddings() or not isinstance(module, nn.Embedding):
-            continue
-        if module.num_embeddings == limit and module.padding_idx is not None:
-            return limit - module.padding_idx - 1
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    if limit != getattr(config, "vocab_size", None):
+        tables = [table for table in tables if table.num_embeddings == limit and table.padding_idx is not None]
+        limit -= max((int(table.padding_idx or 0) + 1 for table in tables), default=0)
     return limit
 
 

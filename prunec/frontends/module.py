@@ -36,8 +36,9 @@ def trace(
     Raises:
         InputError: the inputs do not fit the model, or the model cannot be traced as asked.
     """
+    _check_tensors(example_inputs)
     axes = {name: dict(named) for name, named in (dynamic_axes or _default_axes(model, example_inputs)).items()}
-    _check(example_inputs, axes)
+    _check_axes(example_inputs, axes)
     inputs = _at_least_two(example_inputs, axes)
     model = model.eval()
     names = [name for name, _ in model.named_parameters()]
@@ -83,12 +84,15 @@ def _default_axes(model: nn.Module, inputs: Mapping[str, Tensor]) -> AxisNames:
     return axes
 
 
-def _check(inputs: Mapping[str, Tensor], axes: Mapping[str, Mapping[int, str]]) -> None:
+def _check_tensors(inputs: Mapping[str, Tensor]) -> None:
     if not inputs:
         raise InputError("there are no example inputs", "give a tensor for each argument of the model's forward")
     for name, value in inputs.items():
         if not isinstance(value, Tensor):
             raise InputError(f"example input {name} is a {type(value).__name__}", "give tensors by argument name")
+
+
+def _check_axes(inputs: Mapping[str, Tensor], axes: Mapping[str, Mapping[int, str]]) -> None:
     for name, named in axes.items():
         if name not in inputs:
             raise InputError(f"dynamic_axes names {name}, which is no example input", f"inputs: {', '.join(inputs)}")

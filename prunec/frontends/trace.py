@@ -52,12 +52,10 @@ def _export_transformer(model: Any, inputs: Mapping[str, Tensor], shapes: Mappin
 def fixed_axes(exported: ExportedProgram, axes: AxisNames) -> list[tuple[str, int, int]]:
     """The axes that were to be dynamic and are not: `(input, axis, size the model fixed it to)`."""
     values = _input_values(exported)
-    return [
-        (name, axis, int(values[name].shape[axis]))
-        for name, named in axes.items()
-        for axis in named
-        if isinstance(values[name].shape[axis], int)
-    ]
+    sizes = [(name, axis, values[name].shape[axis]) for name, named in axes.items() for axis in named]
+    # A symbol that was specialised stays a SymInt, of a constant.
+    known = [(name, axis, size if isinstance(size, int) else size.node.maybe_as_int()) for name, axis, size in sizes]
+    return [(name, axis, size) for name, axis, size in known if size is not None]
 
 
 def longest(exported: ExportedProgram, axes: AxisNames, axis_name: str) -> int | None:

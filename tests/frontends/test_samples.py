@@ -1,0 +1,42 @@
+"""Example inputs fit the model's own signature."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration, ViTConfig, ViTModel
+
+from prunec.errors import InputError
+from prunec.frontends.samples import sample_inputs
+from prunec.frontends.tasks import TASKS
+
+BERT = BertConfig(vocab_size=50, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2)
+
+
+def test_text() -> None:
+    inputs, axes = sample_inputs(BertModel(BERT), TASKS["feature-extraction"], None)
+    assert list(inputs) == ["input_ids", "attention_mask"]
+    assert axes["input_ids"] == {0: "batch", 1: "sequence"}
+    assert inputs["attention_mask"].tolist()[1][-1] == 0
+    assert inputs["input_ids"][1, -1] == BERT.pad_token_id
+
+
+def test_images() -> None:
+    config = ViTConfig(hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=32)
+    inputs, axes = sample_inputs(ViTModel(config), TASKS["feature-extraction"], None)
+    assert {name: tuple(value.shape) for name, value in inputs.items()} == {"pixel_values": (2, 3, 32, 32)}
+    assert axes == {"pixel_values": {0: "batch"}}
+
+
+def test_encoder_and_decoder() -> None:
+    config = T5Config(vocab_size=50, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2)
+    model = T5ForConditionalGeneration(config)
+    inputs, axes = sample_inputs(model, TASKS["text2text-generation"], None)
+    assert axes["decoder_input_ids"] == {0: "batch", 1: "decoder_sequence"}
+    with torch.no_grad():
+        assert model(**inputs).logits.shape == (2, 5, 50)
+
+
+def test_inputs_that_the_model_does_not_take() -> None:
+    with pytest.raises(InputError, match="BertModel takes none of pixel_values"):
+        sample_inputs(BertModel(BERT), TASKS["image-classification"], None)
