@@ -78,6 +78,20 @@ def _simplify(node: fx.Node) -> None:
     elif node.target in LOGIC:
         logical, bitwise = LOGIC[node.target]
         node.target = logical if node.meta["val"].dtype == torch.bool else bitwise
+    elif node.target is aten.mul.Tensor:
+        _divide(node)
+
+
+def _divide(node: fx.Node) -> None:
+    """Put `x * rsqrt(y)` as `x / sqrt(y)`: ONNX Runtime knows a root-mean-square norm by its division."""
+    one, two = node.args
+    if not isinstance(one, fx.Node) or not isinstance(two, fx.Node) or one is two:
+        return
+    for root, other in ((one, two), (two, one)):
+        if root.target is aten.rsqrt.default and len(root.users) == 1:
+            root.target = aten.sqrt.default
+            node.target, node.args = aten.div.Tensor, (other, root)
+            return
 
 
 def _trains(node: fx.Node) -> bool:

@@ -14,6 +14,7 @@ def optimise(model: ir.Model) -> None:
     (tens of seconds for thirty layers); ONNX Runtime does these rewrites itself when it loads the model.
     """
     common.InlinePass()(model)
+    _name_transposed(model)
     optimizer.fold_constants_ir(model, onnx_shape_inference=False)
     for step in (
         common.RemoveUnusedNodesPass(),
@@ -28,3 +29,11 @@ def optimise(model: ir.Model) -> None:
         common.NameFixPass(),
     ):
         step(model)
+
+
+def _name_transposed(model: ir.Model) -> None:
+    """Name what folding will turn into a weight of its own after the weight it was."""
+    for node in model.graph:
+        source = node.inputs[0] if node.op_type == "Transpose" else None
+        if source is not None and source.is_initializer():
+            node.outputs[0].name = f"{source.name}.transposed"

@@ -1,4 +1,4 @@
-"""Comparing an artifact with the program it was made from."""
+"""Comparing an artifact with the program it was made from, on inputs of any shape."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def assert_agrees(runner: Runner, program: Program, inputs: Mapping[str, Tensor]
     for name, value in expected.items():
         np.testing.assert_allclose(got[name], value.numpy(), atol=tolerance, rtol=0)
         assert got[name].dtype == value.numpy().dtype
+
+
+def text_inputs(batch: int, length: int) -> dict[str, Tensor]:
+    """Token ids, and a mask with padding on the left of the first row."""
+    mask = torch.ones(batch, length, dtype=torch.long)
+    mask[0, : length // 3] = 0
+    return {"input_ids": torch.randint(0, 50, (batch, length)), "attention_mask": mask}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from prunec.frontends.huggingface import load
 from prunec.ir.program import Program
+from tests.backends.agreement import text_inputs
 from tests.programs import program_from_module
 
 TEXT_AXES = {name: {0: "batch", 1: "sequence"} for name in ("input_ids", "attention_mask")}
@@ -75,10 +76,3 @@ def llama(tiny_llama_dir: Path) -> Program:
 def bert(tiny_bert_dir: Path) -> Program:
     """A random BERT as the frontend gives it."""
     return load(tiny_bert_dir).program
-
-
-def text_inputs(batch: int, length: int) -> dict[str, Tensor]:
-    """Token ids, and a mask with padding on the left of the first row."""
-    mask = torch.ones(batch, length, dtype=torch.long)
-    mask[0, : length // 3] = 0
-    return {"input_ids": torch.randint(0, 50, (batch, length)), "attention_mask": mask}

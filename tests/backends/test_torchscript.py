@@ -14,8 +14,7 @@ from prunec.backends.torchscript import DESCRIPTION, TorchScriptBackend
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.ir.program import Input, Program, Provenance, build_module
-from tests.backends.agreement import WORKLOAD, assert_agrees
-from tests.backends.conftest import text_inputs
+from tests.backends.agreement import WORKLOAD, assert_agrees, text_inputs
 from tests.programs import program_from_module
 
 SHAPES = [(1, 1), (3, 4), (2, 31)]

@@ -18,8 +18,7 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.ir.program import Program
-from tests.backends.agreement import WORKLOAD, assert_agrees
-from tests.backends.conftest import text_inputs
+from tests.backends.agreement import WORKLOAD, assert_agrees, text_inputs
 from tests.programs import program_from_module
 
 SHAPES = [(1, 1), (3, 4), (2, 31)]
@@ -72,7 +71,7 @@ def test_weights_keep_their_names_and_tied_ones_are_stored_once(emitted: Path) -
     tensors = [value for value in ir.load(emitted).graph.initializers.values() if value.const_value is not None]
     tables = [value.name for value in tensors if list(value.const_value.shape) == [50, 16]]  # type: ignore[union-attr]
     assert tables == ["embedding.weight"]
-    assert {"attentions.1.qkv.bias", "ups.0.bias"} <= {value.name for value in tensors}
+    assert {"attentions.1.qkv.weight.transposed", "ups.0.bias"} <= {value.name for value in tensors}
 
 
 def test_large_weights_go_beside_the_file(text: Program, tmp_path: Path) -> None:

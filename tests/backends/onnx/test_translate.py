@@ -16,8 +16,7 @@ from prunec.backends.onnx.torchlib import Unsupported
 from prunec.backends.onnx.translate import direct, translate
 from prunec.backends.quiet import quiet
 from prunec.ir.program import Program
-from tests.backends.agreement import WORKLOAD, assert_agrees
-from tests.backends.conftest import text_inputs
+from tests.backends.agreement import WORKLOAD, assert_agrees, text_inputs
 from tests.programs import program_from_module
 
 ROWS = {"x": {0: "batch"}}
@@ -111,3 +110,27 @@ def test_lowering_leaves_the_program_alone(text: Program) -> None:
     lowered(text)
     assert text.text() == before
     assert not any(node.meta for node in text.graph.nodes)
+
+
+class RootMeanSquare(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * x
+
+
+class Roots(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        root = torch.rsqrt(x + 1)
+        return root * root, torch.rsqrt(x + 2) * 3.0, torch.rsqrt(x + 3) * torch.rsqrt(x + 4)
+
+
+def test_other_products_with_roots_stay_right(tmp_path: Path) -> None:
+    program = program_from_module(Roots(), {"x": torch.rand(2, 3)}, ROWS)
+    run(direct(program, 20), program, {"x": torch.rand(7, 3)}, tmp_path)
+
+
+def test_root_mean_square_norms_are_put_as_onnx_runtime_knows_them(tmp_path: Path) -> None:
+    program = program_from_module(RootMeanSquare(), {"x": torch.rand(2, 3)}, ROWS)
+    model = direct(program, 20)
+    assert "Div" in {node.op_type for node in model.graph}
+    assert "Reciprocal" not in {node.op_type for node in model.graph}
+    run(model, program, {"x": torch.rand(7, 3)}, tmp_path)
