@@ -123,14 +123,11 @@ def _loader(directory: ModelDirectory, task: Task | None, remote: bool) -> tuple
         task = task or task_of_auto_classes(directory.config["auto_map"])
     model_class = None if remote else getattr(transformers, directory.architecture or "", None)
     own = task_of_class(model_class) if model_class else None
-    if task is None and own is None:
+    if own is not None and task in (None, own):
+        return model_class, own
+    if task is None:
         named = directory.architecture or "no architecture"
         raise InputError(f"the task of {directory.path} is not known: its config names {named}", "give --task")
-    if task is None or task == own:
-        assert own is not None or remote
-        chosen = task or own
-        assert chosen is not None
-        return model_class or getattr(transformers, chosen.auto_class), chosen
     return getattr(transformers, task.auto_class), task
 
 
