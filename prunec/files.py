@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,9 +35,21 @@ def atomic_path(target: Path, bytes_needed: int | None = None) -> Iterator[Path]
         _check_room(target, bytes_needed)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
             yield Path(folder) / target.name
-            _move(Path(folder), target)
+            _move_together(Path(folder), target)
     except OSError as error:
         raise _explained(error, target, bytes_needed) from error
+
+
+def publish(staged: Path, target: Path) -> None:
+    """Move all files of the folder `staged`, on the same disk, beside `target`: all of them or, whatever happens, none.
+
+    Raises:
+        InputError: a file cannot be moved; what was at `target` and beside it is as before.
+    """
+    try:
+        _move_together(staged, target)
+    except OSError as error:
+        raise _explained(error, target, None) from error
 
 
 def write_text(target: Path, text: str) -> None:
@@ -51,12 +63,40 @@ def _check_room(target: Path, bytes_needed: int | None) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _move(folder: Path, target: Path) -> None:
-    """Move all files of `folder` beside `target`, side files first: `target` never names one that is not there yet."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == target.name):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.replace(target.parent / path.name)
+def _move_together(staged: Path, target: Path) -> None:
+    """Move side files first: `target` never names one that is not there yet. Undo it all when it cannot be finished."""
+    paths = sorted(staged.iterdir(), key=lambda path: path.name == target.name)
+    with tempfile.TemporaryDirectory(prefix=".before-", dir=staged) as before:
+        kept = {target.parent / path.name: Path(before) / path.name for path in paths}
+        try:
+            for path, (place, backup) in zip(paths, kept.items(), strict=True):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+                if place.exists():
+                    _keep(place, backup)
+                path.replace(place)
+        except BaseException:
+            _undo(kept, paths)
+            raise
+
+
+def _keep(place: Path, backup: Path) -> None:
+    """A second name for what is at `place`, which stays there; a copy where the disk knows no second names."""
+    try:
+        backup.hardlink_to(place)
+    except OSError:
+        shutil.copy2(place, backup)
+
+
+def _undo(kept: Mapping[Path, Path], staged: Sequence[Path]) -> None:
+    """Put back what was there, or nothing, in every place that a staged file was moved to."""
+    for (place, backup), path in zip(kept.items(), staged, strict=True):
+        if path.exists():
+            continue
+        if backup.exists():
+            backup.replace(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputError:

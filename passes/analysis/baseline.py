@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
-from prunec.cost.measure import Timing, interleaved, workload_inputs
+from prunec.cost.measure import interleaved, workload_inputs
 from prunec.cost.target import Baseline, Target
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, Plan, Structure
@@ -35,13 +37,11 @@ class BaselinePass(Pass):
         """Give the measured baseline and the budget in the cost model's unit."""
         structure, target = facts[Structure], facts[Target]
         if not any(sublayer.families for sublayer in structure.sublayers):
-            raise BudgetError(
-                "the model has nothing to prune: no removable units inside a residual branch were found",
-                "look at the pins in the report for what was not understood",
-            )
+            raise _nothing_to_prune(structure)
         bare = floor_program(program, structure)
-        baseline, log = self._measure(program, bare, target, context)
-        ceiling = _ceiling(program, target, baseline)
+        baseline = self._measure(program, bare, target, context)
+        log = f"dense {baseline.dense.median:.2f} ms, floor {baseline.floor.median:.2f} ms"
+        ceiling = _ceiling(target, baseline)
         floor, dense = _extremes(program, bare, baseline, ceiling)
         if floor > ceiling.value:
             raise BudgetError(
@@ -55,37 +55,41 @@ class BaselinePass(Pass):
             return PassResult(program, (baseline, ceiling, plan), f"{log}: within the budget already", skip_to="emit")
         return PassResult(program, (baseline, ceiling), log)
 
-    def _measure(self, program: Program, bare: Program, target: Target, context: Context) -> tuple[Baseline, str]:
+    def _measure(self, program: Program, bare: Program, target: Target, context: Context) -> Baseline:
         inputs = workload_inputs(program, target.workload, seed=context.seed)
-        suffix = target.backend.suffixes[0]
-        runners = {}
+        paths = {name: context.scratch / name / f"{name}{target.backend.suffixes[0]}" for name in ("floor", "dense")}
+        runs: dict[str, Callable[[], object]] = {}
         for name, item in (("floor", bare), ("dense", program)):
-            path = context.scratch / f"{name}{suffix}"
-            context.progress.item(f"emitting the {name} artifact", len(runners), 2)
-            target.backend.emit(item, path)
-            runners[name] = (target.backend.load(path, target.workload), inputs)
-            if name == "floor":
-                self._refuse_early(target, runners, bare)
-        timings = interleaved(
-            {name: lambda runner=runner, given=given: runner(given) for name, (runner, given) in runners.items()},
-            seconds=self.seconds,
-        )
-        baseline = Baseline(context.scratch / f"dense{suffix}", timings["dense"], timings["floor"])
-        return baseline, f"dense {timings['dense'].median:.2f} ms, floor {timings['floor'].median:.2f} ms"
+            context.progress.item(f"emitting the {name} artifact", len(runs), 2)
+            paths[name].parent.mkdir(exist_ok=True)
+            target.backend.emit(item, paths[name])
+            runs[name] = partial(target.backend.load(paths[name], target.workload), inputs)
+            if name == "floor" and target.kind == "latency_ms":
+                _refuse_early(target.value, runs["floor"])
+        context.progress.item("timing the dense artifact and the floor by turns", 0, 0)
+        timings = interleaved(runs, seconds=self.seconds)
+        sizes = {name: sum(file.stat().st_size for file in path.parent.iterdir()) for name, path in paths.items()}
+        return Baseline(paths["dense"], timings["dense"], timings["floor"], sizes["dense"], sizes["floor"])
 
-    @staticmethod
-    def _refuse_early(target: Target, runners: dict, bare: Program) -> None:  # type: ignore[type-arg]
-        """Before the dense artifact is emitted: a budget below the floor is hopeless."""
-        if target.kind != "latency_ms":
-            return
-        runner, inputs = runners["floor"]
-        floor = interleaved({"floor": lambda: runner(inputs)}, seconds=1.0)["floor"]
-        if floor.low > target.value:
-            raise BudgetError(
-                f"the budget of {target.value:g} ms is below the floor of {floor.median:.2f} ms, "
-                "where everything removable is removed",
-                f"ask for more than {floor.median:.2f} ms, a smaller --workload or more --threads",
-            )
+
+def _refuse_early(asked: float, floor: Callable[[], object]) -> None:
+    """Before the dense artifact is emitted: a budget in ms below the floor is hopeless."""
+    timing = interleaved({"floor": floor}, seconds=1.0)["floor"]
+    if timing.low > asked:
+        raise BudgetError(
+            f"the budget of {asked:g} ms is below the floor of {timing.median:.2f} ms, "
+            "where everything removable is removed",
+            f"ask for more than {timing.median:.2f} ms, a smaller --workload or more --threads",
+        )
+
+
+def _nothing_to_prune(structure: Structure) -> BudgetError:
+    if not structure.pins:
+        why = "give a model with residual branches, such as a transformer"
+    else:
+        more = f" (and {len(structure.pins) - 1} more pins)" if len(structure.pins) > 1 else ""
+        why = f"see why: {structure.pins[0].what}: {structure.pins[0].why}{more}"
+    return BudgetError("the model has nothing to prune: no removable units inside a residual branch were found", why)
 
 
 def floor_program(program: Program, structure: Structure) -> Program:
@@ -93,7 +97,7 @@ def floor_program(program: Program, structure: Structure) -> Program:
     return bypass(program, [(item.add, item.skip) for item in structure.sublayers if item.families])
 
 
-def _ceiling(program: Program, target: Target, baseline: Baseline) -> Ceiling:
+def _ceiling(target: Target, baseline: Baseline) -> Ceiling:
     if target.kind == "latency_ms":
         return Ceiling("ms", target.value)
     if target.kind == "speedup":
@@ -104,11 +108,10 @@ def _ceiling(program: Program, target: Target, baseline: Baseline) -> Ceiling:
 def _extremes(program: Program, bare: Program, baseline: Baseline, ceiling: Ceiling) -> tuple[float, float]:
     """Floor and dense cost in the ceiling's unit."""
     if ceiling.unit == "ms":
-        assert isinstance(baseline.floor, Timing)
         return baseline.floor.median, baseline.dense.median
     if ceiling.unit == "parameters":
         return bare.parameter_count(), program.parameter_count()
-    return bare.size_bytes(), program.size_bytes()
+    return baseline.floor_bytes, baseline.dense_bytes
 
 
 def _amount(ceiling: Ceiling, value: float) -> str:

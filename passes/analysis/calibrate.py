@@ -38,6 +38,7 @@ class CalibratePass(Pass):
             seed=context.seed,
             progress=context.progress,
         )
-        if corpus.is_default:
-            context.progress.warn(f"no --calibration given: calibrated on {corpus.description}")
-        return PassResult(program, (corpus,), corpus.description)
+        for note in corpus.notes:
+            context.progress.warn(note)
+        log = f"{corpus.description}, as no --calibration is given" if corpus.is_default else corpus.description
+        return PassResult(program, (corpus,), log)

@@ -54,8 +54,9 @@ class VerifyPass(Pass):
         context.progress.item("timing the artifact beside the dense one", 1, 2)
         verdict = self._judge(program, runner, facts, error, context)
         last = verdict.rounds[-1]
+        outcome = "held" if verdict.holds else "missed"
         log = (
-            f"{last.measured:.4g} {facts[Ceiling].unit} of {last.ceiling:.4g}: {'held' if verdict.holds else 'missed'}; "
+            f"{last.measured:.4g} {facts[Ceiling].unit} of {last.ceiling:.4g}: {outcome}; "
             f"the artifact differs from the program by {error:.1e}"
         )
         again = self._correction(facts, verdict)

@@ -102,7 +102,7 @@ def damage_curve(structure: Structure, family: Family, scores: Scores, damage: D
         points[family.units] = max(damage.sublayers[sublayer.name], *points.values())
     removed = sorted(points)
     values = np.maximum.accumulate([points[k] for k in removed])
-    return np.interp(cumulative, cumulative[removed], values)
+    return np.asarray(np.interp(cumulative, cumulative[removed], values))
 
 
 def _lowest(scores: Scores, family: str, count: int) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ def _solve(
     result = milp(
         damages,
         constraints=[LinearConstraint(choice.tocsr(), 1, 1), LinearConstraint(costs[None, :], -np.inf, room)],
-        integrality=np.ones(len(costs)),
+        integrality=np.ones(len(costs), dtype=np.int64),
         bounds=Bounds(0, 1),
         options={"mip_rel_gap": 1e-4, "time_limit": 60},
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,11 +15,12 @@ from prunec.calibration.objective import Objective
 from prunec.calibration.statistics import Statistic
 from prunec.errors import PassError
 from prunec.facts import Family, Structure
-from prunec.ir.execute import evaluate, input_values, output_nodes
+from prunec.ir.execute import Override, evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Progress
 
 Batch = Mapping[str, Tensor]
+Args = tuple[Any, ...]
 
 
 def collect(
@@ -34,48 +37,82 @@ def collect(
 
     Activations are those that each family's site reads, `[tokens, features]`, padding left out.
     Gradients are taken one sequence at a time, since a mean over sequences hides what differs
-    between them. Nothing is kept but the statistics' own sums.
+    between them. Nothing is kept but the statistics' own sums, and neither the order of the stream
+    nor how it is batched changes them.
 
     Raises:
         PassError: an activation is not finite; the family is named.
     """
-    statistics = list(statistics)
-    readers = [item for item in statistics if not item.wants_gradients]
-    learners = [item for item in statistics if item.wants_gradients]
-    masked = masked_program(program, structure)
-    sites = {family.site.node: family for family in structure.families}
-    generator = torch.Generator().manual_seed(seed)
-    stream = [row for batch in batches for row in _sequences(batch)] if learners else batches
-    for index, batch in enumerate(stream):
-        masks = {name: mask.requires_grad_(bool(learners)) for name, mask in open_masks(structure).items()}
+    every = list(statistics)
+    stream = _Stream(
+        masked_program(program, structure),
+        structure,
+        [item for item in every if not item.wants_gradients],
+        [item for item in every if item.wants_gradients],
+        objective,
+        seed,
+    )
+    rows = [row for batch in batches for row in _sequences(batch)] if stream.learners else batches
+    for index, batch in enumerate(rows):
+        stream.feed(batch)
+        progress.item("calibrating", index + 1, len(rows))
 
-        def read(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], batch: Batch = batch) -> Any:
+
+@dataclass(frozen=True)
+class _Stream:
+    """The masked program and who reads it: `readers` want activations, `learners` mask gradients."""
+
+    masked: Program
+    structure: Structure
+    readers: Sequence[Statistic]
+    learners: Sequence[Statistic]
+    objective: Objective
+    seed: int
+
+    def feed(self, batch: Batch) -> None:
+        """Run one batch; with learners, one sequence."""
+        learning = bool(self.learners)
+        masks = {name: mask.requires_grad_(learning) for name, mask in open_masks(self.structure).items()}
+        known, wanted = input_values(self.masked, {**batch, **masks}), output_nodes(self.masked)
+        with torch.set_grad_enabled(learning):
+            values = evaluate(self.masked, known, wanted, before_call=self._reader(batch))
+        if learning:
+            outputs = dict(zip(self.masked.outputs, (values[node] for node in wanted), strict=True))
+            self._learn(outputs, batch, masks)
+
+    def _reader(self, batch: Batch) -> Override:
+        sites = {family.site.node: family for family in self.structure.families}
+
+        def read(node: fx.Node, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
             family = sites.get(node.name)
-            if family is not None and readers:
+            if family is not None and self.readers:
                 values = _tokens(args[family.site.argument].detach(), batch)
                 _require_finite(family, values)
-                for statistic in readers:
+                for statistic in self.readers:
                     statistic.update(family, values)
             return args, kwargs
 
-        with torch.set_grad_enabled(bool(learners)):
-            wanted = output_nodes(masked)
-            known = input_values(masked, {**batch, **masks})
-            values = evaluate(masked, known, wanted, before_call=read)
-        if learners:
-            outputs = dict(zip(masked.outputs, (values[node] for node in wanted), strict=True))
-            target = objective.target(outputs, batch, generator)
-            gradients = torch.autograd.grad(target, [masks[f"mask.{family.name}"] for family in structure.families])
-            for family, gradient in zip(structure.families, gradients, strict=True):
-                _require_finite(family, gradient)
-                for statistic in learners:
-                    statistic.update(family, gradient)
-        progress.item("calibrating", index + 1, len(stream))
+        return read
+
+    def _learn(self, outputs: Mapping[str, Tensor], row: Batch, masks: Mapping[str, Tensor]) -> None:
+        target = self.objective.target(outputs, row, _generator(row, self.seed))
+        families = self.structure.families
+        gradients = torch.autograd.grad(target, [masks[f"mask.{family.name}"] for family in families])
+        for family, gradient in zip(families, gradients, strict=True):
+            _require_finite(family, gradient)
+            for statistic in self.learners:
+                statistic.update(family, gradient)
+
+
+def _generator(row: Batch, seed: int) -> torch.Generator:
+    """A generator of the sequence's own, so that its draws do not depend on its place in the stream."""
+    content = b"".join(row[name].contiguous().numpy().tobytes() for name in sorted(row))
+    return torch.Generator().manual_seed(zlib.crc32(content, seed & 0xFFFFFFFF))
 
 
 def _sequences(batch: Batch) -> list[Batch]:
     """One batch a sequence, without the padding that only its neighbours needed."""
-    rows = []
+    rows: list[Batch] = []
     for index in range(len(next(iter(batch.values())))):
         row = {name: value[index : index + 1] for name, value in batch.items()}
         mask = row.get("attention_mask")

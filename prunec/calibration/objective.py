@@ -94,7 +94,7 @@ class Features:
         return total, count
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
-        """A random projection of the outputs, scaled by their size: its squared gradients estimate the Jacobian's norm."""
+        """A random projection of the outputs, scaled by their size: its gradients' squares estimate the Jacobian."""
         total = torch.zeros(())
         for value in outputs.values():
             direction = torch.randn(value.shape, generator=generator).to(value)

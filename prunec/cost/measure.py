@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
+from scipy.optimize import isotonic_regression
 
 from prunec.cost.workload import Workload
 from prunec.errors import MeasurementError

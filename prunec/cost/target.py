@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from prunec.cost.measure import Timing
 from prunec.cost.timer import Backend
 from prunec.cost.workload import Workload
-
-BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes"]
+from prunec.options import BudgetKind
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,15 @@ class Baseline:
 
     Attributes:
         artifact: path of the dense artifact (a scratch file).
-        dense: latency of the dense artifact.
-        floor: latency with every priced sublayer bypassed; None for budgets that are no latency.
+        dense: latency of the dense artifact; `dense_bytes`: its size, side files included.
+        floor: latency with every priced sublayer bypassed; `floor_bytes`: size of that artifact.
     """
 
     artifact: Path
     dense: Timing
-    floor: Timing | None
+    floor: Timing
+    dense_bytes: int
+    floor_bytes: int
 
 
 @dataclass(frozen=True)

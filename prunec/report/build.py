@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -20,37 +21,40 @@ from prunec.cost.target import Artifact, Baseline, Target, Verdict
 from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Facts
-from prunec.pipeline import Stage
+from prunec.pipeline import PipelineResult, Stage
 from prunec.report import data
 
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "onnx-ir", "optimum", "numpy", "scipy")
 
 
-def build_report(
-    program: Program,
-    facts: Facts,
-    stages: Sequence[Stage],
-    *,
-    command: str,
-    pipeline: str,
-    given: Mapping[str, object],
-    resolved: Mapping[str, object],
-    warnings: Sequence[str],
-    artifact: str | None,
-    seconds: float,
-) -> data.Report:
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a report says besides what the pipeline's facts say: see `data.Report` for each; `loading` is the stage."""
+
+    command: str
+    pipeline: str
+    given: Mapping[str, object]
+    resolved: Mapping[str, object]
+    warnings: tuple[str, ...]
+    artifact: str | None
+    loading: Stage
+    seconds: float
+
+
+def build_report(result: PipelineResult, circumstances: Circumstances) -> data.Report:
     """Gather everything that a stranger needs to judge and repeat the compile."""
-    target = facts[Target]
+    program, facts = result.program, result.facts
+    target, stages = facts[Target], [circumstances.loading, *result.stages]
     return data.Report(
         prunec=prunec.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command,
-        pipeline=pipeline,
-        given=given,
-        resolved=resolved,
+        command=circumstances.command,
+        pipeline=circumstances.pipeline,
+        given=circumstances.given,
+        resolved=circumstances.resolved,
         versions=_versions(),
         machine=_machine(target),
-        model=_model(program, facts, artifact),
+        model=_model(program, facts, circumstances.artifact),
         data=_data(facts.get(Corpus)),
         workload=data.Workload(str(target.workload), target.workload.threads),
         budget=_budget(program, facts),
@@ -58,13 +62,15 @@ def build_report(
         loss=_loss(facts),
         checks=_checks(facts),
         layers=tuple(_layers(facts)),
-        stages=tuple(
-            data.Stage(item.name, item.round, item.seconds, item.peak_memory_bytes, item.log) for item in stages
-        ),
-        seconds=seconds,
+        stages=tuple(_stage(item) for item in stages),
+        seconds=circumstances.seconds,
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
-        warnings=tuple(warnings),
+        warnings=circumstances.warnings,
     )
+
+
+def _stage(stage: Stage) -> data.Stage:
+    return data.Stage(stage.name, stage.round, stage.seconds, stage.peak_memory_bytes, stage.log)
 
 
 def _versions() -> dict[str, str]:
@@ -141,7 +147,7 @@ def _latency(facts: Facts) -> data.Latency | None:
         _measured(verdict.dense),
         _measured(verdict.latency),
         verdict.rounds[-1].predicted if is_latency else None,
-        baseline.floor.median if baseline and baseline.floor else None,
+        baseline.floor.median if baseline else None,
         rounds,
     )
 

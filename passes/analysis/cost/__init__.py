@@ -40,7 +40,8 @@ class CostPass(Pass):
         """Measure or count."""
         structure, target, ceiling = facts[Structure], facts[Target], facts[Ceiling]
         if ceiling.unit != "ms":
-            model = counted_costs(program, structure, ceiling.unit)
+            overhead = facts[Baseline].dense_bytes - program.size_bytes() if ceiling.unit == "bytes" else 0.0
+            model = counted_costs(program, structure, ceiling.unit, overhead)
             return PassResult(program, (model,), f"counted: {model.constant:.4g} {model.unit} cannot go")
         model, log = measured_costs(program, structure, target, facts[Baseline], context, self.sizes, self.seconds)
         return PassResult(program, (model,), log)

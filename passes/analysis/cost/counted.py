@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from prunec.facts import CostModel, Structure
 from prunec.ir.bypass import bypass
 from prunec.ir.program import Program
 
 
-def counted_costs(program: Program, structure: Structure, unit: str) -> CostModel:
-    """The exact cost model in `parameters` or `bytes`."""
+def counted_costs(program: Program, structure: Structure, unit: str, overhead: float = 0.0) -> CostModel:
+    """The cost model in `parameters` or `bytes`: linear in the units kept, exact where families share no tensor.
+
+    Args:
+        program: dense.
+        structure: of `program`.
+        unit: `parameters` or `bytes`.
+        overhead: what an artifact holds besides the tensors, in `unit`.
+    """
     priced = [sublayer for sublayer in structure.sublayers if sublayer.families]
     bare = bypass(program, [(item.add, item.skip) for item in priced])
-    count = (lambda item: item.parameter_count()) if unit == "parameters" else (lambda item: item.size_bytes())
     tables = {}
     for sublayer in priced:
-        own = count(program) - count(bypass(program, [(sublayer.add, sublayer.skip)]))
-        shared = 0.0
-        per_unit = {}
-        for name in sublayer.families:
-            family = structure.family(name)
-            per_unit[name] = _unit_cost(program, structure, name, unit)
-            shared += per_unit[name] * family.units
+        own = _count(program, unit) - _count(bypass(program, [(sublayer.add, sublayer.skip)]), unit)
+        per_unit = {name: _unit_cost(program, structure, name, unit) for name in sublayer.families}
+        shared = sum(cost * structure.family(name).units for name, cost in per_unit.items())
         rest = (own - shared) / len(sublayer.families)
-        for name in sublayer.families:
-            units = structure.family(name).units
-            tables[name] = tuple((kept, rest + per_unit[name] * kept) for kept in (1, units))
-    return CostModel(unit, float(count(bare)), tables)
+        for name, cost in per_unit.items():
+            tables[name] = tuple((kept, rest + cost * kept) for kept in (1, structure.family(name).units))
+    return CostModel(unit, _count(bare, unit) + overhead, tables)
+
+
+def _count(program: Program, unit: str) -> float:
+    return float(program.parameter_count() if unit == "parameters" else program.size_bytes())
 
 
 def _unit_cost(program: Program, structure: Structure, name: str, unit: str) -> float:
+    """What one unit of a family holds, over all tensors that shrink with it."""
     total = 0.0
     for slot in structure.family(name).slots:
         tensor = program.tensor(slot.tensor)
         elements = tensor.numel() / tensor.shape[slot.dim] * slot.positions.shape[1]
         total += elements * (tensor.element_size() if unit == "bytes" else 1)
-    return float(np.round(total, 6))
+    return total

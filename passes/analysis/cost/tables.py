@@ -129,7 +129,6 @@ def _table(name: str, points: list[tuple[int, Timing]]) -> Table:
 
 def _calibrate(structure: Structure, tables: Mapping[str, Table], baseline: Baseline) -> CostModel:
     """Scale the tables so that the dense prediction equals the dense measurement."""
-    assert baseline.floor is not None
     shared: dict[str, Table] = {}
     for sublayer in structure.sublayers:
         own = [name for name in sublayer.families if name in tables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -102,16 +103,16 @@ class Walk:
         method: str,
     ) -> bool:
         """Fit weight or bias; `inside[i][projection]` becomes the new output."""
-        activation = projection.args[0]
-        assert isinstance(activation, fx.Node)
-        weight = self.tensors[projection.args[1].target]  # type: ignore[union-attr]
+        inputs: tuple[Any, ...] = projection.args
+        activation = inputs[0]
+        weight = self.tensors[inputs[1].target]
         missing = [target - values[skip] for target, values in zip(targets, inside, strict=True)]
         rows = [_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
         gaps = [_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
         outputs = [_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
         if method == "bias":
             return self._shift(projection, inside, gaps, outputs)
-        bias = self.tensors[projection.args[2].target] if len(projection.args) > 2 and projection.args[2] else None  # type: ignore[union-attr]
+        bias = self.tensors[inputs[2].target] if len(inputs) > 2 and inputs[2] else None
         moments = [Moments.zeros(weight.shape[1] + (bias is not None), weight.shape[0]) for _ in range(2)]
         for index, (row, gap) in enumerate(zip(rows, gaps, strict=True)):
             moments[index % HELD_OUT == HELD_OUT - 1].add(_with_ones(row, bias), gap)
@@ -121,9 +122,9 @@ class Walk:
         new = fit(moments[0], moments[1], old) if len(self.batches) >= HELD_OUT else None
         if new is None:
             return False
-        self._store(projection.args[1].target, new[: weight.shape[1]].T)  # type: ignore[union-attr]
+        self._store(inputs[1].target, new[: weight.shape[1]].T)
         if bias is not None:
-            self._store(projection.args[2].target, new[-1])  # type: ignore[union-attr]
+            self._store(inputs[2].target, new[-1])
         for values in inside:
             values[projection] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
         return True
@@ -136,12 +137,9 @@ class Walk:
         shift = torch.cat([item for index, item in enumerate(differences) if index % HELD_OUT != HELD_OUT - 1]).mean(0)
         if not len(held_out) or (held_out - shift).square().sum() >= held_out.square().sum():
             return False
-        old = projection.args[2] if len(projection.args) > 2 else None
-        name = (
-            str(old.target)
-            if isinstance(old, fx.Node)
-            else str(projection.args[1].target).removesuffix("weight") + "bias"
-        )  # type: ignore[union-attr]
+        inputs: tuple[Any, ...] = projection.args
+        old = inputs[2] if len(inputs) > 2 else None
+        name = str(old.target) if isinstance(old, fx.Node) else str(inputs[1].target).removesuffix("weight") + "bias"
         if isinstance(old, fx.Node):
             self._store(name, self.tensors[name] + shift)
         else:
@@ -160,11 +158,8 @@ class Walk:
         node = self.slim_nodes.get(sublayer.branch)
         if node is None or node.target is not aten.linear.default or len(node.users) != 1:
             return None
-        readers = [
-            reader
-            for reader in self.slim.graph.nodes
-            if reader.op == "get_attr" and reader.target == node.args[1].target
-        ]  # type: ignore[union-attr]
+        weight: Any = node.args[1]
+        readers = self.slim.graph.find_nodes(op="get_attr", target=weight.target)
         return node if sum(len(reader.users) for reader in readers) == 1 else None
 
     def _still_there(self, name: str) -> str:

@@ -1,0 +1,146 @@
+"""What one compile is asked for: options read and checked before any long work, and the facts to start from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from prunec import catalogue
+from prunec.calibration.corpus import check_sequence
+from prunec.calibration.objective import Goal, objective
+from prunec.calibration.sources import read_texts
+from prunec.calibration.textsource import TextSource
+from prunec.cost.target import Target
+from prunec.cost.timer import Backend
+from prunec.cost.workload import Workload
+from prunec.errors import InputError
+from prunec.facts import Dense
+from prunec.frontends.loaded import Loaded
+from prunec.options import Options, check_output
+from prunec.passbase import Facts, Pass
+from prunec.pipeline import parse
+
+SEQUENCE = 128
+"""Tokens of the default workload, and the least and usual length of calibration windows."""
+LONGEST_WINDOW = 512
+
+
+@dataclass(frozen=True)
+class Request:
+    """One compile's options with everything that can be read and checked without the model.
+
+    Attributes:
+        options: as given.
+        output: where the artifact goes; None writes nothing.
+        backend: the artifact kind.
+        passes: the pipeline.
+        documents: the calibration text that the user gave.
+        batches: calibration data that the user gave as inputs of the model.
+    """
+
+    options: Options
+    output: Path | None
+    backend: type[Backend]
+    passes: tuple[Pass, ...]
+    documents: Sequence[str] | None = None
+    batches: Sequence[Mapping[str, Tensor]] | None = None
+
+    @staticmethod
+    def read(
+        options: Options,
+        output: str | os.PathLike[str] | None,
+        backend: str,
+        batches: Sequence[Mapping[str, Tensor]] | None,
+    ) -> Request:
+        """Check and read what `options` name; `backend` counts where there is no `output`.
+
+        Raises:
+            InputError: the output, the workload, the calibration text or the pipeline cannot be used.
+        """
+        path = Path(output) if output is not None else None
+        if path is not None:
+            check_output(path, options.force)
+        kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
+        if options.workload is not None:
+            Workload.parse(options.workload, options.threads)
+        passes = parse(_pipeline_text(options, batches is not None), catalogue.find_pass)
+        _check_pipeline(passes, path)
+        documents = read_texts(options.calibration, options.seed) if options.calibration else None
+        return Request(options, path, kind, tuple(passes), documents, batches)
+
+    def facts(self, loaded: Loaded) -> Facts:
+        """What passes know about the loaded model from the start.
+
+        Raises:
+            InputError: the workload does not fit the model.
+        """
+        facts = Facts()
+        facts.put(Dense(loaded.program))
+        facts.put(Goal(objective(loaded.task.objective)))
+        workload = _workload(self.options, loaded)
+        name = self.output.name if self.output else f"artifact{self.backend.suffixes[0]}"
+        budget = self.options.budget
+        facts.put(Target(self.backend(), workload, budget.kind, budget.value, name))
+        facts.put(self._text_source(loaded, workload))
+        return facts
+
+    def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
+        return TextSource(
+            min(max(workload.sequence, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW),
+            packs=loaded.task.objective == "causal-lm",
+            tokenizer=loaded.tokenizer,
+            batches=self.batches,
+            documents=self.documents,
+            description=str(self.options.calibration or ""),
+            writer=loaded.writer,
+        )
+
+
+def default_pipeline(importance: str | None = None, recover: str = "lsq", *, text_given: bool = False) -> str:
+    """The text of the default pipeline.
+
+    Text that the user gave is read first, so that it fails first; text that the model must write comes
+    after the floor is known.
+    """
+    criterion = f"importance{{{importance}}}" if importance else "importance"
+    measure = ["baseline", "cost"]
+    order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
+    rest = [criterion, "damage", "knapsack", "remove", f"recover{{{recover}}}", "emit", "verify", "evaluate"]
+    return ", ".join(["structure", *order, *rest])
+
+
+def _pipeline_text(options: Options, has_batches: bool) -> str:
+    if options.passes is None:
+        text_given = has_batches or options.calibration is not None
+        return default_pipeline(options.importance, options.recover, text_given=text_given)
+    if options.importance is not None:
+        raise InputError("--importance and --passes are both given", "write importance{...} into the passes")
+    return options.passes
+
+
+def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
+    names = [item.name for item in passes]
+    lacking = [name for name in ("emit", "verify") if name not in names]
+    if output is not None and lacking:
+        raise InputError(
+            f"the passes write {output.name} without {' and '.join(lacking)}, so no budget would be proven",
+            "let them end with emit, verify",
+        )
+
+
+def _workload(options: Options, loaded: Loaded) -> Workload:
+    """The workload asked for, or the usual one of the model's task."""
+    longest = loaded.max_sequence or SEQUENCE
+    phase, task = loaded.task.phase, loaded.task.name
+    workload = Workload.parse(options.workload or f"{phase}:1x{min(SEQUENCE, longest)}", options.threads)
+    if workload.phase != phase:
+        raise InputError(
+            f"workload '{workload}' is of the phase {workload.phase}, a model for {task} has {phase}",
+            f"write {phase}:{workload.batch}x{workload.sequence}",
+        )
+    check_sequence(workload.sequence, loaded.max_sequence)
+    return workload
