@@ -33,7 +33,8 @@ def script(program: Program) -> torch.jit.ScriptModule:
     Raises:
         Unwritable, RuntimeError: a call cannot be said in TorchScript, or its compiler refuses it.
     """
-    holder = nn.Module()
+    # A class of its own: modules of one class with the same attributes would share one `forward`.
+    holder = type("Holder", (nn.Module,), {})()
     attributes: dict[str, str] = {}
     for index, (name, tensor) in enumerate(program.tensors().items()):
         attributes[name] = f"t{index}_{''.join(letter if letter.isalnum() else '_' for letter in name)}"

@@ -42,6 +42,18 @@ def test_transformers_models(name: str, request: pytest.FixtureRequest, tmp_path
         assert_agrees(runner, program, inputs, 1e-5)
 
 
+def test_programs_with_tensors_of_the_same_names_are_scripted_one_after_the_other(tmp_path: Path) -> None:
+    for width in (4, 5):
+        program = program_from_module(nn.Linear(width, 3), {"input": torch.randn(2, width)}, {"input": {0: "batch"}})
+        TorchScriptBackend().emit(program, tmp_path / f"{width}.pt")
+        assert_agrees(
+            TorchScriptBackend().load(tmp_path / f"{width}.pt", WORKLOAD),
+            program,
+            {"input": torch.randn(7, width)},
+            1e-6,
+        )
+
+
 class Sizes(nn.Module):
     """Arithmetic on sizes, infinities, lists with holes and several results."""
 
