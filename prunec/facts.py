@@ -145,6 +145,13 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class SecondMoments:
+    """Mean over calibration tokens of `a a^T` at each family's site: `[features, features]` by family name."""
+
+    families: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Damage:
     """Measured loss increase of removals, one place at a time.
 

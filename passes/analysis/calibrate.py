@@ -24,7 +24,7 @@ class CalibratePass(Pass):
     needs: ClassVar[tuple[type, ...]] = (TextSource,)
     gives: ClassVar[tuple[type, ...]] = (Corpus,)
 
-    score: int = 8192
+    score: int = 16_384
     choose: int = 2048
     report: int = 4096
     batch: int = 4

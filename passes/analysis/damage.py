@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
+from prunec.calibration.compensation import compensate
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.objective import Goal, Objective
-from prunec.facts import Damage, Family, Plan, Scores, Structure, Sublayer
-from prunec.ir.execute import evaluate, input_values, output_nodes
+from prunec.facts import Damage, Family, Plan, Scores, SecondMoments, Structure, Sublayer
+from prunec.ir.execute import Override, evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
+WORK = 1.6e13
+"""Multiplications that the measurements may take: two to three minutes on two cores."""
+LEAST = 512
+"""Tokens below which a measurement says little."""
 Key = tuple[str, int]
 """What one measurement removed: (family, units) or (sublayer, -1)."""
 
@@ -27,41 +32,41 @@ class DamagePass(Pass):
     """Remove one thing at a time by its mask and measure the objective on the choosing text.
 
     Scores order the units inside a family; how much a family's loss weighs against another's, and
-    against whole sublayers, is measured here, in the objective's own unit. Everything before the
-    removal is computed once a batch and reused.
+    against whole sublayers, is measured here, in the objective's own unit. Where second moments are
+    known, what is left of a family is re-fitted before it is measured, as recovery will: families
+    differ widely in how much that mends. Everything before the removal is computed once a batch.
 
     Attributes:
         fractions: shares of each family that are removed, lowest scores first.
-        tokens: how much of the choosing text is used, at least one batch.
+        tokens: how much of the choosing text is used, at least one batch; None measures on as much as
+            keeps the work near `WORK`.
     """
 
     name: ClassVar[str] = "damage"
     needs: ClassVar[tuple[type, ...]] = (Structure, Scores, Corpus, Goal)
+    reads: ClassVar[tuple[type, ...]] = (SecondMoments,)
     gives: ClassVar[tuple[type, ...]] = (Damage,)
 
-    fractions: tuple[float, ...] = (0.5,)
-    tokens: int = 512
+    fractions: tuple[float, ...] = (0.25, 0.5, 0.75, 0.9)
+    tokens: int | None = None
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Measure every sublayer and every family at every fraction."""
-        structure, scores, objective = facts[Structure], facts[Scores], facts[Goal].objective
-        masked = masked_program(program, structure)
-        removals = self._removals(structure, scores)
-        batches = _at_most(facts[Corpus].choose, self.tokens)
-        totals: dict[Key, float] = dict.fromkeys(removals, 0.0)
-        count = 0.0
-        for index, batch in enumerate(batches):
-            measured, items = _measure(masked, structure, objective, batch, removals, context, (index, len(batches)))
-            count += items
-            for key, value in measured.items():
-                totals[key] += value
-        increase = {key: max(0.0, value / count) for key, value in totals.items()}
+        structure, objective, moments = facts[Structure], facts[Goal].objective, facts.get(SecondMoments)
+        removals = self._removals(structure, facts[Scores])
+        tokens = self.tokens or max(LEAST, int(WORK / len(removals) / program.parameter_count()))
+        probe = _Probe(program, structure, objective, _at_most(facts[Corpus].choose, tokens))
+        increase: dict[Key, float] = {}
+        for number, (key, plan) in enumerate(removals.items()):
+            increase[key] = max(0.0, probe.damage(key, plan, moments))
+            context.progress.item("measuring removals", number + 1, len(removals))
         damage = Damage(
             objective.damage_unit,
             {family.name: _curve(family, increase) for family in structure.families},
             {sublayer.name: increase[sublayer.name, -1] for sublayer in structure.sublayers},
         )
-        return PassResult(program, (damage,), f"{len(removals)} removals on {count:.0f} items")
+        refitted = ", what is left re-fitted" if moments else ""
+        return PassResult(program, (damage,), f"{len(removals)} removals on {probe.items:.0f} items{refitted}")
 
     def _removals(self, structure: Structure, scores: Scores) -> dict[Key, Plan]:
         removals: dict[Key, Plan] = {}
@@ -75,41 +80,72 @@ class DamagePass(Pass):
         return removals
 
 
-def _measure(
-    masked: Program,
-    structure: Structure,
-    objective: Objective,
-    batch: Mapping[str, Tensor],
-    removals: Mapping[Key, Plan],
-    context: Context,
-    position: tuple[int, int],
-) -> tuple[dict[Key, float], float]:
-    """Summed damage of every removal on one batch, and the items it is over."""
-    nodes = {node.name: node for node in masked.graph.nodes}
-    outputs = output_nodes(masked)
-    starts = [nodes[sublayer.skip] for sublayer in structure.sublayers]
-    result: dict[Key, float] = {}
-    items = 0.0
-    with torch.no_grad():
-        known = input_values(masked, {**batch, **plan_masks(structure, Plan({}))})
-        dense = evaluate(masked, known, dict.fromkeys([*outputs, *starts]))
-        reference = dict(zip(masked.outputs, (dense[node] for node in outputs), strict=True))
-        for done, (key, plan) in enumerate(removals.items()):
-            place = _place(structure, key)
-            start = {nodes[place.skip]: dense[nodes[place.skip]]} if place else {}
-            values = evaluate(masked, input_values(masked, {**batch, **plan_masks(structure, plan)}) | start, outputs)
-            pruned = dict(zip(masked.outputs, (values[node] for node in outputs), strict=True))
-            result[key], items = objective.damage(pruned, reference, batch)
-            index, total = position
-            context.progress.item("measuring removals", index * len(removals) + done + 1, total * len(removals))
-    return result, items
+class _Probe:
+    """Measures removals from the masked program, with the dense run of every batch at hand."""
+
+    def __init__(
+        self, program: Program, structure: Structure, objective: Objective, batches: list[Mapping[str, Tensor]]
+    ) -> None:
+        self.structure, self.objective, self.batches = structure, objective, batches
+        self.masked = masked_program(program, structure)
+        self.nodes = {node.name: node for node in self.masked.graph.nodes}
+        self.outputs = output_nodes(self.masked)
+        self.items = 0.0
+        starts = [self.nodes[sublayer.skip] for sublayer in structure.sublayers]
+        opened = plan_masks(structure, Plan({}))
+        with torch.no_grad():
+            self.dense = [
+                evaluate(self.masked, self._known(batch, opened), dict.fromkeys([*self.outputs, *starts]))
+                for batch in batches
+            ]
+
+    def damage(self, key: Key, plan: Plan, moments: SecondMoments | None) -> float:
+        """Mean damage of one removal; a family's is measured with what is left re-fitted where moments are known."""
+        name, removed = key
+        if removed < 0:
+            place = next(sublayer for sublayer in self.structure.sublayers if sublayer.name == name)
+            return self._mean(place, plan_masks(self.structure, plan), None)
+        sublayer = self.structure.sublayer_of(name)
+        if moments is None:
+            return self._mean(sublayer, plan_masks(self.structure, plan), None)
+        refit = _refit(self.masked, self.structure.family(name), plan.units[name], moments.families[name])
+        return self._mean(sublayer, plan_masks(self.structure, Plan({})), refit)
+
+    def _mean(self, place: Sublayer | None, masks: dict[str, Tensor], refit: Override | None) -> float:
+        total, self.items = 0.0, 0.0
+        for batch, dense in zip(self.batches, self.dense, strict=True):
+            start = {self.nodes[place.skip]: dense[self.nodes[place.skip]]} if place else {}
+            with torch.no_grad():
+                values = evaluate(self.masked, self._known(batch, masks) | start, self.outputs, before_call=refit)
+            pruned, reference = (
+                dict(zip(self.masked.outputs, (found[node] for node in self.outputs), strict=True))
+                for found in (values, dense)
+            )
+            value, items = self.objective.damage(pruned, reference, batch)
+            total, self.items = total + value, self.items + items
+        return total / self.items
+
+    def _known(self, batch: Mapping[str, Tensor], masks: dict[str, Tensor]) -> dict[fx.Node, Any]:
+        return input_values(self.masked, {**batch, **masks})
 
 
-def _place(structure: Structure, key: Key) -> Sublayer | None:
-    name, removed = key
-    if removed < 0:
-        return next(sublayer for sublayer in structure.sublayers if sublayer.name == name)
-    return structure.sublayer_of(name)
+def _refit(program: Program, family: Family, removed: tuple[int, ...], moments: np.ndarray) -> Override:
+    """An override of the family's product by one with the re-fitted weight, the removed features' part zero."""
+    site = family.site
+    stored = program.tensor(site.weight).detach()
+    columns = stored.movedim(site.dim, 0).reshape(stored.shape[site.dim], -1)
+    kept = torch.from_numpy(~np.isin(site.unit_of, removed))
+    weight = compensate(columns, torch.from_numpy(moments).to(columns.dtype), kept)
+    shaped = weight.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
+
+    parameter = program.tensor(site.weight)
+
+    def override(node: fx.Node, args: Any, kwargs: Any) -> Any:
+        if node.name != site.node:
+            return args, kwargs
+        return tuple(shaped if value is parameter else value for value in args), kwargs
+
+    return override
 
 
 def _curve(family: Family, increase: Mapping[Key, float]) -> tuple[tuple[int, float], ...]:

@@ -56,6 +56,16 @@ class UnitMoments(Statistic):
         return blocks.transpose(1, 2) @ blocks
 
 
+class Gram(Statistic):
+    """Second moments of all features of a family: `[features, features]`, 8 bytes an entry."""
+
+    name: ClassVar[str] = "gram"
+
+    def term(self, family: Family, values: Tensor) -> Tensor:
+        """Sum over tokens of `a a^T`."""
+        return values.T @ values
+
+
 class AbsoluteGradient(Statistic):
     """|dL/dm| of each unit's mask, one term a sequence: `[units]`."""
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.executor import collect
 from prunec.calibration.objective import Goal
-from prunec.calibration.statistics import instances
+from prunec.calibration.statistics import Gram, instances
 from prunec.errors import InputError
-from prunec.facts import Scores, Structure
+from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -29,9 +29,9 @@ class ImportancePass(Pass):
 
     name: ClassVar[str] = "importance"
     needs: ClassVar[tuple[type, ...]] = (Structure, Corpus, Goal)
-    gives: ClassVar[tuple[type, ...]] = (Scores,)
+    gives: ClassVar[tuple[type, ...]] = (Scores, SecondMoments)
 
-    criterion: str = "activation-weight"
+    criterion: str = "reconstruction"
 
     def __post_init__(self) -> None:
         if self.criterion not in criteria():
@@ -58,7 +58,11 @@ class ImportancePass(Pass):
             )
         units = {family.name: criterion.score(program, family, statistics) for family in structure.families}
         data_hash = corpus.data_hash if statistics else ""
-        return PassResult(program, (Scores(self.criterion, data_hash, units),), criterion.summary)
+        scores = Scores(self.criterion, data_hash, units)
+        if Gram not in statistics:
+            return PassResult(program, (scores,), criterion.summary)
+        moments = SecondMoments({family.name: statistics[Gram].mean(family) for family in structure.families})
+        return PassResult(program, (scores, moments), criterion.summary)
 
 
 def criteria() -> dict[str, type[Criterion]]:

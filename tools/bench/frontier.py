@@ -1,0 +1,186 @@
+"""Compile real models at several speed-ups and measure what came out: latency, loss on unseen texts, time, memory.
+
+    python tools/bench/frontier.py .cache/models --results docs/measurements.json --table docs/measurements.md
+
+Each row is one compile through `prunec.compile`, as the command runs it. Rows that the results file holds already
+are kept, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import prunec
+from prunec.calibration.corpus import Corpus
+from prunec.calibration.objective import Objective, objective
+from prunec.calibration.sources import read_texts
+from prunec.calibration.textsource import TextSource
+from prunec.frontends.huggingface import load
+from prunec.frontends.loaded import Loaded
+from prunec.ir.program import Program
+from prunec.passbase import Silent
+
+MODELS = ("minilm-l6", "smollm2-135m")
+SPEEDUPS = (1.25, 1.5, 2.0)
+TEXTS = ("wiki_eval", "tales_eval")
+CALIBRATION = "wiki_calib"
+TOKENS = 16_384
+"""Tokens of each unseen text that a row is evaluated on."""
+SEQUENCE = 128
+
+
+def evaluation(loaded: Loaded, path: Path) -> Corpus:
+    """A corpus whose reporting part is `TOKENS` of the text at `path`."""
+    packs = loaded.task.objective == "causal-lm"
+    source = TextSource(
+        SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, documents=read_texts(path), description=path.stem
+    )
+    return source.build(loaded.program, tokens=(512, 512, TOKENS), batch=8, seed=1, progress=Silent())
+
+
+def figure(goal: Objective, dense: Program, slim: Program, corpus: Corpus) -> float:
+    """The objective's report, a mean over the corpus's reporting part."""
+    total, items = 0.0, 0.0
+    with torch.no_grad():
+        for batch in corpus.report:
+            value, count = goal.report(slim(batch), dense(batch), batch)
+            total, items = total + value, items + count
+    return total / items
+
+
+def row(model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus]) -> dict[str, Any]:
+    """One compile and its figures, as plain data."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = prunec.compile(model, Path(folder) / "slim.onnx", speedup=speedup, calibration=text, force=True)
+    report = result.report
+    assert report.latency is not None
+    goal = objective(loaded.task.objective)
+    return {
+        "model": model.name,
+        "calibration": text.stem if text else "default",
+        "speedup_asked": speedup,
+        "held": report.budget.held,
+        "budget_ms": report.budget.target,
+        "predicted_ms": report.latency.predicted_ms,
+        "measured_ms": report.latency.slim.median_ms,
+        "dense_ms": report.latency.dense.median_ms,
+        "floor_ms": report.latency.floor_ms,
+        "rounds": [[item.predicted_ms, item.measured_ms] for item in report.latency.rounds],
+        "parameters": [report.model.parameters_dense, report.model.parameters_slim],
+        "metric": goal.report_unit,
+        "loss": {
+            name: [figure(goal, loaded.program, program, corpus) for program in (loaded.program, result.program)]
+            for name, corpus in corpora.items()
+        },
+        "slim_vs_masked": report.checks.slim_vs_masked,
+        "artifact_vs_slim": report.checks.artifact_vs_slim,
+        "sublayers_dropped": sum(layer.dropped for layer in report.layers),
+        "seconds": report.seconds,
+        "peak_memory_bytes": report.peak_memory_bytes,
+        "stages": [[stage.name, stage.round, stage.seconds, stage.peak_memory_bytes] for stage in report.stages],
+        "pipeline": report.pipeline,
+        "machine": f"{report.machine.cpu}, {report.workload.threads} threads, {report.workload.text}",
+        "created": report.created,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as a page of Markdown."""
+    lines = [
+        "# Measured on real models",
+        "",
+        "Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page. Latencies are",
+        "medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the ratios. Loss is on",
+        f"{TOKENS} tokens a text that no compile has seen. `calibration` names the text that units were scored on;",
+        "`default` is what prunec uses where no text is given.",
+    ]
+    for name in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == name]
+        texts = list(own[0]["loss"])
+        lines += ["", f"## {name}", "", f"{own[0]['machine']}. Figures of quality: {own[0]['metric']}.", ""]
+        head = [
+            "calibration",
+            "asked",
+            "budget",
+            "predicted",
+            "measured",
+            "speed-up",
+            "parameters",
+            *texts,
+            "compile",
+            "peak",
+        ]
+        lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        dense = own[0]["loss"]
+        lines.append(
+            "| | dense | | | "
+            f"{own[0]['dense_ms']:.1f} ms | 1.00x | {own[0]['parameters'][0] / 1e6:.1f}M | "
+            + " | ".join(f"{dense[text][0]:.4f}" for text in texts)
+            + " | | |"
+        )
+        lines += [_line(row, texts) for row in own]
+        lines += ["", "Where the time of a compile goes, in seconds:", "", *_stages(own)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: dict[str, Any], texts: list[str]) -> str:
+    cells = [
+        row["calibration"],
+        f"{row['speedup_asked']:g}x",
+        f"{row['budget_ms']:.1f} ms",
+        f"{row['predicted_ms']:.1f} ms",
+        f"{row['measured_ms']:.1f} ms{'' if row['held'] else ' (missed)'}",
+        f"{row['dense_ms'] / row['measured_ms']:.2f}x",
+        f"{row['parameters'][1] / 1e6:.1f}M",
+        *(f"{row['loss'][text][1]:.4f}" for text in texts),
+        f"{row['seconds']:.0f} s",
+        f"{row['peak_memory_bytes'] / 1e9:.1f} GB",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _stages(rows: list[dict[str, Any]]) -> list[str]:
+    names = list(dict.fromkeys(stage[0] for row in rows for stage in row["stages"]))
+    lines = ["| asked | " + " | ".join(names) + " | rounds |", "|" + "---|" * (len(names) + 2)]
+    for row in rows:
+        spent = [sum(stage[2] for stage in row["stages"] if stage[0] == name) for name in names]
+        rounds = max(stage[1] for stage in row["stages"])
+        cells = [f"{row['speedup_asked']:g}x", *(f"{seconds:.0f}" for seconds in spent), str(rounds)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def main() -> None:
+    """Run the rows that are not there yet; write results and table after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="where tools/fetch_models.py put models and text")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
+    parser.add_argument("--table", type=Path, required=True, help="Markdown page, written anew")
+    parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
+    parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
+    parser.add_argument("--calibration", default=CALIBRATION, help="a text by name, or `default`")
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
+    for name in given.only.split(","):
+        loaded = load(given.models / name)
+        corpora = {text: evaluation(loaded, given.models / "text" / f"{text}.txt") for text in TEXTS}
+        text = None if given.calibration == "default" else given.models / "text" / f"{given.calibration}.txt"
+        for speedup in map(float, given.speedups.split(",")):
+            if (name, given.calibration, speedup) in {
+                (item["model"], item["calibration"], item["speedup_asked"]) for item in rows
+            }:
+                continue
+            rows.append(row(given.models / name, text, speedup, loaded, corpora))
+            given.results.write_text(json.dumps(rows, indent=1) + "\n")
+            given.table.write_text(table(rows))
+            print(_line(rows[-1], list(TEXTS)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
