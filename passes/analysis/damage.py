@@ -135,7 +135,8 @@ def _refit(program: Program, family: Family, removed: tuple[int, ...], moments: 
     stored = program.tensor(site.weight).detach()
     columns = stored.movedim(site.dim, 0).reshape(stored.shape[site.dim], -1)
     kept = torch.from_numpy(~np.isin(site.unit_of, removed))
-    weight = compensate(columns, torch.from_numpy(moments).to(columns.dtype), kept)
+    # In double precision: second moments of activations are too ill-conditioned for single.
+    weight = compensate(columns.double(), torch.from_numpy(moments), kept).to(stored.dtype)
     shaped = weight.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
 
     parameter = program.tensor(site.weight)

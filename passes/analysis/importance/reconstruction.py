@@ -46,7 +46,7 @@ class Reconstruction(Criterion):
 
 
 def _eliminate(moments: Tensor, weight: Tensor, units: Tensor) -> Tensor:
-    inverse = torch.linalg.inv(moments)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments))
     weight = weight.clone()
     left = torch.arange(len(units))
     scores = torch.zeros(len(units), dtype=torch.float64)
@@ -59,9 +59,10 @@ def _eliminate(moments: Tensor, weight: Tensor, units: Tensor) -> Tensor:
         scores[going] = highest + (increases[order] - highest).clamp(min=0).cummax(0).values
         highest = scores[going].max()
         gone = units[going].reshape(-1)
-        columns, block = inverse[:, gone], inverse[gone][:, gone]
-        weight -= columns @ torch.linalg.solve(block, weight[gone])
-        inverse -= columns @ torch.linalg.solve(block, columns.T)
+        factor = torch.linalg.cholesky(inverse[gone][:, gone])
+        half = torch.linalg.solve_triangular(factor, inverse[gone], upper=False)
+        weight -= half.T @ torch.linalg.solve_triangular(factor, weight[gone], upper=False)
+        inverse -= half.T @ half
         left = left[torch.isin(left, going, invert=True)]
     return scores
 
@@ -69,7 +70,6 @@ def _eliminate(moments: Tensor, weight: Tensor, units: Tensor) -> Tensor:
 def _increases(inverse: Tensor, weight: Tensor, units: Tensor) -> Tensor:
     if units.shape[1] == 1:
         single = units[:, 0]
-        return weight[single].square().sum(1) / inverse.diagonal()[single].clamp(min=1e-300)
-    blocks = inverse[units[:, :, None], units[:, None, :]]
-    rows = weight[units]
-    return (rows * torch.linalg.solve(blocks, rows)).sum((1, 2))
+        return weight[single].square().sum(1) / inverse.diagonal()[single]
+    factors = torch.linalg.cholesky(inverse[units[:, :, None], units[:, None, :]])
+    return torch.linalg.solve_triangular(factors, weight[units], upper=False).square().sum((1, 2))
