@@ -117,4 +117,4 @@ def _extremes(program: Program, bare: Program, baseline: Baseline, ceiling: Ceil
 def _amount(ceiling: Ceiling, value: float) -> str:
     if ceiling.unit == "ms":
         return f"{value:.2f} ms"
-    return f"{value / 1e6:.1f} MB" if ceiling.unit == "bytes" else f"{value / 1e6:.2f}M parameters"
+    return f"{value / 1e6:.4g} MB" if ceiling.unit == "bytes" else f"{value / 1e6:.4g}M parameters"

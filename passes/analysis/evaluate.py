@@ -25,7 +25,7 @@ class EvaluatePass(Pass):
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the quality."""
         objective, batches, dense = facts[Goal].objective, facts[Corpus].report, facts[Dense].program
-        before, after, damage, items = 0.0, 0.0, 0.0, 0.0
+        before, after, damage, items, lost_items = 0.0, 0.0, 0.0, 0.0, 0.0
         with torch.no_grad():
             for index, batch in enumerate(batches):
                 reference = dense(batch)
@@ -33,9 +33,9 @@ class EvaluatePass(Pass):
                 total, count = objective.report(reference, reference, batch)
                 before, items = before + total, items + count
                 after += objective.report(outputs, reference, batch)[0]
-                lost, lost_items = objective.damage(outputs, reference, batch)
-                damage += lost / lost_items
+                lost, count = objective.damage(outputs, reference, batch)
+                damage, lost_items = damage + lost, lost_items + count
                 context.progress.item("evaluating", index + 1, len(batches))
-        quality = Quality(objective.report_unit, before / items, after / items, damage / len(batches), int(items))
+        quality = Quality(objective.report_unit, before / items, after / items, damage / lost_items, int(items))
         log = f"{quality.unit}: {quality.dense:.4f} dense, {quality.slim:.4f} slim"
         return PassResult(program, (quality,), log)

@@ -22,7 +22,8 @@ def extract(program: Program, source: str, result: str, inputs: Mapping[str, Ten
     names = {node.name: node for node in program.graph.nodes}
     start, end = names[source], names[result]
     inside = _between(program.graph, start, end)
-    reads = dict.fromkeys([start, *(read for node in inside for read in node.all_input_nodes if read not in inside)])
+    calls = [node for node in program.graph.nodes if node in inside]
+    reads = dict.fromkeys([start, *(read for node in calls for read in node.all_input_nodes if read not in inside)])
     boundary = [node for node in reads if node.op != "get_attr"]
     values = evaluate(program, input_values(program, inputs), boundary)
     graph = fx.Graph()

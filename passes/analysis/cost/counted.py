@@ -8,7 +8,9 @@ from prunec.ir.program import Program
 
 
 def counted_costs(program: Program, structure: Structure, unit: str, overhead: float = 0.0) -> CostModel:
-    """The cost model in `parameters` or `bytes`: linear in the units kept, exact where families share no tensor.
+    """The cost model in `parameters` or `bytes`: linear in the units kept, and exact while a sublayer of each kind stays.
+
+    What several sublayers read, such as rotary frequencies, counts as if it could not go.
 
     Args:
         program: dense.
@@ -16,17 +18,19 @@ def counted_costs(program: Program, structure: Structure, unit: str, overhead: f
         unit: `parameters` or `bytes`.
         overhead: what an artifact holds besides the tensors, in `unit`.
     """
-    priced = [sublayer for sublayer in structure.sublayers if sublayer.families]
-    bare = bypass(program, [(item.add, item.skip) for item in priced])
-    tables = {}
-    for sublayer in priced:
-        own = _count(program, unit) - _count(bypass(program, [(sublayer.add, sublayer.skip)]), unit)
+    dense = _count(program, unit)
+    constant, tables = dense + overhead, {}
+    for sublayer in structure.sublayers:
+        if not sublayer.families:
+            continue
+        own = dense - _count(bypass(program, [(sublayer.add, sublayer.skip)]), unit)
+        constant -= own
         per_unit = {name: _unit_cost(program, structure, name, unit) for name in sublayer.families}
         shared = sum(cost * structure.family(name).units for name, cost in per_unit.items())
         rest = (own - shared) / len(sublayer.families)
         for name, cost in per_unit.items():
             tables[name] = tuple((kept, rest + cost * kept) for kept in (1, structure.family(name).units))
-    return CostModel(unit, _count(bare, unit) + overhead, tables)
+    return CostModel(unit, constant, tables)
 
 
 def _count(program: Program, unit: str) -> float:

@@ -1,0 +1,106 @@
+"""Cost tables are measured a sublayer at a time, shared, kept, and scaled to the whole."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from prunec.cost.target import Target
+from prunec.cost.workload import Workload
+from prunec.errors import MeasurementError
+from prunec.facts import CostModel, Plan
+from prunec.ir.program import Program
+from prunec.passbase import Context
+from prunec.passes.analysis.baseline import BaselinePass
+from prunec.passes.analysis.cost import CostPass
+from prunec.passes.rewrite.remove import slim_program
+from tests.passes.analysis.cost.test_counted import random_plan
+from tests.passes.cases import Case
+from tests.passes.fakes import FakeBackend, Formula, fake_backend
+
+
+def proportional(program: Program) -> float:
+    """Ten microseconds for every thousand parameters."""
+    return program.parameter_count() / 1e5
+
+
+def measure(
+    case: Case, context: Context, formula: Formula = proportional, threads: int = 1, sizes: int = 8
+) -> tuple[CostModel, type[FakeBackend]]:
+    """The cost model, and the backend that it was measured with."""
+    with fake_backend(formula) as backend:
+        target = Target(backend(), Workload("encode", 1, 16, threads), "speedup", 1.5, "slim.fake")
+        facts = case.facts(target)
+        for fact in BaselinePass().run(case.program, facts, context).facts:
+            facts.put(fact)
+        backend.programs.clear()
+        (costs,) = CostPass(sizes).run(case.program, facts, context).facts
+        assert isinstance(costs, CostModel)
+        return costs, backend
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_costs_that_add_up_are_predicted_exactly(seed: int, case: Case, context: Context) -> None:
+    costs, _ = measure(case, context)
+    plan = random_plan(case.structure, seed)
+    slim = slim_program(case.program, case.structure, plan)
+    assert costs.unit == "ms"
+    assert costs.scale == pytest.approx(1, rel=1e-3)
+    assert costs.predict(case.structure, plan) == pytest.approx(proportional(slim), rel=1e-3)
+
+
+def test_the_dense_prediction_is_the_dense_measurement_whatever_a_sublayer_costs_alone(
+    case: Case, context: Context
+) -> None:
+    costs, _ = measure(case, context, lambda program: 0.5 + proportional(program))
+    assert costs.predict(case.structure, Plan({})) == pytest.approx(0.5 + proportional(case.program))
+    assert costs.scale < 1
+
+
+def test_equal_sublayers_are_timed_once(llama: Case, context: Context) -> None:
+    costs, backend = measure(llama, context)
+    numbers = {path.stem.split("-")[1] for path in backend.programs}
+    assert len(llama.structure.families) == 6
+    assert len(numbers) == 2
+    first, second = (costs.families[f"model.layers.{layer}.mlp.down_proj"] for layer in (0, 2))
+    assert first == second
+
+
+def test_sizes_ascend_to_the_whole_family_and_a_small_family_has_all(bert: Case, context: Context) -> None:
+    costs, _ = measure(bert, context, sizes=5)
+    for family in bert.structure.families:
+        kept = [size for size, _ in costs.families[family.name]]
+        assert kept == sorted(set(kept))
+        assert kept[-1] == family.units
+        assert kept[0] == 1
+        assert family.kind != "head" or kept == [1, 2, 3, 4]
+        assert all(low <= high for (_, low), (_, high) in itertools.pairwise(costs.families[family.name]))
+
+
+def test_tables_outlive_the_run_on_the_same_terms(llama: Case, context: Context, tmp_path: Path) -> None:
+    first, _ = measure(llama, context)
+    second, backend = measure(llama, context)
+    assert not backend.programs
+    assert second == first
+    _, other_threads = measure(llama, context, threads=2)
+    assert other_threads.programs
+
+
+def test_noise_that_swamps_a_table_is_refused(llama: Case, context: Context) -> None:
+    toggle = itertools.cycle([1.0, 3.0])
+    with pytest.raises(MeasurementError, match="too noisy"):
+        measure(llama, context, lambda program: next(toggle) * (1 + proportional(program)))
+
+
+def test_a_budget_of_bytes_counts_the_file_and_times_nothing(llama: Case, context: Context) -> None:
+    with fake_backend(proportional) as backend:
+        facts = llama.facts(Target(backend(), Workload("encode", 1, 16, 1), "bytes", 2e5, "slim.fake"))
+        for fact in BaselinePass().run(llama.program, facts, context).facts:
+            facts.put(fact)
+        backend.programs.clear()
+        (costs,) = CostPass().run(llama.program, facts, context).facts
+        assert isinstance(costs, CostModel)
+        assert costs.predict(llama.structure, Plan({})) == pytest.approx(llama.program.size_bytes() + 1000)
+        assert not backend.programs

@@ -1,0 +1,81 @@
+"""Damage is what the objective says of the masked program, one removal at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from prunec.facts import Damage, Plan, Scores, SecondMoments
+from prunec.passbase import Context
+from prunec.passes.analysis.damage import DamagePass
+from prunec.passes.analysis.importance import ImportancePass
+from tests.passes.cases import Case, masked_damage
+
+EVERYTHING = 1_000_000
+
+
+def random_scores(case: Case) -> Scores:
+    generator = np.random.default_rng(0)
+    return Scores("random", "", {family.name: generator.random(family.units) for family in case.structure.families})
+
+
+def measured(case: Case, scores: Scores, context: Context, work: DamagePass) -> Damage:
+    (found,) = work.run(case.program, case.facts(scores), context).facts
+    assert isinstance(found, Damage)
+    return found
+
+
+def test_a_sublayer_costs_what_the_masked_program_loses(case: Case, context: Context) -> None:
+    damage = measured(case, random_scores(case), context, DamagePass(tokens=EVERYTHING))
+    assert damage.objective == case.goal.objective.damage_unit
+    assert set(damage.sublayers) == {sublayer.name for sublayer in case.structure.sublayers}
+    for name, value in damage.sublayers.items():
+        assert value > 0
+        assert value == pytest.approx(masked_damage(case, Plan({}, (name,)), case.corpus.choose), rel=1e-4)
+
+
+def test_a_family_loses_its_lowest_scored_units(case: Case, context: Context) -> None:
+    scores = random_scores(case)
+    damage = measured(case, scores, context, DamagePass(fractions=(0.25, 0.5), tokens=EVERYTHING))
+    for family in case.structure.families:
+        order = np.argsort(scores.units[family.name])
+        start, *points = damage.families[family.name]
+        assert start == (0, 0.0)
+        assert {removed for removed, _ in points} == {max(1, round(share * family.units)) for share in (0.25, 0.5)}
+        for removed, value in points:
+            plan = Plan({family.name: tuple(sorted(order[:removed].tolist()))})
+            assert value == pytest.approx(masked_damage(case, plan, case.corpus.choose), rel=1e-3, abs=1e-6)
+
+
+def test_a_sublayer_that_adds_nothing_costs_nothing(llama: Case, context: Context) -> None:
+    weight = torch.zeros_like(llama.program.tensor("model.layers.1.mlp.down_proj.weight"))
+    idle = llama.with_tensors(model__layers__1__mlp__down_proj__weight=weight)
+    damage = measured(idle, random_scores(idle), context, DamagePass(tokens=EVERYTHING))
+    assert damage.sublayers["model.layers.1.mlp"] == pytest.approx(0, abs=1e-7)
+    assert damage.families["model.layers.1.mlp.down_proj"][-1][1] == pytest.approx(0, abs=1e-7)
+    assert damage.sublayers["model.layers.1.self_attn"] > 1e-4
+
+
+def test_little_text_is_used_where_little_is_asked_for(llama: Case, context: Context) -> None:
+    few = measured(llama, random_scores(llama), context, DamagePass(tokens=1))
+    plan = Plan({}, ("model.layers.0.mlp",))
+    assert few.sublayers["model.layers.0.mlp"] == pytest.approx(
+        masked_damage(llama, plan, llama.corpus.choose[:1]), rel=1e-4
+    )
+
+
+def test_where_moments_are_known_what_is_left_is_re_fitted_first(llama: Case, context: Context) -> None:
+    gate, up = (llama.program.tensor(f"model.layers.1.mlp.{n}_proj.weight").detach().clone() for n in ("gate", "up"))
+    gate[5], up[5] = gate[4], up[4]
+    twins = llama.with_tensors(model__layers__1__mlp__gate_proj__weight=gate, model__layers__1__mlp__up_proj__weight=up)
+    work, family = DamagePass(fractions=(1 / 96,), tokens=EVERYTHING), "model.layers.1.mlp.down_proj"
+    scores = random_scores(twins)
+    scores.units[family][4] = -1.0
+    plain = measured(twins, scores, context, work).families[family][1]
+    given = ImportancePass("reconstruction").run(twins.program, twins.facts(), context).facts
+    (moments,) = [fact for fact in given if isinstance(fact, SecondMoments)]
+    (mended,) = work.run(twins.program, twins.facts(scores, moments), context).facts
+    assert isinstance(mended, Damage)
+    assert plain[0] == mended.families[family][1][0] == 1
+    assert mended.families[family][1][1] < 0.05 * plain[1]

@@ -1,0 +1,91 @@
+"""A backend whose artifacts take as long as a formula says, on a clock that only they move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from prunec.cost import measure
+from prunec.cost.timer import Arrays
+from prunec.cost.workload import Workload
+from prunec.ir.program import Program
+
+Formula = Callable[[Program], float]
+"""Milliseconds that one run of a program takes."""
+
+
+class Clock:
+    """Seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass(frozen=True)
+class FakeRunner:
+    """Computes what the program does, `error` added, and moves the clock."""
+
+    program: Program
+    milliseconds: float
+    clock: Clock
+    error: float
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        self.clock.seconds += self.milliseconds / 1e3
+        with torch.no_grad():
+            outputs = self.program({name: torch.from_numpy(value) for name, value in inputs.items()})
+        return {name: value.numpy() + self.error for name, value in outputs.items()}
+
+
+class FakeBackend:
+    """Writes as many bytes as the weights have, and 1,000 more."""
+
+    name: ClassVar[str] = "fake"
+    suffixes: ClassVar[tuple[str, ...]] = (".fake",)
+    overhead: ClassVar[int] = 1000
+    clock: ClassVar[Clock] = Clock()
+    formula: ClassVar[Formula] = staticmethod(lambda program: 1.0)
+    error: ClassVar[float] = 0.0
+    programs: ClassVar[dict[Path, Program]] = {}
+
+    @property
+    def runtime(self) -> str:
+        return "fake 1"
+
+    def emit(self, program: Program, path: Path) -> None:
+        """Remember the program under `path`."""
+        path.write_bytes(bytes(program.size_bytes() + self.overhead))
+        self.programs[path] = program
+
+    def load(self, path: Path, workload: Workload) -> FakeRunner:
+        """A runner on the fake clock."""
+        program = self.programs[path]
+        return FakeRunner(program, type(self).formula(program), self.clock, self.error)
+
+
+@contextmanager
+def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBackend]]:
+    """A backend of its own clock, which every pass that times things reads."""
+    members = {"clock": Clock(), "formula": staticmethod(formula), "error": error, "programs": {}}
+    backend = type("TimedBackend", (FakeBackend,), members)
+    timed = partial(measure.interleaved, clock=backend.clock, max_rounds=5, warmup=0)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("baseline", "verify", "cost.tables"):
+            patch.setattr(f"prunec.passes.analysis.{module}.interleaved", timed)
+        yield backend
+
+
+def by_parameters(program: Program) -> float:
+    """A tenth of a millisecond, and a microsecond for every hundred parameters."""
+    return 0.1 + program.parameter_count() / 1e5

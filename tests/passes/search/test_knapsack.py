@@ -1,0 +1,160 @@
+"""The search finds the cheapest damage that the budget allows, or says that there is none."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import fx
+
+from prunec.errors import BudgetError
+from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Site, Structure, Sublayer
+from prunec.ir.program import Program, Provenance, build_module
+from prunec.passbase import Context, Facts
+from prunec.passes.search.knapsack import KnapsackPass, damage_curve
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Families of a few units, each alone in a sublayer."""
+
+    structure: Structure
+    scores: Scores
+    damage: Damage
+    costs: CostModel
+
+    def plan(self, ceiling: float) -> Plan:
+        """What the pass chooses."""
+        facts = Facts()
+        for fact in (self.structure, self.scores, self.damage, self.costs, Ceiling("ms", ceiling)):
+            facts.put(fact)
+        (plan,) = KnapsackPass().run(empty_program(), facts, CONTEXT).facts
+        assert isinstance(plan, Plan)
+        return plan
+
+    def loss(self, plan: Plan) -> float:
+        """Summed damage of a plan, by the same curves."""
+        total = sum(self.damage.sublayers[name] for name in plan.sublayers)
+        for family in self.structure.families:
+            removed = len(plan.units.get(family.name, ()))
+            total += float(damage_curve(self.structure, family, self.scores, self.damage)[removed])
+        return total
+
+    def best(self, ceiling: float) -> float:
+        """The least damage by trying every choice."""
+        choices = [[*range(family.units), None] for family in self.structure.families]
+        feasible = []
+        for choice in itertools.product(*choices):
+            pairs = list(zip(self.structure.families, choice, strict=True))
+            units = {f.name: tuple(range(removed)) for f, removed in pairs if removed}
+            plan = Plan(units, tuple(f"block.{f.name}" for f, removed in pairs if removed is None))
+            if self.costs.predict(self.structure, plan) <= ceiling:
+                feasible.append(self.loss(plan))
+        return min(feasible, default=float("inf"))
+
+
+CONTEXT = Context(None, None)  # type: ignore[arg-type]
+
+
+def empty_program() -> Program:
+    graph = fx.Graph()
+    graph.output((graph.placeholder("x"),))
+    return Program(build_module(graph, {}), (), (), {}, Provenance("", "", ""))
+
+
+def toy(sizes: list[int], draw: np.random.Generator, constant: float = 1.0) -> Toy:
+    """Random monotone costs and damages."""
+    families = tuple(
+        Family(f"f{number}", "neuron", units, (), Site("", 0, "", 0, np.arange(units)))
+        for number, units in enumerate(sizes)
+    )
+    sublayers = tuple(Sublayer(f"block.{f.name}", "ffn", "", "", "", (f.name,)) for f in families)
+    damage, drops, tables, scores = {}, {}, {}, {}
+    for family in families:
+        middle = family.units // 2
+        values = np.cumsum(draw.random(3))
+        damage[family.name] = ((0, 0.0), (middle, float(values[0]))) if middle else ((0, 0.0),)
+        drops[f"block.{family.name}"] = float(values[1])
+        costs = np.cumsum(draw.random(family.units) + 0.05)
+        tables[family.name] = tuple((kept + 1, float(cost)) for kept, cost in enumerate(costs))
+        scores[family.name] = draw.random(family.units)
+    return Toy(
+        Structure(families, sublayers), Scores("toy", "", scores), Damage("loss", damage, drops),
+        CostModel("ms", constant, tables),
+    )  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 10_000), st.floats(0.05, 0.95))
+def test_no_choice_within_the_budget_does_less_damage(sizes: list[int], seed: int, share: float) -> None:
+    problem = toy(sizes, np.random.default_rng(seed))
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    ceiling = problem.costs.constant + share * (dense - problem.costs.constant)
+    plan = problem.plan(ceiling)
+    assert plan.predicted_cost == pytest.approx(problem.costs.predict(problem.structure, plan))
+    assert plan.predicted_cost <= ceiling + 1e-9
+    assert plan.predicted_damage == pytest.approx(problem.loss(plan), abs=1e-9)
+    assert problem.loss(plan) == pytest.approx(problem.best(ceiling), rel=1e-3, abs=1e-9)
+
+
+def test_the_lowest_scored_units_go() -> None:
+    problem = toy([5], np.random.default_rng(3))
+    problem.scores.units["f0"][:] = [3, 1, 5, 0, 4]
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    plan = problem.plan(dense - 1e-6)
+    assert plan.units == {"f0": (3,)} or plan.units["f0"] == (1, 3)
+
+
+def test_a_sublayer_goes_whole_where_that_is_the_cheapest() -> None:
+    problem = toy([4, 4], np.random.default_rng(0))
+    problem.damage.sublayers["block.f1"] = 0.0  # type: ignore[index]
+    problem.damage.families["f1"] = ((0, 0.0),)  # type: ignore[index]
+    plan = problem.plan(problem.costs.predict(problem.structure, Plan({}, ("block.f1",))))
+    assert plan.sublayers == ("block.f1",)
+    assert not plan.units
+
+
+def test_a_tighter_budget_never_does_less_damage() -> None:
+    problem = toy([5, 4, 3], np.random.default_rng(1))
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    damages = [problem.plan(1.0 + share * (dense - 1.0)).predicted_damage for share in (0.9, 0.7, 0.5, 0.3, 0.1)]
+    assert damages == sorted(damages)
+    assert damages[0] < damages[-1]
+
+
+def test_nothing_goes_where_the_dense_program_is_within_the_budget() -> None:
+    problem = toy([3, 2], np.random.default_rng(0))
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    plan = problem.plan(dense)
+    assert plan.is_empty()
+    assert plan.predicted_cost == pytest.approx(dense)
+
+
+def test_a_budget_below_the_constant_is_refused() -> None:
+    problem = toy([3, 2], np.random.default_rng(0), constant=2.0)
+    with pytest.raises(BudgetError):
+        problem.plan(1.99)
+
+
+def test_a_family_that_no_sublayer_holds_keeps_a_unit_and_may_make_a_budget_impossible() -> None:
+    problem = toy([3], np.random.default_rng(0))
+    alone = Toy(Structure(problem.structure.families, ()), problem.scores, problem.damage, problem.costs)
+    one = problem.costs.family("f0", 1)
+    assert len(alone.plan(1.0 + one + 1e-9).units["f0"]) == 2
+    with pytest.raises(BudgetError, match="no choice of sizes"):
+        alone.plan(1.0 + one - 1e-3)
+
+
+def test_the_damage_curve_never_falls_and_meets_the_measurements() -> None:
+    problem = toy([8], np.random.default_rng(5))
+    (family,) = problem.structure.families
+    curve = damage_curve(problem.structure, family, problem.scores, problem.damage)
+    assert (np.diff(curve) >= 0).all()
+    assert len(curve) == 9
+    for removed, value in problem.damage.families["f0"]:
+        assert curve[removed] == pytest.approx(value)
+    assert curve[8] == pytest.approx(problem.damage.sublayers["block.f0"])
