@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
+from prunec.ir.nodes import function
 from prunec.ir.program import Program
 
 Override = Callable[[fx.Node, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
@@ -53,7 +54,7 @@ def evaluate(
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
             if before_call is not None:
                 args, kwargs = before_call(node, args, kwargs)
-            values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            values[node] = function(node)(*args, **kwargs)
         for source in node.all_input_nodes:
             readers[source] -= 1
             if readers[source] == 0 and source not in keep:

@@ -8,103 +8,166 @@ from typing import Any
 import torch
 from torch import fx
 
+from prunec.ir.nodes import arguments, keywords, operator
 from prunec.ir.survivors import Survivors
 
 aten = torch.ops.aten
 Arguments = tuple[list[Any], dict[str, Any]]
-Rederive = Callable[[fx.Node, Survivors], Arguments]
+Rederive = Callable[[fx.Node, Survivors], list[Any]]
 
 LITERALS: dict[object, Rederive] = {}
-"""Operator to what rewrites its integer arguments."""
+"""Operator to what re-derives its integer arguments: a rule gives all positional ones, or raises ValueError."""
+
+
+def rederive(node: fx.Node, survivors: Survivors) -> Arguments | None:
+    """The arguments that `node` takes among the survivors; None where they stay as they are.
+
+    Raises:
+        ValueError: no arguments would do, such as for equal chunks of what is no longer equal.
+    """
+    rule = LITERALS.get(operator(node))
+    if rule is None or not survivors.touches_call(node):
+        return None
+    return rule(node, survivors), keywords(node)
 
 
 def _literals(*operators: object) -> Callable[[Rederive], Rederive]:
     def register(function: Rederive) -> Rederive:
-        def only_if_touched(node: fx.Node, survivors: Survivors) -> Arguments:
-            touched = survivors.touches(node) or any(survivors.touches(source) for source in node.all_input_nodes)
-            return function(node, survivors) if touched else (list(node.args), dict(node.kwargs))
-
-        for operator in operators:
-            LITERALS[operator] = only_if_touched
+        LITERALS.update(dict.fromkeys(operators, function))
         return function
 
     return register
+
+
+@_literals(aten.view, aten.reshape, aten._unsafe_view)
+def shape(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Every size becomes what survives along that axis; a computed one is left to torch."""
+    source, sizes, *rest = arguments(node)
+    new = _sizes(node, survivors, sizes)
+    for axis, size in enumerate(sizes):
+        if isinstance(size, fx.Node) and not survivors.alive(node, axis).all():
+            if -1 in new:
+                raise ValueError(f"the size of axis {axis} is computed, and so is another")
+            new[axis] = -1
+    return [source, new, *rest]
+
+
+@_literals(aten.zeros, aten.ones, aten.full)
+def filled(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Every size becomes what survives along that axis."""
+    sizes, *rest = arguments(node)
+    return [_sizes(node, survivors, sizes), *rest]
+
+
+@_literals(aten.expand, aten.new_zeros, aten.new_ones, aten.new_full)
+def sized(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Every size becomes what survives along that axis."""
+    source, sizes, *rest = arguments(node)
+    return [source, _sizes(node, survivors, sizes), *rest]
+
+
+def _sizes(node: fx.Node, survivors: Survivors, sizes: list[Any]) -> list[Any]:
+    """Sizes of a node's value: literal ones as they survive, computed ones and -1 as they are."""
+    return [survivors.count(node, axis) if _is_count(size) else size for axis, size in enumerate(sizes)]
 
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-@_literals(aten.view, aten.reshape, aten._unsafe_view, aten.expand)
-def shape(node: fx.Node, survivors: Survivors) -> Arguments:
-    """Every literal size becomes the number of indices that survive along that axis of the result."""
-    args = list(node.args)
-    args[1] = [survivors.count(node, axis) if _is_count(size) else size for axis, size in enumerate(args[1])]
-    return args, dict(node.kwargs)
-
-
 @_literals(aten.slice)
-def bounds(node: fx.Node, survivors: Survivors) -> Arguments:
+def bounds(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Bounds count the survivors before them; a step over a cut axis is not understood."""
-    args = [*node.args, *[None, None, None, 1][len(node.args) - 1 :]][:5]
-    source, dim, start, end, step = args
-    dim = dim or 0
+    source, dim, start, end, step = arguments(node)
     alive = survivors.alive(source, dim)
     if alive.all():
-        return list(node.args), dict(node.kwargs)
-    if step not in (1, None):
+        return [source, dim, start, end, step]
+    if step != 1:
         raise ValueError(f"a slice with step {step} runs over it")
+    if isinstance(start, fx.Node) or isinstance(end, fx.Node):
+        raise ValueError("a slice with computed bounds runs over it")
 
-    def moved(bound: Any) -> Any:
-        if not isinstance(bound, int) or bound >= len(alive):
+    def moved(bound: int | None) -> int | None:
+        if bound is None or bound >= len(alive):
             return bound
-        return int(alive[:bound].sum()) if bound >= 0 else -int(alive[bound:].sum())
+        return int(alive[: bound % len(alive) if bound >= -len(alive) else 0].sum())
 
-    return [source, dim, moved(start), moved(end), 1], {}
+    return [source, dim, moved(start), moved(end), 1]
 
 
 @_literals(aten.narrow)
-def narrow(node: fx.Node, survivors: Survivors) -> Arguments:
+def narrow(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Start counts the survivors before it, length those inside."""
-    source, dim, start, length = node.args
+    source, dim, start, length = arguments(node)
     alive = survivors.alive(source, dim)
-    return [source, dim, int(alive[:start].sum()), int(alive[start : start + length].sum())], {}
+    if alive.all():
+        return [source, dim, start, length]
+    start %= len(alive)
+    return [source, dim, int(alive[:start].sum()), int(alive[start : start + length].sum())]
 
 
 @_literals(aten.select)
-def select(node: fx.Node, survivors: Survivors) -> Arguments:
+def select(node: fx.Node, survivors: Survivors) -> list[Any]:
     """The index counts the survivors before it."""
-    source, dim, index = node.args
+    source, dim, index = arguments(node)
     alive = survivors.alive(source, dim)
-    return [source, dim, int(alive[: index % len(alive)].sum())], {}
+    if alive.all():
+        return [source, dim, index]
+    if not alive[index]:
+        raise ValueError(f"index {index} is selected and gone")
+    return [source, dim, int(alive[: index % len(alive)].sum())]
 
 
 @_literals(aten.split, aten.split_with_sizes)
-def split_sizes(node: fx.Node, survivors: Survivors) -> Arguments:
+def split_sizes(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Each part keeps its survivors."""
-    dim = node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0)
-    count = len(survivors.flow.values[node])
-    sizes = [survivors.count(node, dim, result=index) for index in range(count)]
-    if isinstance(node.args[1], (list, tuple)):
-        return [node.args[0], sizes, dim], {}
-    if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
-        raise ValueError(f"equal parts would become {sizes}")
-    return [node.args[0], sizes[0], dim], {}
+    source, sizes, dim = arguments(node)
+    if survivors.alive(source, dim).all():
+        return [source, sizes, dim]
+    left = _parts(node, survivors, dim)
+    if isinstance(sizes, (list, tuple)):
+        return [source, [size if isinstance(size, fx.Node) else n for size, n in zip(sizes, left, strict=True)], dim]
+    if len(set(left[:-1])) > 1 or left[-1] > left[0]:
+        raise ValueError(f"equal parts would become {left}")
+    return [source, left[0], dim]
 
 
 @_literals(aten.chunk)
-def chunk(node: fx.Node, survivors: Survivors) -> Arguments:
+def chunk(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Chunks stay as they are if they shrink alike."""
-    dim = node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0)
-    sizes = [survivors.count(node, dim, result=index) for index in range(len(survivors.flow.values[node]))]
-    if len(set(sizes)) > 1:
-        raise ValueError(f"equal chunks would become {sizes}")
-    return list(node.args), dict(node.kwargs)
+    source, count, dim = arguments(node)
+    if survivors.alive(source, dim).all():
+        return [source, count, dim]
+    left = _parts(node, survivors, dim)
+    if len(set(left)) > 1:
+        raise ValueError(f"equal chunks would become {left}")
+    return [source, count, dim]
+
+
+def _parts(node: fx.Node, survivors: Survivors, dim: int) -> list[int]:
+    return [survivors.count(node, dim, result=index) for index in range(survivors.results(node))]
+
+
+@_literals(aten.unbind)
+def unbound(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Parts are counted: none may go."""
+    source, dim = arguments(node)
+    if not survivors.alive(source, dim).all():
+        raise ValueError("parts that are told apart would go")
+    return [source, dim]
+
+
+@_literals(aten.unflatten)
+def unflattened(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Sizes become what survives along the axes they make."""
+    source, dim, sizes = arguments(node)
+    rank = survivors.rank(node) - len(sizes) + 1
+    new = [survivors.count(node, dim % rank + at) if _is_count(size) else size for at, size in enumerate(sizes)]
+    return [source, dim, new]
 
 
 @_literals(aten.layer_norm, aten.rms_norm)
-def normalized_shape(node: fx.Node, survivors: Survivors) -> Arguments:
+def normalized_shape(node: fx.Node, survivors: Survivors) -> list[Any]:
     """The normalised shape is what survives of the last axes."""
-    args = list(node.args)
-    args[1] = [survivors.count(node, axis - len(args[1])) for axis in range(len(args[1]))]
-    return args, dict(node.kwargs)
+    source, sizes, *rest = arguments(node)
+    return [source, [survivors.count(node, axis - len(sizes)) for axis in range(len(sizes))], *rest]

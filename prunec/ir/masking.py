@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
+from prunec.ir.nodes import read
 from prunec.ir.program import Input, Program, build_module
 
 aten = torch.ops.aten
@@ -50,7 +52,7 @@ def insert_masks(program: Program, sites: Mapping[str, MaskSite]) -> Program:
         copy = copies[node] = graph.node_copy(node, copies.__getitem__)
         for name in by_node.get(node.name, ()):
             with graph.inserting_before(copy):
-                product = _multiply(graph, copy.args[sites[name].argument], masks[name], name, sites[name], tensors)
+                product = _multiply(graph, read(copy, sites[name].argument), masks[name], name, sites[name], tensors)
             copy.update_arg(sites[name].argument, product)
     example = {f"mask.{name}": torch.ones(site.size) for name, site in sites.items()}
     inputs = (*program.inputs, *(Input(name, torch.float32, {}) for name in example))
@@ -61,9 +63,9 @@ def insert_masks(program: Program, sites: Mapping[str, MaskSite]) -> Program:
 def _multiply(
     graph: fx.Graph, value: fx.Node, mask: fx.Node, name: str, site: MaskSite, tensors: dict[str, Tensor]
 ) -> fx.Node:
-    def call(target: object, *args: object) -> fx.Node:
+    def call(target: Callable[..., Any], *args: Any) -> fx.Node:
         # A name of its own, so that no later node of the original has to give up its name.
-        return graph.create_node("call_function", target, args, name=f"masking_{mask.name}")  # type: ignore[arg-type]
+        return graph.create_node("call_function", target, args, name=f"masking_{mask.name}")
 
     if site.index is not None and not np.array_equal(site.index, np.arange(site.size)):
         index = f"mask_index.{name}"

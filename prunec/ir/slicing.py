@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, fx
 
 from prunec.errors import PassError
 from prunec.ir.labels.flow import LabelFlow, run_flow
-from prunec.ir.literals import LITERALS
+from prunec.ir.literals import rederive
 from prunec.ir.program import Program, build_module
 from prunec.ir.survivors import Survivors
 from prunec.ir.text import node_text
@@ -32,27 +30,36 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
     """
     flow = flow or run_flow(program)
     survivors = Survivors(flow, flow.removed(cuts))
-    tensors = {name: _slice(survivors, name, tensor) for name, tensor in program.tensors().items()}
+    tensors = _sliced_tensors(program, survivors)
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in program.graph.nodes:
         copy = copies[node] = graph.node_copy(node, copies.__getitem__)
-        rederive = LITERALS.get(getattr(node.target, "overloadpacket", None))
-        if rederive is None:
-            continue
         try:
-            args, kwargs = rederive(node, survivors)
+            found = rederive(node, survivors)
         except ValueError as error:
             raise PassError(f"cannot cut {node_text(node)}: {error}", "remove whole units of one family") from error
-        copy.args, copy.kwargs = fx.node.map_arg((tuple(args), kwargs), copies.__getitem__)
+        if found is not None:
+            args, kwargs = found
+            copy.args, copy.kwargs = fx.node.map_arg((tuple(args), kwargs), copies.__getitem__)
     graph.lint()
     return program.with_module(build_module(graph, tensors))
+
+
+def _sliced_tensors(program: Program, survivors: Survivors) -> dict[str, Tensor]:
+    """The program's tensors without what goes; one that has two names stays one."""
+    slices: dict[int, Tensor] = {}
+    tensors = program.tensors()
+    for name, tensor in tensors.items():
+        if id(tensor) not in slices:
+            slices[id(tensor)] = _slice(survivors, name, tensor)
+    return {name: slices[id(tensor)] for name, tensor in tensors.items()}
 
 
 def _slice(survivors: Survivors, name: str, tensor: Tensor) -> Tensor:
     for dim, labels in enumerate(survivors.flow.tensors[name]):
         gone = survivors.gone[labels.numpy()]
-        if gone.all():
+        if gone.size and gone.all():
             raise PassError(f"nothing would be left of {name} along axis {dim}", "bypass its sublayer instead")
         if gone.any():
             kept = torch.from_numpy(np.flatnonzero(~gone)).to(tensor.device)
@@ -64,6 +71,3 @@ def _like(original: Tensor, values: Tensor) -> Tensor:
     if isinstance(original, torch.nn.Parameter):
         return torch.nn.Parameter(values.detach(), requires_grad=original.requires_grad)
     return values
-
-
-__all__: list[Any] = ["Cuts", "slice_program"]

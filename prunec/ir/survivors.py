@@ -7,7 +7,7 @@ import torch
 from torch import fx
 
 from prunec.ir.labels.flow import LabelFlow
-from prunec.ir.labels.value import Labelled
+from prunec.ir.labels.value import Labelled, core
 
 
 class Survivors:
@@ -40,12 +40,12 @@ class Survivors:
         axis %= value.meta.dim()
         alive = np.ones(value.shape[axis], dtype=bool)
         for plane in value.planes:
-            left = ~self._lost[plane]
+            left = ~self._lost[core(plane)]
             if bool(left.all()):
                 continue
             along = [left.movedim(dim, 0).reshape(size, -1).any(dim=1) for dim, size in enumerate(left.shape)]
             if int(left.sum()) != int(np.prod([int(line.sum()) for line in along])):
-                raise ValueError(f"what is left of shape {list(left.shape)} is ragged")
+                raise ValueError(f"what is left of shape {list(plane.shape)} is ragged")
             alive &= along[axis].numpy()
         return alive
 
@@ -53,10 +53,23 @@ class Survivors:
         """How many indices along `axis` survive."""
         return int(self.alive(node, axis, result).sum())
 
+    def rank(self, node: fx.Node) -> int:
+        """How many axes a node's value has."""
+        value = self.flow.values[node]
+        assert isinstance(value, Labelled)
+        return value.meta.dim()
+
+    def results(self, node: fx.Node) -> int:
+        """How many values a node with several has."""
+        return len(self.flow.values[node])
+
     def touches(self, node: fx.Node) -> bool:
         """Whether anything of a node's value goes."""
-        value = self.flow.values[node]
+        value = self.flow.values.get(node)
         values = value if isinstance(value, (list, tuple)) else [value]
-        return any(
-            bool(self._lost[plane].any()) for item in values if isinstance(item, Labelled) for plane in item.planes
-        )
+        planes = (plane for item in values if isinstance(item, Labelled) for plane in item.planes)
+        return any(bool(self._lost[core(plane)].any()) for plane in planes)
+
+    def touches_call(self, node: fx.Node) -> bool:
+        """Whether anything goes of what a call takes or gives."""
+        return any(map(self.touches, (node, *node.all_input_nodes)))

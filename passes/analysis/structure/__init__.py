@@ -8,9 +8,11 @@ from typing import ClassVar
 from prunec.facts import Pin, Structure
 from prunec.ir.labels import run_flow
 from prunec.ir.program import Program
+from prunec.ir.text import operator_name
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .groups import Groups
+from .rehearsal import rehearse
 from .sublayers import find_sublayers
 from .units import find_families
 
@@ -32,9 +34,11 @@ class StructurePass(Pass):
         flow = run_flow(program)
         groups = Groups(flow)
         families, pins = find_families(groups)
+        families, uneven = rehearse(program, flow, families)
+        pins.extend(uneven)
         sublayers = find_sublayers(program, groups, families)
-        for node in flow.ledger.unruled:
-            pins.append(Pin(node.name, f"{node.target} is not understood here: what it touches stays"))
+        for node, why in flow.ledger.refused.items():
+            pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         units = sum(family.units for family in families)
         log = f"{units} units in {len(families)} families, {len(sublayers)} sublayers, {len(pins)} pins"
         return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins)),), log)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from prunec.ir.labels import LabelFlow
 
@@ -26,18 +24,36 @@ class Groups:
     @cached_property
     def element(self) -> np.ndarray:
         """Group id of each label, by element."""
-        return self._components([*self.flow.ledger.tied, *self.flow.ledger.repeated])
+        return self.flow.ledger.components([*self.flow.ledger.tied, *self.flow.ledger.repeated])
 
     @cached_property
     def head(self) -> np.ndarray:
-        """Group id of each label, by head."""
-        links = []
+        """Group id of each label, by head.
+
+        A label that stands for dims of one head only goes with that head, so it belongs to it.
+        """
+        links = [*self.flow.ledger.tied]
         for attention in self.flow.ledger.attentions:
-            anchor = attention.roles["v"][:, :1]
+            anchor = next(iter(attention.roles.values()))[:, :1]
             for labels in attention.roles.values():
                 pairs = np.stack([labels.ravel(), np.broadcast_to(anchor, labels.shape).ravel()], axis=1)
                 links.append(pairs)
-        return self._components([*self.flow.ledger.tied, *links])
+        group = self.flow.ledger.components(links)
+        while len(own := self._one_group_only(group)):
+            links.append(own)
+            group = self.flow.ledger.components(links)
+        return group
+
+    def _one_group_only(self, group: np.ndarray) -> np.ndarray:
+        """The (wide, narrow) pairs whose narrow label is outside the one group that all its wide ones are in."""
+        if not self.flow.ledger.repeated:
+            return np.zeros((0, 2), dtype=np.int64)
+        pairs = np.concatenate(self.flow.ledger.repeated)
+        wide, narrow = group[pairs[:, 0]], pairs[:, 1]
+        least, most = np.full(self.size, self.size), np.full(self.size, -1)
+        np.minimum.at(least, narrow, wide)
+        np.maximum.at(most, narrow, wide)
+        return np.asarray(pairs[(least == most)[narrow] & (group[narrow] != wide)])
 
     @cached_property
     def attended(self) -> np.ndarray:
@@ -65,9 +81,3 @@ class Groups:
             wide, narrow = group[pairs[:, 0]], group[pairs[:, 1]]
             good[narrow[wide != narrow]] = False
         return good
-
-    def _components(self, links: list[np.ndarray]) -> np.ndarray:
-        pairs = np.concatenate(links) if links else np.zeros((0, 2), dtype=np.int64)
-        weights = np.ones(len(pairs), dtype=np.int8)
-        matrix = coo_array((weights, (pairs[:, 0], pairs[:, 1])), shape=(self.size, self.size))
-        return connected_components(matrix, directed=False)[1].astype(np.int64)

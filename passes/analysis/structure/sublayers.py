@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import permutations
+
 import numpy as np
 import torch
 from torch import fx
 
 from prunec.facts import Family, Sublayer
-from prunec.ir.labels.value import Labelled
+from prunec.ir.labels.value import Labelled, core
+from prunec.ir.nodes import operator
 from prunec.ir.program import Program
 
 from .groups import Groups
@@ -18,80 +22,112 @@ aten = torch.ops.aten
 def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> list[Sublayer]:
     """Every addition in which one operand is computed from the other and from nothing else on the same stream.
 
-    That is dominance of `x` over `f(x)`, on the graph without side inputs (masks, rotary tables):
-    values that do not carry the stream's labels.
+    That is dominance of `x` over `f(x)`, on the graph without weights and side inputs (masks, rotary
+    tables): values that do not carry the stream's labels.
     """
-    found: list[Sublayer] = []
-    names: set[str] = set()
+    stream = _Stream(program, groups)
     contractions = {item.node: item for item in groups.flow.ledger.contractions}
     attentions = {item.node for item in groups.flow.ledger.attentions}
-    for add in program.graph.nodes:
-        if add.op != "call_function" or add.target is not aten.add.Tensor or len(add.all_input_nodes) != 2:
+    attentions |= {node for node in groups.flow.ledger.refused if operator(node) is aten.scaled_dot_product_attention}
+    found: list[Sublayer] = []
+    names: set[str] = set()
+    for add, skip, branch, inside in _branches(program, stream):
+        products = [node for node in inside if node in contractions]
+        if not products:
             continue
-        for skip, branch in (add.args[:2], add.args[1::-1]):
-            inside = _branch(groups, add, skip, branch)
-            if inside is None or not inside & contractions.keys():
-                continue
-            last = max((node for node in inside & contractions.keys()), key=_position(program))
-            name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or branch.name
-            name = name if name not in names else f"{name}.{branch.name}"
-            names.add(name)
-            own = tuple(family.name for family in families if any(node.name == family.site.node for node in inside))
-            kind = _kind(families, own, bool(inside & attentions))
-            found.append(Sublayer(name, kind, add.name, skip.name, branch.name, own))
-            break
+        last = max(products, key=stream.position.__getitem__)
+        name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or branch.name
+        name = name if name not in names else f"{name}.{branch.name}"
+        names.add(name)
+        sites = {node.name for node in inside}
+        own = [family for family in families if family.site.node in sites]
+        kind = _kind(own, bool(inside & attentions))
+        found.append(Sublayer(name, kind, add.name, skip.name, branch.name, tuple(family.name for family in own)))
     return found
 
 
-def _position(program: Program):  # type: ignore[no-untyped-def]
-    order = {node: index for index, node in enumerate(program.graph.nodes)}
-    return order.__getitem__
-
-
-def _kind(families: list[Family], own: tuple[str, ...], attends: bool) -> str:
-    has_neurons = any(family.kind == "neuron" for family in families if family.name in own)
+def _kind(families: list[Family], attends: bool) -> str:
+    has_neurons = any(family.kind == "neuron" for family in families)
     return "block" if attends and has_neurons else "attention" if attends else "ffn"
 
 
-def _branch(groups: Groups, add: fx.Node, skip: fx.Node, branch: fx.Node) -> set[fx.Node] | None:
-    """The nodes between `skip` and `branch`, or None where `skip` does not dominate `branch`."""
-    values = groups.flow.values
-    if not _same_shape(values[add], values[skip], values[branch]):
-        return None
-    after = _descendants(skip, add)
-    if branch not in after:
-        return None
-    stream = _group_ids(groups, values[skip])
-    inside: set[fx.Node] = set()
-    stack = [branch]
-    while stack:
-        node = stack.pop()
-        if node in inside or node is skip:
+def _branches(program: Program, stream: _Stream) -> Iterator[tuple[fx.Node, fx.Node, fx.Node, set[fx.Node]]]:
+    """Each residual addition with its skip and its branch, and the nodes between the two."""
+    skips: dict[fx.Node, fx.Node] = {}
+    for add in program.graph.nodes:
+        if add.target is not aten.add.Tensor or len(add.all_input_nodes) != 2 or add.kwargs.get("alpha", 1) != 1:
             continue
-        if node not in after:
-            if node.op != "get_attr" and stream & _group_ids(groups, values[node]):
+        for skip, branch in permutations(add.all_input_nodes):
+            origin = skip
+            inside = stream.between(add, origin, branch)
+            while inside is None and origin in skips:  # branches side by side: (x + f(x)) + g(x)
+                origin = skips[origin]
+                inside = stream.between(add, origin, branch)
+            if inside is not None and skip not in inside:
+                skips[add] = skip
+                yield add, skip, branch, inside
+                break
+
+
+class _Stream:
+    """Which nodes carry which labels, and which are computed from what."""
+
+    def __init__(self, program: Program, groups: Groups) -> None:
+        self.position = {node: index for index, node in enumerate(program.graph.nodes)}
+        self._values = groups.flow.values
+        self._constant: set[fx.Node] = set()
+        self._carried: dict[fx.Node, frozenset[int]] = {}
+        for node in program.graph.nodes:
+            if node.op == "output":
+                continue
+            if node.op != "placeholder" and all(source in self._constant for source in node.all_input_nodes):
+                self._constant.add(node)
+            self._carried[node] = self._groups_of(node, groups.element)
+
+    def _groups_of(self, node: fx.Node, group: np.ndarray) -> frozenset[int]:
+        """The groups of labels that a node's value carries: its inputs' where its own are lost."""
+        value = self._values[node]
+        planes = value.planes if isinstance(value, Labelled) else ()
+        if planes:
+            labels = [group[core(plane).reshape(-1).numpy()] for plane in planes]
+            return frozenset(np.unique(np.concatenate(labels)).tolist())
+        sources = (self._carried[source] for source in node.all_input_nodes if source not in self._constant)
+        return frozenset().union(*sources)
+
+    def between(self, add: fx.Node, skip: fx.Node, branch: fx.Node) -> set[fx.Node] | None:
+        """The nodes from `skip` to `branch`, or None where `skip` does not dominate `branch`."""
+        if self.position[skip] > self.position[branch] or not self._is_stream(skip, add, branch):
+            return None
+        after = self._descendants(skip, branch)
+        if branch not in after:
+            return None
+        inside: set[fx.Node] = set()
+        stack = [branch]
+        while stack:
+            node = stack.pop()
+            if node in inside or node is skip or node in self._constant:
+                continue
+            if node in after:
+                inside.add(node)
+                stack.extend(node.all_input_nodes)
+            elif self._carried[node] & self._carried[skip]:
                 return None
-            continue
-        inside.add(node)
-        stack.extend(node.all_input_nodes)
-    return inside
+        return inside
 
+    def _is_stream(self, skip: fx.Node, *others: fx.Node) -> bool:
+        """Whether `skip` carries labels, and the other nodes have its shape."""
+        value = self._values[skip]
+        if not isinstance(value, Labelled) or not value.planes:
+            return False
+        rest = (self._values[node] for node in others)
+        return all(isinstance(other, Labelled) and other.shape == value.shape for other in rest)
 
-def _same_shape(*values: object) -> bool:
-    return all(isinstance(value, Labelled) and value.planes for value in values) and len({v.shape for v in values}) == 1  # type: ignore[attr-defined]
-
-
-def _descendants(node: fx.Node, until: fx.Node) -> set[fx.Node]:
-    """Nodes computed from `node`, as far as `until` in graph order."""
-    found: set[fx.Node] = set()
-    current = node.next
-    while current is not until:
-        if any(source is node or source in found for source in current.all_input_nodes):
-            found.add(current)
-        current = current.next
-    return found
-
-
-def _group_ids(groups: Groups, value: object) -> set[int]:
-    planes = value.planes if isinstance(value, Labelled) else ()
-    return {int(group) for plane in planes for group in np.unique(groups.element[np.unique(plane.numpy())])}
+    def _descendants(self, node: fx.Node, last: fx.Node) -> set[fx.Node]:
+        """Nodes computed from `node`, as far as `last` in graph order."""
+        found: set[fx.Node] = set()
+        current = node
+        while current is not last:
+            current = current.next
+            if any(source is node or source in found for source in current.all_input_nodes):
+                found.add(current)
+        return found

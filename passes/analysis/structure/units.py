@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def find_families(groups: Groups) -> tuple[list[Family], list[Pin]]:
                 families.append(found)
             elif found is not None:
                 pins.append(found)
+    pins.extend(_fixed_heads(groups, heads))
     order = {item.node.name: index for index, item in enumerate(groups.flow.ledger.contractions)}
     return sorted(families, key=lambda family: order[family.site.node]), pins
 
@@ -36,7 +38,17 @@ def find_families(groups: Groups) -> tuple[list[Family], list[Pin]]:
 def _attention_groups(groups: Groups) -> np.ndarray:
     attended = np.zeros(int(groups.head.max(initial=-1)) + 1, dtype=bool)
     attended[groups.head[groups.attended]] = True
-    return attended & groups.removable(groups.head)
+    return np.asarray(attended & groups.removable(groups.head))
+
+
+def _fixed_heads(groups: Groups, heads: np.ndarray) -> Iterator[Pin]:
+    """Attention operators none of whose heads can go, with the first reason."""
+    for attention in groups.flow.ledger.attentions:
+        own = np.unique(np.concatenate([groups.head[labels].ravel() for labels in attention.roles.values()]))
+        if heads[own].any():
+            continue
+        reasons = (why for labels, why in groups.flow.ledger.pins if np.isin(groups.head[labels], own).any())
+        yield Pin(f"heads of {attention.node.name}", next(reasons, "each is tied to what is outside it"))
 
 
 def _by_signature(
@@ -47,11 +59,13 @@ def _by_signature(
     for name, axes in groups.flow.tensors.items():
         for dim, labels in enumerate(axes):
             ids = partition[labels.numpy()]
-            order = np.argsort(ids, kind="stable")
+            candidates = np.flatnonzero(wanted[ids])
+            if not len(candidates):
+                continue
+            order = candidates[np.argsort(ids[candidates], kind="stable")]
             bounds = np.flatnonzero(np.diff(ids[order])) + 1
             for positions in np.split(order, bounds):
-                if len(positions) and wanted[ids[positions[0]]]:
-                    placements[int(ids[positions[0]])][name, dim] = np.sort(positions)
+                placements[int(ids[positions[0]])][name, dim] = positions
     families: dict[tuple[tuple[str, int, int], ...], dict[int, Placement]] = defaultdict(dict)
     for group, placement in placements.items():
         if len(placement) > 1:
@@ -83,7 +97,5 @@ def _kind(groups: Groups, partition: np.ndarray, ids: list[int]) -> str:
     """A unit without attention is a neuron; one with several query heads is a KV group."""
     if partition is groups.element:
         return "neuron"
-    counts = [
-        int((partition[attention.roles["v"][:, 0]] == ids[0]).sum()) for attention in groups.flow.ledger.attentions
-    ]
-    return "kv_group" if max(counts) > 1 else "head"
+    heads = (next(iter(attention.roles.values()))[:, 0] for attention in groups.flow.ledger.attentions)
+    return "kv_group" if max(int((partition[labels] == ids[0]).sum()) for labels in heads) > 1 else "head"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from prunec.ir.labels.elementwise import combine
+from prunec.ir.labels.elementwise import combine_values
 from prunec.ir.labels.ledger import Contraction, Ledger
-from prunec.ir.labels.rules import Call, Planes, rule
+from prunec.ir.labels.product import product
+from prunec.ir.labels.rules import Call, Planes, refuse, rule
 from prunec.ir.labels.value import Labelled, axis_plane, core, varying_axes
+from prunec.ir.nodes import function, operator, read
 
 aten = torch.ops.aten
+_TRANSPOSES = (aten.t, aten.transpose, aten.permute, aten.swapaxes, aten.movedim)
 
 
 @rule(aten.linear)
@@ -31,11 +31,25 @@ def addmm(call: Call, ledger: Ledger) -> Planes:
 
 @rule(aten.mm, aten.matmul)
 def matmul(call: Call, ledger: Ledger) -> Planes:
-    """`x @ weight` with a two-dimensional weight; products of two activations are not understood yet."""
+    """`x @ weight` with a stored matrix, or a product of two activations."""
     right: Labelled = call.args[1]
-    if _weight_name(call, 1) is None or right.meta.dim() != 2:
-        return refuse(call, ledger, "is a product of two activations outside an attention operator")
+    if _stored(read(call.node, 1), right.meta.dim()) is None or right.meta.dim() != 2:
+        return product(call, ledger, *call.args)
     return _product(call, ledger, activation=0, weight=1, inner=0, outer=1, bias=None)
+
+
+@rule(aten.bmm)
+def batched(call: Call, ledger: Ledger) -> Planes:
+    """Products of two activations, one a batch."""
+    return product(call, ledger, *call.args)
+
+
+@rule(aten.baddbmm)
+def batched_sum(call: Call, ledger: Ledger) -> Planes:
+    """`bias + x @ y`, one a batch."""
+    bias, left, right = call.args[:3]
+    result = Labelled(call.meta, product(call, ledger, left, right))
+    return combine_values((result, bias), call.meta.shape, ledger)
 
 
 @rule(aten.conv1d, aten.conv2d, aten.conv3d, aten.convolution)
@@ -61,55 +75,68 @@ def _product(
     bias: Labelled | None,
     axis: int = -1,
 ) -> Planes:
-    source: Labelled = call.args[activation]
     table: Labelled = call.args[weight]
-    name = _weight_name(call, weight)
-    if name is None or len(table.planes) != table.meta.dim():
-        return refuse(call, ledger, "multiplies by a computed weight")
-    inner_labels, outer_labels = (_labels_of_axis(table, dim) for dim in (inner, outer))
-    at = axis % source.meta.dim()
-    carried = []
-    contracted: Tensor | None = None
-    for plane in source.planes:
-        axes = varying_axes(plane)
-        if at not in axes:
-            carried.append(plane.narrow(at, 0, 1).expand(call.meta.shape))
-        elif axes == {at} and contracted is None:
-            contracted = core(plane).reshape(-1)
-        else:
-            return refuse(call, ledger, "contracts an axis that is laid out together with another")
-    if contracted is None:
-        ledger.pin(inner_labels, "reads a value that cannot be cut")
+    stored = _stored(read(call.node, weight), table.meta.dim())
+    if stored is not None:
+        result = _with_stored(call, ledger, activation, table, stored, (inner, outer), axis)
+    elif axis == -1 and table.meta.dim() == 2:
+        result = product(call, ledger, call.args[activation], _permuted(table, (inner, outer)))
     else:
-        ledger.tie(contracted, inner_labels)
-        ledger.contractions.append(Contraction(call.node, activation, name, inner, contracted.numpy().astype(np.int64)))
-    result: Planes = (*carried, axis_plane(outer_labels, call.meta.shape, axis % call.meta.dim()))
-    if bias is not None and bias.planes:
-        own = axis_plane(bias.planes[-1].reshape(-1), call.meta.shape, axis % call.meta.dim())
-        result = combine(result, (own,), ledger)
-    return result
+        return refuse(call, ledger, "multiplies by a computed weight")
+    if bias is None:
+        return result
+    if bias.meta.dim() == 1 and axis != -1:
+        view = [-1 if at == axis else 1 for at in range(call.meta.dim())]
+        bias = Labelled(bias.meta.reshape(view), tuple(plane.reshape(view) for plane in bias.planes))
+    return combine_values((Labelled(call.meta, result), bias), call.meta.shape, ledger)
 
 
-def _weight_name(call: Call, index: int) -> str | None:
-    """The name of the tensor behind argument `index`, if it is one as stored."""
-    source: Any = call.node.args[index]
-    return str(source.target) if source.op == "get_attr" else None
+def _with_stored(
+    call: Call,
+    ledger: Ledger,
+    activation: int,
+    table: Labelled,
+    stored: tuple[str, tuple[int, ...]],
+    sides: tuple[int, int],
+    axis: int,
+) -> Planes:
+    """The planes of a product with a stored weight, whose axes `sides` are contracted and live on."""
+    source: Labelled = call.args[activation]
+    name, order = stored
+    inner, outer = (_along(table.planes[order[side]], side) for side in sides)
+    at = axis % source.meta.dim()
+    contracted = [plane for plane in source.planes if at in varying_axes(plane)]
+    if len(contracted) > 1 or any(varying_axes(plane) != {at} for plane in contracted):
+        return refuse(call, ledger, "contracts an axis that is laid out together with another")
+    for labels in (core(plane).reshape(-1) for plane in contracted):
+        ledger.tie(labels, inner)
+        ledger.contractions.append(Contraction(call.node, activation, name, order[sides[0]], labels.numpy()))
+    if not contracted:
+        ledger.pin(inner, f"{call.node.name} reads a value that cannot be cut")
+    kept = (plane.narrow(at, 0, 1) for plane in source.planes if at not in varying_axes(plane))
+    own = axis_plane(outer, call.meta.shape, axis % call.meta.dim())
+    return (*(plane.expand(call.meta.shape) for plane in kept), own)
 
 
-def _labels_of_axis(table: Labelled, dim: int) -> Tensor:
-    plane = table.planes[dim]
-    return (
-        plane.movedim(dim, -1).reshape(-1, plane.shape[dim])[0] if plane.dim() > 1 and 0 not in plane.shape else plane
-    )
+def _stored(weight: fx.Node, rank: int) -> tuple[str, tuple[int, ...]] | None:
+    """The name of the tensor that `weight` is, or is a transpose of, and the stored axis behind each axis."""
+    transposes = []
+    while operator(weight) in _TRANSPOSES:
+        transposes.append(weight)
+        weight = read(weight, 0)
+    if weight.op != "get_attr":
+        return None
+    # Axis i has size i, so that shapes tell where axes went.
+    axes = torch.empty(tuple(range(rank)), device="meta")
+    for node in reversed(transposes):
+        axes = function(node)(axes, *node.args[1:], **node.kwargs)
+    return str(weight.target), tuple(axes.shape)
 
 
-def refuse(call: Call, ledger: Ledger, why: str) -> Planes:
-    """Pin all that a call touches, and say why."""
-    for argument in (*call.args, *call.kwargs.values()):
-        for value in argument if isinstance(argument, (list, tuple)) else [argument]:
-            if isinstance(value, Labelled):
-                for plane in value.planes:
-                    ledger.pin(plane, f"{call.node.name} {why}")
-    if call.node not in ledger.unruled:
-        ledger.unruled.append(call.node)
-    return ()
+def _permuted(value: Labelled, order: tuple[int, ...]) -> Labelled:
+    return Labelled(value.meta.permute(order), tuple(plane.permute(order) for plane in value.planes))
+
+
+def _along(plane: Tensor, axis: int) -> Tensor:
+    """The labels of a plane along the one axis on which it varies."""
+    return plane.movedim(axis, -1).reshape(-1, plane.shape[axis])[0] if plane.numel() else plane.reshape(-1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from prunec.ir.labels.ledger import Ledger
-from prunec.ir.labels.rules import Call, Planes, planes_of, rule
+from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, varying_axes
 
 aten = torch.ops.aten
@@ -14,18 +16,22 @@ aten = torch.ops.aten
 
 @rule(aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout)
 def elementwise(call: Call, ledger: Ledger) -> Planes:
-    """The result carries the labels of all operands; see `combine` for what is tied.
+    """The result carries the labels of all operands."""
+    return combine_values(call.labelled(), call.meta.shape, ledger)
+
+
+def combine_values(operands: Sequence[Labelled], shape: torch.Size, ledger: Ledger) -> Planes:
+    """The planes of an elementwise result; see `combine` for what is tied.
 
     An operand that has elements along an axis but no labels there cannot be cut along it, so neither
-    can the others: their labels are pinned, and dropped where nothing else hangs on them.
+    can the others: their labels are pinned.
     """
-    shape = call.meta.shape
-    operands = planes_of(call)
     result: Planes = ()
     for operand in operands:
         result = combine(result, _broadcast_planes(operand, shape), ledger)
     for operand in operands:
-        result = tuple(plane for plane in result if not _pin_against(operand, plane, ledger))
+        for plane in result:
+            _pin_against(operand, plane, ledger)
     return result
 
 
@@ -63,8 +69,8 @@ def _broadcast_planes(value: Labelled, shape: torch.Size) -> Planes:
     return tuple(plane.expand(shape) for plane in value.planes if varying_axes(plane))
 
 
-def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> bool:
-    """Pin what `operand` cannot follow along the axes of `plane`; whether nothing of the plane can go.
+def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> None:
+    """Pin what `operand` cannot follow along the axes of `plane`.
 
     Where the operand is broadcast along some of the plane's axes, what stays is a slice across
     those: a rotary table pins the dims of a head, not the head.
@@ -75,14 +81,12 @@ def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> bool:
     axes = varying_axes(plane)
     shared = axes & (real - labelled)
     if not shared:
-        return False
-    if shared == axes:
-        ledger.pin(plane, "meets a value that cannot be cut")
-        return True
-    narrow = labels_along(plane.shape, sorted(shared), ledger)
-    ledger.repeat(plane, narrow)
-    ledger.pin(narrow, "meets a value that cannot be cut")
-    return False
+        return
+    if shared < axes:
+        narrow = labels_along(plane.shape, sorted(shared), ledger)
+        ledger.repeat(plane, narrow)
+        plane = narrow
+    ledger.pin(plane, "meets a value that cannot be cut")
 
 
 def labels_along(shape: torch.Size, axes: list[int], ledger: Ledger) -> Tensor:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
+from torch.utils._pytree import tree_map
 
+from prunec.errors import PassError
 from prunec.ir.labels import attention, contraction, elementwise, lookup, movement, reduction  # noqa: F401 fill RULES
-from prunec.ir.labels.contraction import refuse
 from prunec.ir.labels.ledger import Ledger
-from prunec.ir.labels.rules import Call, find_rule
+from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact
+from prunec.ir.nodes import function
 from prunec.ir.program import Program
+from prunec.ir.text import node_text
 
 
 @dataclass(frozen=True)
@@ -34,36 +39,62 @@ class LabelFlow:
     def removed(self, cuts: dict[tuple[str, int], np.ndarray]) -> np.ndarray:
         """Which labels go with the tensor indices in `cuts`: a bool array over labels.
 
-        A label that stands for many (see `Ledger.repeated`) goes with the last of them.
+        Labels tied to one that goes, go. A label that stands for many (see `Ledger.repeated`) goes
+        with the last of them.
         """
         gone = np.zeros(self.ledger.size, dtype=bool)
         for (name, dim), indices in cuts.items():
             gone[self.tensors[name][dim].numpy()[indices]] = True
+        gone = self._with_tied(gone)
         if self.ledger.repeated:
             pairs = np.concatenate(self.ledger.repeated)
             total = np.bincount(pairs[:, 1], minlength=len(gone))
             for _ in range(4):  # narrow labels of narrow labels: a chain is a few links at most
                 lost = np.bincount(pairs[:, 1], weights=gone[pairs[:, 0]], minlength=len(gone))
-                grown = gone | ((total > 0) & (lost == total))
+                grown = self._with_tied(gone | ((total > 0) & (lost == total)))
                 if (grown == gone).all():
                     break
                 gone = grown
         return gone
 
+    def _with_tied(self, gone: np.ndarray) -> np.ndarray:
+        lost = np.zeros(int(self.tied.max(initial=-1)) + 1, dtype=bool)
+        lost[self.tied[gone]] = True
+        return np.asarray(lost[self.tied])
+
+    @cached_property
+    def tied(self) -> np.ndarray:
+        """Group id of each label: those that ties join, directly or over others."""
+        return self.ledger.components(self.ledger.tied)
+
 
 def run_flow(program: Program) -> LabelFlow:
-    """Run label flow for one sequence of one token. Weights are never read, so fake ones do."""
+    """Run label flow for one sequence of one token, or as long as the example where one token is too short.
+
+    Weights are never read.
+
+    Raises:
+        PassError: torch cannot tell the shape of a call's result; the call is named.
+    """
+    short = {item.name: _shape(program.example[item.name], item.axes) for item in program.inputs}
+    try:
+        return _run(program, short)
+    except PassError:
+        return _run(program, {name: tensor.shape for name, tensor in program.example.items()})
+
+
+def _shape(example: Tensor, dynamic: Iterable[int]) -> list[int]:
+    return [1 if axis in dynamic else size for axis, size in enumerate(example.shape)]
+
+
+def _run(program: Program, shapes: Mapping[str, Iterable[int]]) -> LabelFlow:
     flow = LabelFlow({}, {}, Ledger())
     aliases: dict[int, tuple[Tensor, ...]] = {}
-    axes = {item.name: item.axes for item in program.inputs}
-    placeholders = iter(program.inputs)
+    inputs = iter(program.inputs)
     for node in program.graph.nodes:
         if node.op == "placeholder":
-            item = next(placeholders)
-            shape = [
-                1 if axis in axes[item.name] else size for axis, size in enumerate(program.example[item.name].shape)
-            ]
-            flow.values[node] = Labelled(torch.empty(shape, dtype=item.dtype, device="meta"))
+            item = next(inputs)
+            flow.values[node] = Labelled(torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta"))
         elif node.op == "get_attr":
             flow.values[node] = _tensor(flow, program.tensor(node.target), node.target, aliases)
         elif node.op == "call_function":
@@ -76,52 +107,75 @@ def run_flow(program: Program) -> LabelFlow:
 
 
 def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple[Tensor, ...]]) -> Labelled:
+    meta = torch.empty_like(tensor, device="meta")
     if not tensor.is_floating_point():  # tables of positions and the like are looked up, never cut
         flow.tensors[name] = ()
-        return Labelled(torch.empty_like(tensor, device="meta"))
+        return Labelled(meta)
     if id(tensor) not in aliases:
         aliases[id(tensor)] = tuple(flow.ledger.fresh(size) for size in tensor.shape)
     labels = flow.tensors[name] = aliases[id(tensor)]
-    planes = tuple(axis_plane(own, tensor.shape, axis) for axis, own in enumerate(labels))
-    return Labelled(torch.empty_like(tensor, device="meta"), planes)
+    return Labelled(meta, tuple(axis_plane(own, tensor.shape, axis) for axis, own in enumerate(labels)))
 
 
 def _call(flow: LabelFlow, node: fx.Node) -> Any:
     args, kwargs = fx.node.map_arg((node.args, node.kwargs), flow.values.__getitem__)
-    meta = _run_on_meta(node, args, kwargs)
-    if not isinstance(meta, (Tensor, tuple, list)) or node.target.__module__ == "_operator":  # type: ignore[union-attr]
-        return meta if not isinstance(args[0], (list, tuple)) else args[0][args[1]]
-    call = Call(node, tuple(args), dict(kwargs), meta)
-    found = find_rule(node.target)
-    planes = found(call, flow.ledger) if found else _without_rule(call, flow.ledger)
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return _plain(node, args, kwargs)
+    meta = _run_on_meta(node, node.target, args, kwargs)
+    if not isinstance(meta, (Tensor, tuple, list)):
+        return meta
+    planes: Any = _planes(Call(node, tuple(args), dict(kwargs), meta), flow.ledger)
     if isinstance(meta, Tensor):
-        return Labelled(meta, tuple(map(compact, planes)))  # type: ignore[arg-type]
-    return [Labelled(item, tuple(map(compact, own))) for item, own in zip(meta, planes or [()] * len(meta), strict=True)]
+        return Labelled(meta, tuple(map(compact, planes)))
+    own = planes or [()] * len(meta)
+    return [Labelled(item, tuple(map(compact, each))) for item, each in zip(meta, own, strict=True)]
 
 
-def _without_rule(call: Call, ledger: Ledger) -> tuple[Tensor, ...]:
-    """Pin what an unknown operator touches; one that touches no labels needs no rule."""
-    touches = any(isinstance(value, Labelled) and value.planes for value in _flat(call.args))
-    return refuse(call, ledger, "has an operator without a label rule") if touches else ()
+def _plain(node: fx.Node, args: Any, kwargs: Any) -> Any:
+    """Arithmetic on sizes, or the choice of one result of several."""
+    return function(node)(*args, **kwargs)
 
 
-def _run_on_meta(node: fx.Node, args: Any, kwargs: Any) -> Any:
-    def shape_only(value: Any) -> Any:
-        return (
-            value.meta
-            if isinstance(value, Labelled)
-            else torch.device("meta")
-            if isinstance(value, torch.device)
-            else value
-        )
+def _planes(call: Call, ledger: Ledger) -> Result:
+    """What the operator's rule says; without a rule that applies, all that the call touches is pinned."""
+    rule = find_rule(call.node.target)
+    if rule not in MAKERS and not any(value.planes for value in call.labelled()):
+        return ()
+    if rule is None:
+        return refuse(call, ledger, "has an operator without a label rule")
+    try:
+        planes = rule(call, ledger)
+        _check_shapes(call.meta, planes)
+    except Exception as error:  # A rule meets what its author did not think of: nothing is cut there.
+        return refuse(call, ledger, f"is used as its label rule does not expect ({error or type(error).__name__})")
+    return planes
 
-    args, kwargs = torch.utils._pytree.tree_map(
-        shape_only, (args, kwargs), is_leaf=lambda value: isinstance(value, Labelled)
-    )
-    if isinstance(node.target, torch._ops.OpOverload) and not any(isinstance(value, Tensor) for value in _flat(args)):
-        if any(argument.name == "device" for argument in node.target._schema.arguments):
-            kwargs = {**kwargs, "device": torch.device("meta")}
-    return node.target(*args, **kwargs)  # type: ignore[operator]
+
+def _check_shapes(meta: Any, planes: Any) -> None:
+    results = [(meta, planes)] if isinstance(meta, Tensor) else zip(meta, planes or [()] * len(meta), strict=True)
+    for value, own in results:
+        for plane in own:
+            if plane.shape != value.shape:
+                raise ValueError(f"labels are laid out as {list(plane.shape)}, the result as {list(value.shape)}")
+
+
+def _run_on_meta(node: fx.Node, target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any) -> Any:
+    """The call on tensors without numbers."""
+    args, kwargs = tree_map(_shape_only, (args, kwargs), is_leaf=lambda value: isinstance(value, Labelled))
+    makes_tensor = any(argument.name == "device" for argument in target._schema.arguments)
+    if makes_tensor and not any(isinstance(value, Tensor) for value in _flat(args)):
+        kwargs = {**kwargs, "device": torch.device("meta")}
+    try:
+        return target(*args, **kwargs)
+    except Exception as error:  # Kernels raise what they like.
+        reason = str(error).partition("\n")[0]
+        raise PassError(f"the shape of {node_text(node)} is not known: {reason}", "trace it another way") from error
+
+
+def _shape_only(value: Any) -> Any:
+    if isinstance(value, Labelled):
+        return value.meta
+    return torch.device("meta") if isinstance(value, torch.device) else value
 
 
 def _flat(value: Any) -> list[Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx
 
 from prunec.ir.labels.value import core
@@ -45,8 +47,8 @@ class Ledger:
         repeated: (wide, narrow) pairs: a narrow label stands for several wide ones (broadcasting
             along a labelled axis), and goes when, and only when, all of them go.
         reduced: sets of labels that one sum runs over: all of a set goes, or none.
-        pinned: label to why it stays.
-        unruled: nodes whose operator has no rule.
+        pins: labels that stay, and why.
+        refused: calls that no rule understands, and why: all they touch is pinned.
     """
 
     size: int = 0
@@ -54,7 +56,7 @@ class Ledger:
     repeated: list[np.ndarray] = field(default_factory=list)
     reduced: list[np.ndarray] = field(default_factory=list)
     pins: list[tuple[np.ndarray, str]] = field(default_factory=list)
-    unruled: list[fx.Node] = field(default_factory=list)
+    refused: dict[fx.Node, str] = field(default_factory=dict)
     contractions: list[Contraction] = field(default_factory=list)
     attentions: list[AttentionHeads] = field(default_factory=list)
 
@@ -82,6 +84,13 @@ class Ledger:
         moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
         sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
         self.reduced.append(np.unique(sets, axis=0))
+
+    def components(self, links: list[np.ndarray]) -> np.ndarray:
+        """Group id of each label where `links`, arrays of pairs, join labels."""
+        pairs = np.concatenate(links) if links else np.zeros((0, 2), dtype=np.int64)
+        weights = np.ones(len(pairs), dtype=np.int8)
+        matrix = coo_array((weights, (pairs[:, 0], pairs[:, 1])), shape=(self.size, self.size))
+        return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
 
 
 def _pairs(first: Tensor, second: Tensor) -> np.ndarray:

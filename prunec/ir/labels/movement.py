@@ -7,16 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunec.ir.labels.elementwise import labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.nodes import arguments
 
 aten = torch.ops.aten
 
 
 @rule(
     aten.view, aten.reshape, aten._unsafe_view, aten.unsqueeze, aten.squeeze, aten.transpose, aten.permute, aten.t,
-    aten.slice, aten.select, aten.narrow, aten.expand, aten.repeat, aten.flatten, aten.unflatten, aten.flip,
+    aten.slice, aten.select, aten.narrow, aten.repeat, aten.flatten, aten.unflatten, aten.flip,
     aten.roll, aten.contiguous, aten.clone, aten.alias, aten.detach, aten.movedim, aten.split, aten.split_with_sizes,
     aten.chunk, aten.unbind, aten.index_select, aten.repeat_interleave, aten.expand_as, aten.view_as, aten.swapaxes,
 )  # fmt: skip
@@ -30,6 +32,32 @@ def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     if isinstance(call.meta, (list, tuple)):
         return [tuple(result[index] for result in moved) for index in range(len(call.meta))]
     return tuple(moved)
+
+
+@rule(aten.expand, makes=True)
+def expand(call: Call, ledger: Ledger) -> Planes:
+    """Expand every plane. Copies by the number can be fewer, so they are labelled as well.
+
+    Copies of what already varies along other axes than the last are not told apart: which copy belongs to
+    which of those would be lost where the axes are merged.
+    """
+    source: Labelled = call.args[0]
+    shape = call.meta.shape
+    planes = tuple(plane.expand(shape) for plane in source.planes)
+    if any(varying_axes(plane) - {len(shape) - 1} for plane in planes):
+        return planes
+    old = [1] * (len(shape) - source.meta.dim()) + list(source.shape)
+    sizes: list[Any] = arguments(call.node)[1]
+    made = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size > 1 and old[axis] == 1]
+    return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
+
+
+@rule(aten.zeros, aten.ones, aten.full, aten.new_zeros, aten.new_ones, aten.new_full, makes=True)
+def fill(call: Call, ledger: Ledger) -> Planes:
+    """Any axis of a tensor of equal elements can be shorter: those with a literal size are labelled."""
+    sizes = arguments(call.node)[1 if isinstance(call.args[0], Labelled) else 0]
+    made = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size > 1]
+    return tuple(labels_along(call.meta.shape, [axis], ledger) for axis in made)
 
 
 def _run(call: Call, plane: Tensor, rest: list[Any]) -> Any:
@@ -46,8 +74,23 @@ def _meta_to_shape(argument: Any) -> Any:
 @rule(aten.cat)
 def join(call: Call, ledger: Ledger) -> Planes:
     """Join planes that vary along the joined axis; planes that do not must shrink alike, so they are tied."""
-    parts = call.args[0]
+    parts = [part for part in call.args[0] if part.meta.dim() == call.meta.dim()]  # torch skips empty vectors
     dim = call.argument(1, "dim", 0) % call.meta.dim()
+    return _join(parts, dim, call.meta.shape, ledger)
+
+
+@rule(aten.stack)
+def stack(call: Call, ledger: Ledger) -> Planes:
+    """Join along an axis of its own."""
+    dim = call.argument(1, "dim", 0) % call.meta.dim()
+    parts = [
+        Labelled(part.meta.unsqueeze(dim), tuple(plane.unsqueeze(dim) for plane in part.planes))
+        for part in call.args[0]
+    ]
+    return _join(parts, dim, call.meta.shape, ledger)
+
+
+def _join(parts: list[Labelled], dim: int, shape: torch.Size, ledger: Ledger) -> Planes:
     own = [[plane for plane in part.planes if varying_axes(plane)] for part in parts]
     joined = []
     for model in max(own, key=len):
@@ -57,7 +100,7 @@ def join(call: Call, ledger: Ledger) -> Planes:
         if any(dim in varying_axes(plane) for plane in planes):
             joined.append(torch.cat(planes, dim))
         else:
-            joined.append(_tied(planes, call.meta.shape, dim, ledger))
+            joined.append(_tied(planes, shape, dim, ledger))
     return tuple(joined)
 
 

@@ -32,21 +32,41 @@ class Call:
         """Argument by position or by keyword."""
         return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
 
+    def labelled(self) -> list[Labelled]:
+        """The tensors among the arguments, lists included, in order."""
+        found: list[Labelled] = []
+
+        def visit(value: object) -> None:
+            if isinstance(value, Labelled):
+                found.append(value)
+            elif isinstance(value, (list, tuple)):
+                for item in value:
+                    visit(item)
+
+        visit(self.args)
+        visit(list(self.kwargs.values()))
+        return found
+
 
 Planes = tuple[Tensor, ...]
-Rule = Callable[[Call, Ledger], "Planes | list[Planes]"]
-Literals = Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
+Result = Planes | list[Planes]
+"""The planes of a call's result; a list of them for several results."""
+Rule = Callable[[Call, Ledger], Result]
 
 RULES: dict[torch._ops.OpOverloadPacket, Rule] = {}
-"""Operator to rule. A rule returns the planes of the result (a list of them for several results)."""
+"""Operator to rule."""
 
 
-def rule(*operators: torch._ops.OpOverloadPacket) -> Callable[[Rule], Rule]:
-    """Register a rule for every overload of `operators`."""
+MAKERS: set[Rule | None] = set()
+"""The rules that make labels where no argument has any."""
+
+
+def rule(*operators: torch._ops.OpOverloadPacket, makes: bool = False) -> Callable[[Rule], Rule]:
+    """Register a rule for every overload of `operators`; `makes` if it makes labels of its own."""
 
     def register(function: Rule) -> Rule:
-        for operator in operators:
-            RULES[operator] = function
+        RULES.update(dict.fromkeys(operators, function))
+        MAKERS.update({function} if makes else ())
         return function
 
     return register
@@ -64,17 +84,10 @@ def find_rule(target: object) -> Rule | None:
     return found
 
 
-def planes_of(call: Call) -> list[Labelled]:
-    """The labelled values among the arguments, lists included, in order."""
-    found: list[Labelled] = []
-
-    def visit(value: object) -> None:
-        if isinstance(value, Labelled):
-            found.append(value)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                visit(item)
-
-    visit(call.args)
-    visit(list(call.kwargs.values()))
-    return found
+def refuse(call: Call, ledger: Ledger, why: str) -> Planes:
+    """Pin all that a call touches, and say why: `why` goes on from the name of its node."""
+    for value in call.labelled():
+        for plane in value.planes:
+            ledger.pin(plane, f"{call.node.name} {why}")
+    ledger.refused.setdefault(call.node, why)
+    return ()

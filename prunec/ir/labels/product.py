@@ -1,0 +1,100 @@
+"""Products of two activations, which attention is made of where it is not one operator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunec.ir.labels.elementwise import combine_values, labels_along
+from prunec.ir.labels.ledger import AttentionHeads, Ledger
+from prunec.ir.labels.rules import Call, Planes, refuse
+from prunec.ir.labels.value import Labelled, core, varying_axes
+
+
+def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled) -> Planes:
+    """`left @ right`: labels of the axes that stay live on, labels of the contracted axis are tied.
+
+    Where the contracted labels also vary along batch axes (a row of them a head), the result has a
+    label a head, which stands for all of that head's. Such products are noted as parts of an attention.
+    """
+    rank = call.meta.dim()
+    if min(left.meta.dim(), right.meta.dim()) < 2:
+        return refuse(call, ledger, "multiplies by a vector")
+    first, second = _Factor(left, rank, inner=rank - 1), _Factor(right, rank, inner=rank - 2)
+    if first.mixed or second.mixed:
+        return refuse(call, ledger, "contracts an axis that is laid out together with another")
+    heads: Planes = ()
+    if first.contracted is None or second.contracted is None:
+        for plane in (first.contracted, second.contracted):
+            if plane is not None:
+                ledger.pin(plane, f"{call.node.name} multiplies it by a value that cannot be cut")
+    else:
+        heads = _contract(call, ledger, first.contracted, second.contracted)
+    operands = [Labelled(factor.still, (*factor.kept, *heads)) for factor in (first, second)]
+    result = combine_values(operands, call.meta.shape, ledger)
+    if not heads:
+        _note_heads(call, ledger, first.kept, second.kept)
+    return result
+
+
+class _Factor:
+    """One factor in the axes of the result, its contracted axis being `inner`.
+
+    Attributes:
+        contracted: the plane that varies along `inner`, as `[*batch, inner]`.
+        kept: the other planes, with size 1 along `inner`.
+        still: a meta tensor of the shape of the kept planes.
+        mixed: whether contracted labels vary along another axis of the product, or there are several rows of them.
+    """
+
+    def __init__(self, value: Labelled, rank: int, inner: int) -> None:
+        shape = [1] * (rank - value.meta.dim()) + list(value.shape)
+        outer = 2 * rank - 3 - inner
+        planes = [plane.expand(shape) for plane in value.planes]
+        wide = [plane for plane in planes if inner in varying_axes(plane)]
+        self.mixed = len(wide) > 1 or any(outer in varying_axes(plane) for plane in wide)
+        self.contracted = wide[0].select(outer, 0) if wide and not self.mixed else None
+        self.kept = [plane.narrow(inner, 0, 1) for plane in planes if inner not in varying_axes(plane)]
+        shape[inner] = 1
+        self.still = torch.empty(shape, device="meta")
+
+
+def _contract(call: Call, ledger: Ledger, first: Tensor, second: Tensor) -> Planes:
+    """Tie the contracted labels `[*batch, inner]` of both factors; the labels of heads, if there are any."""
+    batch = call.meta.shape[:-2]
+    wide, narrow = (plane.expand(*batch, plane.shape[-1]) for plane in (first, second))
+    if varying_axes(wide) < varying_axes(narrow):
+        wide, narrow = narrow, wide
+    if varying_axes(wide) == varying_axes(narrow):
+        ledger.tie(wide, narrow)
+    else:  # a key that all heads share
+        ledger.repeat(wide, narrow)
+    axes = sorted(varying_axes(wide) - {len(batch)})
+    if not axes:
+        return ()
+    heads = labels_along(torch.Size([*batch, 1]), axes, ledger)
+    ledger.repeat(wide, heads.expand(wide.shape))
+    rows = {"scores": heads, "first": wide}
+    if set(axes) <= varying_axes(narrow):
+        rows["second"] = narrow
+    _note(call, ledger, rows, axes)
+    return (heads.unsqueeze(-1),)
+
+
+def _note_heads(call: Call, ledger: Ledger, first: list[Tensor], second: list[Tensor]) -> None:
+    """Note weights `[*batch, tokens, tokens]` over values `[*batch, tokens, features]` as part of an attention."""
+    rank = call.meta.dim()
+    for weights, values in ((weights, values) for weights in first for values in second):
+        axes = varying_axes(weights)
+        if axes and max(axes) < rank - 2 and varying_axes(values) == axes | {rank - 1}:
+            rows = {"scores": weights.select(-2, 0), "values": values.select(-2, 0)}
+            _note(call, ledger, rows, sorted(axes))
+
+
+def _note(call: Call, ledger: Ledger, rows: dict[str, Tensor], axes: list[int]) -> None:
+    """Planes `[*batch, size]` that vary along the batch `axes`: a head is one place in those."""
+    roles = {}
+    for name, plane in rows.items():
+        moved = core(plane).movedim(axes, list(range(len(axes))))
+        roles[name] = moved.reshape(int(torch.Size(moved.shape[: len(axes)]).numel()), -1).numpy()
+    ledger.attentions.append(AttentionHeads(call.node, roles))
