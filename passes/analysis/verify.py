@@ -108,4 +108,6 @@ class VerifyPass(Pass):
         # What was measured, on the clock of the baseline: the machine may have changed its pace since.
         pace = facts[Ceiling].value / last.ceiling
         spare = self.margin * len(verdict.rounds) * facts[Ceiling].value
-        return replace(costs, constant=costs.constant + last.measured * pace - last.predicted + spare)
+        corrected = costs.constant + last.measured * pace - last.predicted + spare
+        # Where nothing is left to be saved another search could only fail: the measured miss says more.
+        return replace(costs, constant=corrected) if corrected < facts[Ceiling].value else None

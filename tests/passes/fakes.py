@@ -77,9 +77,10 @@ class FakeBackend:
 @contextmanager
 def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBackend]]:
     """A backend of its own clock, which every pass that times things reads."""
-    members = {"clock": Clock(), "formula": staticmethod(formula), "error": error, "programs": {}}
+    clock = Clock()
+    members = {"clock": clock, "formula": staticmethod(formula), "error": error, "programs": {}}
     backend = type("TimedBackend", (FakeBackend,), members)
-    timed = partial(measure.interleaved, clock=backend.clock, max_rounds=5, warmup=0)
+    timed = partial(measure.interleaved, clock=clock, max_rounds=5, warmup=0)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("baseline", "verify", "cost.tables"):
             patch.setattr(f"prunec.passes.analysis.{module}.interleaved", timed)

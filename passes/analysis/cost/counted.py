@@ -8,7 +8,7 @@ from prunec.ir.program import Program
 
 
 def counted_costs(program: Program, structure: Structure, unit: str, overhead: float = 0.0) -> CostModel:
-    """The cost model in `parameters` or `bytes`: linear in the units kept, and exact while a sublayer of each kind stays.
+    """The cost model in `parameters` or `bytes`: linear in the units kept, exact while a sublayer of each kind stays.
 
     What several sublayers read, such as rotary frequencies, counts as if it could not go.
 

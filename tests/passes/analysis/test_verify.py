@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunec.cost.target import Baseline, Round, Target, Verdict
+from prunec.cost.target import Baseline, Target, Verdict
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
 from prunec.facts import Ceiling, CostModel, Plan
@@ -76,7 +76,10 @@ def test_a_budget_that_holds_is_the_end(llama: Case, context: Context) -> None:
     assert verdict.holds
     assert verdict.latency.median == pytest.approx(truth(llama))
     assert verdict.dense.median == pytest.approx(by_parameters(llama.program))
-    assert verdict.rounds == (Round(0.8, pytest.approx(truth(llama)), pytest.approx(1.02 * truth(llama))),)
+    (only,) = verdict.rounds
+    assert only.predicted == 0.8
+    assert only.measured == pytest.approx(truth(llama))
+    assert only.ceiling == pytest.approx(1.02 * truth(llama))
     assert result.again_from is None
     assert CostModel not in facts
 

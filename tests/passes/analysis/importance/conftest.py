@@ -12,4 +12,5 @@ from transformers import LlamaForCausalLM, PreTrainedModel
 def module(tiny_llama_dir: Path) -> PreTrainedModel:
     """The model whose program is the fixture `llama`."""
     model: PreTrainedModel = LlamaForCausalLM.from_pretrained(tiny_llama_dir)
-    return model.eval()
+    model.eval()
+    return model

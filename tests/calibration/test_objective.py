@@ -1,0 +1,119 @@
+"""Each objective against a plain computation, a token at a time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from prunec.calibration.objective import OBJECTIVES, objective
+from prunec.errors import InputError
+
+MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+KEPT = [(row, at) for row in range(2) for at in range(4) if MASK[row, at]]
+
+
+def draw() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+@pytest.fixture
+def inputs() -> dict[str, Tensor]:
+    return {"input_ids": torch.randint(0, 7, (2, 4)), "attention_mask": MASK}
+
+
+def divergence(dense: Tensor, slim: Tensor) -> float:
+    """KL(dense || slim) of two vectors of logits, term by term."""
+    p, q = dense.softmax(-1).tolist(), slim.softmax(-1).tolist()
+    return math.fsum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def cosine(a: Tensor, b: Tensor) -> float:
+    return float((a @ b / (a.norm() * b.norm())).item())
+
+
+@pytest.mark.parametrize("name", ["causal-lm", "logits"])
+def test_damage_of_predictions_is_divergence_over_tokens_that_are_not_padding(
+    name: str, inputs: dict[str, Tensor]
+) -> None:
+    dense, slim = torch.randn(2, 4, 7), torch.randn(2, 4, 7)
+    total, count = objective(name).damage({"logits": slim}, {"logits": dense}, inputs)
+    assert count == len(KEPT)
+    assert total == pytest.approx(sum(divergence(dense[at], slim[at]) for at in KEPT), rel=1e-4)
+
+
+def test_a_class_is_one_prediction_whatever_the_padding(inputs: dict[str, Tensor]) -> None:
+    dense, slim = torch.randn(2, 3), torch.randn(2, 3)
+    total, count = objective("logits").damage({"logits": slim}, {"logits": dense}, inputs)
+    assert count == 2
+    assert total == pytest.approx(sum(divergence(dense[row], slim[row]) for row in range(2)), rel=1e-4)
+
+
+def test_the_report_of_a_language_model_is_cross_entropy(inputs: dict[str, Tensor]) -> None:
+    logits = torch.randn(2, 4, 7)
+    total, count = objective("causal-lm").report({"logits": logits}, {}, inputs)
+    followed = [(row, at) for row, at in KEPT if at + 1 < 4 and MASK[row, at + 1]]
+    expected = [-float(logits[at].log_softmax(-1)[inputs["input_ids"][at[0], at[1] + 1]]) for at in followed]
+    assert count == len(followed)
+    assert total == pytest.approx(sum(expected), rel=1e-5)
+
+
+def test_its_target_is_the_same_sum_with_a_gradient(inputs: dict[str, Tensor]) -> None:
+    logits = torch.randn(2, 4, 7, requires_grad=True)
+    target = objective("causal-lm").target({"logits": logits}, inputs, draw())
+    figure, _ = objective("causal-lm").report({"logits": logits.detach()}, {}, inputs)
+    assert target.item() == pytest.approx(figure)
+    (gradient,) = torch.autograd.grad(target, [logits])
+    assert not gradient[1, 2:].any()
+
+
+def test_features_are_compared_by_token_and_by_mean(inputs: dict[str, Tensor]) -> None:
+    dense, slim = torch.randn(2, 4, 5), torch.randn(2, 4, 5)
+    total, count = objective("features").damage({"h": slim}, {"h": dense}, inputs)
+    expected = 0.0
+    for row, length in enumerate((4, 2)):
+        tokens = [1 - cosine(dense[row, at], slim[row, at]) for at in range(length)]
+        pooled = 1 - cosine(dense[row, :length].mean(0), slim[row, :length].mean(0))
+        expected += (pooled + sum(tokens) / length) / 2
+    assert count == 2
+    assert total == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_report_of_features_is_the_cosine_of_means(inputs: dict[str, Tensor]) -> None:
+    dense, slim = torch.randn(2, 4, 5), torch.randn(2, 4, 5)
+    total, count = objective("features").report({"h": slim}, {"h": dense}, inputs)
+    expected = sum(cosine(dense[r, :n].mean(0), slim[r, :n].mean(0)) for r, n in enumerate((4, 2)))
+    assert count == 2
+    assert total == pytest.approx(expected, rel=1e-4)
+
+
+def one(values: dict[str, Tensor], row: int) -> dict[str, Tensor]:
+    return {name: value[row : row + 1] for name, value in values.items()}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_what_is_equal_is_not_damaged_and_damages_add_up(name: str, inputs: dict[str, Tensor]) -> None:
+    dense, slim = {"logits": torch.randn(2, 4, 7)}, {"logits": torch.randn(2, 4, 7)}
+    goal = objective(name)
+    assert goal.damage(dense, dense, inputs)[0] == pytest.approx(0, abs=1e-6)
+    rows = [goal.damage(one(slim, r), one(dense, r), one(inputs, r)) for r in range(2)]
+    total, count = goal.damage(slim, dense, inputs)
+    assert total == pytest.approx(sum(value for value, _ in rows), rel=1e-4)
+    assert count == sum(items for _, items in rows)
+
+
+@pytest.mark.parametrize("name", ["features", "logits"])
+def test_targets_are_drawn_by_the_generator_alone(name: str) -> None:
+    outputs = {"logits": torch.randn(1, 4, 7)}
+    first, again, other = (
+        float(objective(name).target(outputs, {}, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    with pytest.raises(InputError, match="causal-lm, features, logits"):
+        objective("speed")

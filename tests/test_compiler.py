@@ -1,0 +1,365 @@
+"""The driver, end to end on tiny models: what comes out, what is written, what the report says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+import prunec
+from prunec import catalogue
+from prunec.compiler import CompileResult
+from prunec.errors import BudgetError, InputError
+from prunec.ir.program import Program
+from prunec.passbase import Silent
+from prunec.report.data import Report
+from prunec.request import default_pipeline
+from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
+
+SMALL = "calibrate{score=512, choose=256, report=256}"
+REAL = "calibrate{score=2048, choose=512, report=1024}"
+PASSES = (
+    f"structure, baseline{{seconds=0}}, cost, {SMALL}, importance, damage, knapsack, remove, recover, emit, "
+    "verify{seconds=0}, evaluate"
+)
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough text for `SMALL`."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n\n".join(f"Paragraph {n} of a text about the number {n * n % 97}." * 3 for n in range(120)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def slim_llama(tiny_llama_dir: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> CompileResult:
+    output = tmp_path_factory.mktemp("llama") / "slim.onnx"
+    return prunec.compile(tiny_llama_dir, output, budget_params="60k", passes=PASSES, calibration=text, threads=1)
+
+
+@pytest.fixture(scope="module")
+def slim_bert(tiny_bert_dir: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> CompileResult:
+    output = tmp_path_factory.mktemp("bert") / "slim.onnx"
+    return prunec.compile(tiny_bert_dir, output, budget_size="270kB", passes=PASSES, calibration=text, threads=1)
+
+
+@pytest.fixture(params=["slim_llama", "slim_bert"])
+def slim(request: pytest.FixtureRequest) -> CompileResult:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, CompileResult)
+    return found
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeBackend]]:
+    """Every artifact takes as long as it has parameters."""
+    with fake_backend(by_parameters) as found:
+        monkeypatch.setattr(catalogue, "find_backend", lambda name: found)
+        monkeypatch.setattr(catalogue, "backend_for", lambda path: found)
+        yield found
+
+
+def test_the_budget_holds(slim_llama: CompileResult, slim_bert: CompileResult) -> None:
+    assert slim_llama.program.parameter_count() <= 60_000
+    assert slim_bert.artifact is not None
+    assert slim_bert.artifact.stat().st_size <= 270_000
+    for result in (slim_llama, slim_bert):
+        assert result.report.budget.held
+        assert not result.plan.is_empty()
+
+
+def test_little_of_the_budget_is_left(slim: CompileResult) -> None:
+    assert slim.report.budget.achieved > 0.9 * slim.report.budget.target
+
+
+def test_the_artifact_computes_what_the_program_does(slim: CompileResult) -> None:
+    session = onnxruntime.InferenceSession(str(slim.artifact), providers=["CPUExecutionProvider"])
+    tokens = torch.randint(5, 280, (3, 9))
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    with torch.no_grad():
+        expected = slim.program(inputs)
+    found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+    for value, wanted in zip(found, expected.values(), strict=True):
+        np.testing.assert_allclose(value, wanted.numpy(), atol=1e-4)
+
+
+def test_the_report_lies_beside_the_artifact_and_nothing_else(slim: CompileResult) -> None:
+    assert slim.artifact is not None
+    assert {path.name for path in slim.artifact.parent.iterdir()} == {"slim.onnx", "slim.report.json"}
+    assert Report.from_json(slim.artifact.with_name("slim.report.json").read_text()) == slim.report
+
+
+def test_the_report_says_what_was_asked_done_and_measured(slim_llama: CompileResult, tiny_llama_dir: Path) -> None:
+    assert slim_llama.artifact is not None
+    raw = json.loads(slim_llama.artifact.with_name("slim.report.json").read_text())
+    assert raw["command"].startswith(f"prunec {tiny_llama_dir} -o {slim_llama.artifact} --budget-params 60000")
+    assert raw["budget"]["kind"] == "parameters"
+    assert raw["budget"]["target"] == 60_000
+    assert raw["model"]["parameters_slim"] == slim_llama.program.parameter_count()
+    assert raw["model"]["artifact_bytes"] == slim_llama.artifact.stat().st_size
+    assert raw["resolved"]["workload"] == "prefill:1x128"
+    assert raw["checks"]["slim_vs_masked"] <= 1e-4
+    assert raw["checks"]["artifact_vs_slim"] <= 1e-4
+    assert {"torch", "onnxruntime", "transformers"} <= set(raw["versions"])
+    assert [stage["name"] for stage in raw["stages"][:3]] == ["load", "structure", "baseline"]
+    assert raw["seconds"] >= sum(stage["seconds"] for stage in raw["stages"]) * 0.9
+
+
+def test_the_report_has_every_layer(slim_llama: CompileResult) -> None:
+    layers = slim_llama.report.layers
+    assert [layer.unit for layer in layers] == ["kv_group", "neuron"] * 3
+    assert any(layer.slim_units < layer.dense_units for layer in layers)
+    for layer in layers:
+        removed = len(slim_llama.plan.units.get(layer.family, ()))
+        assert layer.dropped == (layer.sublayer in slim_llama.plan.sublayers)
+        assert layer.slim_units == (0 if layer.dropped else layer.dense_units - removed)
+
+
+def test_the_loss_is_of_held_out_text(slim: CompileResult, text: Path) -> None:
+    data, loss = slim.report.data, slim.report.loss
+    assert data is not None
+    assert data.description == str(text)
+    assert not data.is_default
+    assert re.fullmatch(r"[0-9a-f]{64}", data.hash)
+    assert loss is not None
+    assert loss.texts[0].slim != loss.texts[0].dense
+
+
+def test_the_same_seed_makes_the_same_plan(slim_llama: CompileResult, tiny_llama_dir: Path, text: Path) -> None:
+    again = prunec.compile(tiny_llama_dir, budget_params="60k", passes=PASSES, calibration=text, threads=1)
+    assert again.plan.units == slim_llama.plan.units
+    assert again.plan.sublayers == slim_llama.plan.sublayers
+    assert again.artifact is None
+
+
+def test_a_speedup_is_reached(tiny_llama_dir: Path, text: Path, tmp_path: Path, backend: type[FakeBackend]) -> None:
+    result = prunec.compile(
+        tiny_llama_dir, tmp_path / "slim.fake", speedup=1.5, passes=PASSES, calibration=text, cache=tmp_path / "cache"
+    )
+    latency = result.report.latency
+    assert latency is not None
+    assert latency.dense.median_ms == pytest.approx(1.218, abs=0.01)
+    assert latency.slim.median_ms == pytest.approx(by_parameters(result.program))
+    assert latency.dense.median_ms / latency.slim.median_ms >= 1.5
+    assert latency.predicted_ms == pytest.approx(latency.slim.median_ms, rel=0.1)
+    assert result.report.budget.held
+
+
+def test_a_latency_that_the_model_of_costs_gets_wrong_is_corrected(
+    tiny_llama_dir: Path, text: Path, tmp_path: Path, backend: type[FakeBackend]
+) -> None:
+    whole = 111_816
+    backend.formula = staticmethod(
+        lambda program: program.parameter_count() / 1e5 + (0.2 if 20_000 < program.parameter_count() < whole else 0.0)
+    )
+    result = prunec.compile(
+        tiny_llama_dir,
+        tmp_path / "slim.fake",
+        budget_latency="0.8ms",
+        passes=PASSES,
+        calibration=text,
+        cache=tmp_path / "cache",
+    )
+    latency = result.report.latency
+    assert latency is not None
+    assert len(latency.rounds) > 1
+    assert latency.rounds[0].measured_ms > 0.8
+    assert latency.slim.median_ms <= 0.8
+    assert result.artifact == tmp_path / "slim.fake"
+
+
+def test_a_budget_that_is_missed_to_the_end_writes_nothing(
+    tiny_llama_dir: Path, text: Path, tmp_path: Path, backend: type[FakeBackend]
+) -> None:
+    backend.formula = staticmethod(
+        lambda program: 1.3 if program.parameter_count() > 20_000 else by_parameters(program)
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    result = prunec.compile(
+        tiny_llama_dir,
+        out / "slim.fake",
+        budget_latency="0.9ms",
+        passes=PASSES,
+        calibration=text,
+        cache=tmp_path / "cache",
+    )
+    assert not result.report.budget.held
+    assert result.report.budget.achieved == pytest.approx(1.3)
+    assert result.artifact is None
+    assert not list(out.iterdir())
+
+
+def test_torchscript_by_its_suffix(tiny_bert_dir: Path, text: Path, tmp_path: Path) -> None:
+    result = prunec.compile(
+        tiny_bert_dir, tmp_path / "slim.pt", budget_params="60k", passes=PASSES, calibration=text, threads=1
+    )
+    tokens = torch.randint(5, 280, (2, 7))
+    (found,) = torch.jit.load(str(tmp_path / "slim.pt"))(tokens, torch.ones_like(tokens))
+    with torch.no_grad():
+        expected = result.program({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})["logits"]
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+class Mixer(nn.Module):
+    """Two residual feed-forward branches over vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(8, 8)
+        self.ups = nn.ModuleList([nn.Linear(8, 32) for _ in range(2)])
+        self.downs = nn.ModuleList([nn.Linear(32, 8) for _ in range(2)])
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for up, down in zip(self.ups, self.downs, strict=True):
+            x = x + down(torch.relu(up(x)))
+        result: Tensor = self.head(x)
+        return result
+
+
+def test_any_module_with_example_inputs_and_batches(tmp_path: Path) -> None:
+    batches = [{"x": torch.randn(16, 8)} for _ in range(16)]
+    result = prunec.compile(
+        Mixer(), tmp_path / "slim.onnx", budget_params=600, example_inputs={"x": torch.randn(2, 8)}, batches=batches
+    )
+    assert result.program.parameter_count() <= 600
+    assert result.report.command.startswith("prunec Mixer -o")
+    session = onnxruntime.InferenceSession(str(result.artifact), providers=["CPUExecutionProvider"])
+    x = torch.randn(5, 8)
+    (found,) = session.run(None, {"x": x.numpy()})
+    with torch.no_grad():
+        (expected,) = result.program({"x": x}).values()
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_a_module_without_residual_branches_has_nothing_to_prune() -> None:
+    plain = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 8))
+    batches = [{"input": torch.randn(4, 8)} for _ in range(4)]
+    with pytest.raises(BudgetError, match="nothing to prune"):
+        prunec.compile(plain, budget_params=100, example_inputs={"input": torch.randn(2, 8)}, batches=batches)
+
+
+def test_a_module_needs_example_inputs() -> None:
+    with pytest.raises(InputError, match="without example_inputs"):
+        prunec.compile(Mixer(), budget_params=100)
+
+
+def test_a_dense_model_within_the_budget_is_emitted_as_it_is(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    result = prunec.compile(tiny_llama_dir, tmp_path / "same.onnx", budget_params="1M", threads=1)
+    assert result.plan.is_empty()
+    assert result.report.unpruned
+    assert result.report.budget.held
+    assert (tmp_path / "same.onnx").is_file()
+    assert "calibrate" not in [stage.name for stage in result.report.stages[:4]]
+
+
+def test_programs_are_dumped_around_every_rewrite(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    passes = PASSES.replace("recover", "recover{none}")
+    prunec.compile(
+        tiny_llama_dir, budget_params="60k", passes=passes, calibration=text, threads=1, dump_ir=tmp_path / "ir"
+    )
+    dumped = sorted(path.name for path in (tmp_path / "ir").iterdir())
+    assert any("remove" in name for name in dumped)
+    assert all((tmp_path / "ir" / name).read_text().startswith("program {") for name in dumped)
+
+
+def test_importance_belongs_into_given_passes(tiny_llama_dir: Path) -> None:
+    with pytest.raises(InputError, match="--importance and --passes are both given"):
+        prunec.compile(tiny_llama_dir, budget_params="60k", importance="fisher", passes=PASSES)
+
+
+def test_passes_that_prove_nothing_write_nothing(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="without verify, so no budget would be proven"):
+        prunec.compile(tiny_llama_dir, tmp_path / "x.onnx", budget_params="60k", passes="structure, baseline, emit")
+
+
+@pytest.mark.parametrize("importance", ["magnitude", "sensitivity"])
+def test_the_criterion_is_chosen_by_name(importance: str, tiny_llama_dir: Path, text: Path) -> None:
+    passes = PASSES.replace("importance", f"importance{{{importance}}}")
+    result = prunec.compile(tiny_llama_dir, budget_params="60k", passes=passes, calibration=text, threads=1)
+    assert f"importance{{criterion={importance}}}" in result.report.pipeline
+    assert result.report.budget.held
+
+
+def test_given_text_is_read_before_anything_is_measured_and_written_text_after() -> None:
+    given, written = (default_pipeline("fisher", "bias", text_given=flag).split(", ") for flag in (True, False))
+    assert given.index("calibrate") < given.index("baseline")
+    assert written.index("calibrate") > written.index("cost")
+    assert "importance{fisher}" in given
+    assert "recover{bias}" in given
+
+
+class Listener(Silent):
+    """Progress that shows stages."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.warnings: list[str] = []
+
+    def end(self, name: str, seconds: float, log: str = "", round: int = 1) -> None:
+        self.stages.append(name)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_progress_hears_of_stages_and_the_report_keeps_warnings(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("\n\n".join(f"Some words about {n}, and some more of them." * 6 for n in range(20)))
+    listener = Listener()
+    passes = PASSES.replace(SMALL, "calibrate")
+    result = prunec.compile(
+        tiny_llama_dir, budget_params="60k", passes=passes, calibration=short, threads=1, progress=listener
+    )
+    assert listener.stages == [stage.name for stage in result.report.stages]
+    assert any("calibration text is short" in line for line in listener.warnings)
+    assert result.report.warnings == tuple(listener.warnings)
+
+
+def test_the_model_that_was_given_is_left_as_it_is() -> None:
+    model = Mixer()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    batches = [{"x": torch.randn(16, 8)} for _ in range(16)]
+    result = prunec.compile(model, budget_params=600, example_inputs={"x": torch.randn(2, 8)}, batches=batches)
+    assert isinstance(result.program, Program)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.real
+def test_minilm_by_parameters(real_models: Path, tmp_path: Path) -> None:
+    result = prunec.compile(
+        real_models / "minilm-l6",
+        tmp_path / "slim.onnx",
+        budget_params="18M",
+        passes=PASSES.replace(SMALL, REAL).replace(", importance, damage,", ", importance, damage{tokens=256},"),
+        calibration=real_models / "text",
+        cache=tmp_path / "cache",
+        threads=1,
+    )
+    report = result.report
+    assert report.budget.held
+    assert 17e6 < report.model.parameters_slim <= 18e6
+    assert report.latency is not None
+    assert report.latency.slim.median_ms < report.latency.dense.median_ms
+    assert report.loss is not None
+    assert 0.75 < report.loss.texts[0].slim < 1.0
+    assert report.checks.slim_vs_masked is not None
+    assert report.checks.slim_vs_masked < 1e-5
+    session = onnxruntime.InferenceSession(str(tmp_path / "slim.onnx"), providers=["CPUExecutionProvider"])
+    tokens = torch.randint(1000, 2000, (2, 11))
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    given = {item.name: inputs.get(item.name, torch.zeros_like(tokens)) for item in result.program.inputs}
+    with torch.no_grad():
+        (expected,) = result.program(given).values()
+    (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
