@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from prunec.cost.measure import interleaved, workload_inputs
+from prunec.cost.measure import interleaved, paired_ratio, workload_inputs
 from prunec.cost.target import Artifact, Baseline, Round, Target, Verdict
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
@@ -90,7 +90,9 @@ class VerifyPass(Pass):
             "parameters": float(program.parameter_count()),
             "bytes": float(artifact.size),
         }.get(facts[Ceiling].unit, timings["slim"].median)
-        ceiling = timings["dense"].median / target.value if target.kind == "speedup" else target.value
+        # A ratio of medians would feel every change of the machine's pace; the median of ratios does not.
+        dense_now = timings["slim"].median * paired_ratio(timings["dense"], timings["slim"])
+        ceiling = dense_now / target.value if target.kind == "speedup" else target.value
         earlier = facts.get(Verdict)
         this = Round(facts[Plan].predicted_cost, measured, ceiling)
         rounds = (*(earlier.rounds if earlier else ()), this)

@@ -17,13 +17,15 @@ from typing import Any
 import torch
 
 import prunec
+from prunec import catalogue
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Objective, objective
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import TextSource
+from prunec.cost.timer import Runner
+from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
-from prunec.ir.program import Program
 from prunec.passbase import Silent
 
 MODELS = ("minilm-l6", "smollm2-135m")
@@ -44,23 +46,31 @@ def evaluation(loaded: Loaded, path: Path) -> Corpus:
     return source.build(loaded.program, tokens=(512, 512, TOKENS), batch=8, seed=1, progress=Silent())
 
 
-def figure(goal: Objective, dense: Program, slim: Program, corpus: Corpus) -> float:
-    """The objective's report, a mean over the corpus's reporting part."""
-    total, items = 0.0, 0.0
-    with torch.no_grad():
-        for batch in corpus.report:
-            value, count = goal.report(slim(batch), dense(batch), batch)
-            total, items = total + value, items + count
-    return total / items
+def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> list[float]:
+    """The objective's report of the dense and of the slim artifact, means over the corpus's reporting part."""
+    totals, items = [0.0, 0.0], 0.0
+    for batch in corpus.report:
+        arrays = {name: value.numpy() for name, value in batch.items()}
+        outputs = [{name: torch.from_numpy(value) for name, value in run(arrays).items()} for run in (dense, slim)]
+        for index, own in enumerate(outputs):
+            value, count = goal.report(own, outputs[0], batch)
+            totals[index] += value
+        items += count
+    return [total / items for total in totals]
 
 
 def row(model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus]) -> dict[str, Any]:
-    """One compile and its figures, as plain data."""
+    """One compile and its figures, as plain data. A missed budget has no artifact, so no loss."""
     with tempfile.TemporaryDirectory() as folder:
-        result = prunec.compile(model, Path(folder) / "slim.onnx", speedup=speedup, calibration=text, force=True)
-    report = result.report
+        slim, dense = Path(folder) / "slim.onnx", Path(folder) / "dense.onnx"
+        report = prunec.compile(model, slim, speedup=speedup, calibration=text).report
+        backend = catalogue.find_backend("onnx")()
+        backend.emit(loaded.program, dense)
+        work = Workload(loaded.task.phase, 1, SEQUENCE, report.workload.threads)
+        goal = objective(loaded.task.objective)
+        runners = [backend.load(path, work) for path in (dense, slim) if path.exists()]
+        loss = {name: figures(goal, runners[0], runners[-1], corpus) for name, corpus in corpora.items()}
     assert report.latency is not None
-    goal = objective(loaded.task.objective)
     return {
         "model": model.name,
         "calibration": text.stem if text else "default",
@@ -74,10 +84,7 @@ def row(model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora:
         "rounds": [[item.predicted_ms, item.measured_ms] for item in report.latency.rounds],
         "parameters": [report.model.parameters_dense, report.model.parameters_slim],
         "metric": goal.report_unit,
-        "loss": {
-            name: [figure(goal, loaded.program, program, corpus) for program in (loaded.program, result.program)]
-            for name, corpus in corpora.items()
-        },
+        "loss": loss if report.budget.held else {name: [dense, None] for name, (dense, _) in loss.items()},
         "slim_vs_masked": report.checks.slim_vs_masked,
         "artifact_vs_slim": report.checks.artifact_vs_slim,
         "sublayers_dropped": sum(layer.dropped for layer in report.layers),
@@ -138,7 +145,7 @@ def _line(row: dict[str, Any], texts: list[str]) -> str:
         f"{row['measured_ms']:.1f} ms{'' if row['held'] else ' (missed)'}",
         f"{row['dense_ms'] / row['measured_ms']:.2f}x",
         f"{row['parameters'][1] / 1e6:.1f}M",
-        *(f"{row['loss'][text][1]:.4f}" for text in texts),
+        *("" if row["loss"][text][1] is None else f"{row['loss'][text][1]:.4f}" for text in texts),
         f"{row['seconds']:.0f} s",
         f"{row['peak_memory_bytes'] / 1e9:.1f} GB",
     ]
