@@ -67,10 +67,10 @@ class Request:
         kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
-        passes = parse(_pipeline_text(options, batches is not None), catalogue.find_pass)
+        passes = _pipeline(options, batches is not None)
         _check_pipeline(passes, path)
         documents = read_texts(options.calibration, options.seed) if options.calibration else None
-        return Request(options, path, kind, tuple(passes), documents, batches)
+        return Request(options, path, kind, passes, documents, batches)
 
     def facts(self, loaded: Loaded) -> Facts:
         """What passes know about the loaded model from the start.
@@ -113,13 +113,21 @@ def default_pipeline(importance: str | None = None, recover: str = "lsq", *, tex
     return ", ".join(["structure", *order, *rest])
 
 
-def _pipeline_text(options: Options, has_batches: bool) -> str:
-    if options.passes is None:
-        text_given = has_batches or options.calibration is not None
-        return default_pipeline(options.importance, options.recover, text_given=text_given)
-    if options.importance is not None:
-        raise InputError("--importance and --passes are both given", "write importance{...} into the passes")
-    return options.passes
+def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
+    """The passes that are given, or the default ones with the options' choices."""
+    if options.passes is not None:
+        if options.importance is not None:
+            raise InputError("--importance and --passes are both given", "write importance{...} into the passes")
+        return tuple(parse(options.passes, catalogue.find_pass))
+    text_given = has_batches or options.calibration is not None
+    text = default_pipeline(options.importance, options.recover, text_given=text_given)
+    try:
+        return tuple(parse(text, catalogue.find_pass))
+    except InputError as error:
+        # Where in a text that nobody wrote the mistake is helps nobody.
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
 
 
 def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:

@@ -72,4 +72,5 @@ def _increases(inverse: Tensor, weight: Tensor, units: Tensor) -> Tensor:
         single = units[:, 0]
         return weight[single].square().sum(1) / inverse.diagonal()[single]
     factors = torch.linalg.cholesky(inverse[units[:, :, None], units[:, None, :]])
-    return torch.linalg.solve_triangular(factors, weight[units], upper=False).square().sum((1, 2))
+    halves: Tensor = torch.linalg.solve_triangular(factors, weight[units], upper=False)
+    return halves.square().sum((1, 2))

@@ -1,0 +1,347 @@
+"""Everything that can be wrong with what a user gives: one line on standard error, and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from prunec import cli, files
+from prunec.passes.analysis.damage import DamagePass
+from prunec.passes.analysis.emit import EmitPass
+
+SETTINGS = (
+    "HF_HUB_OFFLINE",
+    "HF_HUB_DISABLE_PROGRESS_BARS",
+    "TRANSFORMERS_VERBOSITY",
+    "TOKENIZERS_PARALLELISM",
+    "OMP_WAIT_POLICY",
+)
+ROUND = (
+    "structure, baseline{seconds=0}, cost, calibrate{score=256, choose=256, report=256}, importance, damage, knapsack, "
+    "remove, recover, emit, verify{seconds=0}, evaluate"
+)
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the command settles for libraries is undone afterwards."""
+    for name in SETTINGS:
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with warnings.catch_warnings():
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder for the output."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def model(tiny_llama_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny Llama, to be damaged."""
+    return shutil.copytree(tiny_llama_dir, tmp_path / "model")
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Enough text for `ROUND`."""
+    path = tmp_path / "text.txt"
+    path.write_text("\n\n".join(f"Paragraph {n} of a text about the number {n * n % 97}." * 3 for n in range(120)))
+    return path
+
+
+class Refusal:
+    """Runs the command and checks that it fails well."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], out: Path) -> None:
+        self.capsys, self.out = capsys, out
+
+    def __call__(self, model: Path | str, *more: str, code: int = 2, output: str = "slim.onnx") -> str:
+        """The one line, without its beginning; the output folder holds what it held before."""
+        before = {path: path.read_bytes() for path in self.out.iterdir()}
+        self.capsys.readouterr()
+        words = [str(model), "-o", str(self.out / output), "--quiet", "--threads", "1", *more]
+        found = cli.main(words)
+        out, err = self.capsys.readouterr()
+        assert found == code, err
+        assert not out
+        assert err.startswith("prunec: error: "), err
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        assert {path: path.read_bytes() for path in self.out.iterdir()} == before
+        return err.removeprefix("prunec: error: ").strip()
+
+
+@pytest.fixture
+def refuse(capsys: pytest.CaptureFixture[str], out: Path) -> Refusal:
+    return Refusal(capsys, out)
+
+
+BUDGET = ("--budget-params", "60k")
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_no_such_directory(refuse: Refusal, tmp_path: Path) -> None:
+    assert refuse(tmp_path / "nowhere", *BUDGET).startswith(f"there is no directory {tmp_path / 'nowhere'}. Give a")
+
+
+def test_a_directory_without_a_config(refuse: Refusal, model: Path) -> None:
+    (model / "config.json").unlink()
+    assert "no config.json in" in refuse(model, *BUDGET)
+
+
+def test_a_config_that_is_not_json(refuse: Refusal, model: Path) -> None:
+    (model / "config.json").write_text("{")
+    assert "is not JSON" in refuse(model, *BUDGET)
+
+
+def test_no_weights(refuse: Refusal, model: Path) -> None:
+    (model / "model.safetensors").unlink()
+    assert refuse(model, *BUDGET).startswith(f"no weights in {model}")
+
+
+def test_truncated_weights(refuse: Refusal, model: Path) -> None:
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "model.safetensors is truncated" in refuse(model, *BUDGET)
+
+
+def test_pickled_weights_alone(refuse: Refusal, model: Path) -> None:
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    assert "pickle" in refuse(model, *BUDGET)
+
+
+def test_remote_code(refuse: Refusal, model: Path) -> None:
+    edit_config(model, model_type="mine", auto_map={"AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model"})
+    assert "--trust-remote-code" in refuse(model, *BUDGET)
+
+
+def test_an_unknown_task(refuse: Refusal, model: Path) -> None:
+    assert refuse(model, *BUDGET, "--task", "text-generaton").startswith("unknown task 'text-generaton'. Did you mean")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--budget-latency", "20mb"), "'20mb' is not a latency"),
+        (("--budget-size", "200"), "'200' is not a size"),
+        (("--budget-params", "0"), "number of parameters '0' is not a positive"),
+        (("--budget-latency", "-5ms"), "latency '-5ms' is not a positive"),
+        (("--speedup", "0.9"), "speedup '0.9' is not above 1"),
+        ((), "no budget is given. Give one of --budget-latency"),
+        (
+            ("--speedup", "2", "--budget-params", "1M"),
+            "2 budgets are given: --speedup, --budget-params. Give",
+        ),
+    ],
+)
+def test_budgets(words: tuple[str, ...], message: str, refuse: Refusal, model: Path) -> None:
+    assert refuse(model, *words).startswith(message)
+
+
+def test_an_output_folder_that_is_not_there(refuse: Refusal, model: Path) -> None:
+    assert "does not exist. Create it: mkdir -p" in refuse(model, *BUDGET, output="deep/slim.onnx")
+
+
+def test_an_output_folder_that_cannot_be_written(refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    assert "cannot be written (Permission denied)" in refuse(model, *BUDGET)
+
+
+def test_an_existing_output_stays_as_it_is(refuse: Refusal, model: Path, out: Path) -> None:
+    (out / "slim.onnx").write_text("precious")
+    assert "exists already" in refuse(model, *BUDGET)
+
+
+def test_an_existing_report_stays_as_it_is(refuse: Refusal, model: Path, out: Path) -> None:
+    (out / "slim.report.json").write_text("precious")
+    assert "slim.report.json exists already" in refuse(model, *BUDGET)
+
+
+def test_an_unknown_suffix(refuse: Refusal, model: Path) -> None:
+    assert "no backend writes slim.gguf" in refuse(model, *BUDGET, output="slim.gguf")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.txt", None, "none.txt does not exist"),
+        ("empty.txt", b" \n", "holds no text"),
+        ("latin.txt", "Stra\xdfe\n".encode("latin-1") * 9, "is not UTF-8 text (byte 4)"),
+        ("bad.jsonl", b'{"text": "a"}\nnonsense\n', "line 2 of"),
+        ("bare.jsonl", b'{"body": "a"}\n', 'has no "text"'),
+        ("text.csv", b"a,b\n", "unknown suffix"),
+    ],
+)
+def test_calibration_text(
+    name: str, content: bytes | None, message: str, refuse: Refusal, model: Path, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert message in refuse(model, *BUDGET, "--calibration", str(tmp_path / name))
+
+
+def test_too_little_calibration_text(refuse: Refusal, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("A few words.\n")
+    assert "is too little to calibrate with" in refuse(model, *BUDGET, "--calibration", str(tmp_path / "few.txt"))
+
+
+def test_a_sequence_longer_than_the_model_takes(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--workload", "prefill:1x257")
+    assert message == "a sequence of 257 is longer than the model takes. Give 256 or fewer"
+
+
+@pytest.mark.parametrize("workload", ["prefill", "prefill:1", "prefill:0x8", "train:1x8", "prefill:1x1"])
+def test_a_malformed_workload(workload: str, refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--workload", workload)
+    assert message.startswith((f"workload '{workload}' is not understood", "a sequence of 1 is too short"))
+
+
+def test_a_malformed_workload_is_said_before_the_model_is_loaded(
+    refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunec.compiler.load", lambda *words: pytest.fail("the model was loaded"))
+    assert "is not understood" in refuse(model, *BUDGET, "--workload", "prefill")
+
+
+def test_a_workload_of_another_phase(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--workload", "encode:2x8")
+    assert message.endswith("a model for text-generation has prefill. Write prefill:2x8")
+
+
+def test_no_threads(refuse: Refusal, model: Path) -> None:
+    assert "0 threads are not a positive number" in refuse(model, *BUDGET, "--threads", "0")
+
+
+def test_a_model_with_nothing_to_prune(refuse: Refusal, tmp_path: Path, tiny_llama_dir: Path) -> None:
+    config = LlamaConfig.from_pretrained(tiny_llama_dir, num_hidden_layers=0)
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "bare")
+    PreTrainedTokenizerFast.from_pretrained(tiny_llama_dir).save_pretrained(tmp_path / "bare")
+    assert refuse(tmp_path / "bare", "--budget-params", "10k", code=3).startswith("the model has nothing to prune")
+
+
+def test_a_budget_below_the_floor(refuse: Refusal, model: Path, text: Path) -> None:
+    message = refuse(model, "--budget-params", "10k", "--calibration", str(text), code=3)
+    assert "0.01M parameters is below the floor of 0.01926M parameters" in message
+
+
+def test_an_unknown_criterion(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--importance", "magnitud")
+    assert message.startswith("there is no importance criterion 'magnitud'. Did you mean magnitude?")
+
+
+def test_an_unknown_pass(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--passes", "structure, knapsac, emit, verify")
+    assert "`knapsac`" in message
+    assert "knapsack" in message
+
+
+def test_an_unknown_option_of_a_pass(refuse: Refusal, model: Path) -> None:
+    assert "tokns" in refuse(model, *BUDGET, "--passes", "structure, damage{tokns=3}, emit, verify")
+
+
+def test_passes_that_prove_nothing(refuse: Refusal, model: Path) -> None:
+    assert "no budget would be proven" in refuse(model, *BUDGET, "--passes", "structure, emit")
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*args: object, **options: object) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("work", [DamagePass, EmitPass])
+def test_ctrl_c_in_the_middle(
+    work: type[Any], refuse: Refusal, model: Path, text: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out / "slim.onnx").write_text("precious")
+    (out / "slim.report.json").write_text("precious too")
+    monkeypatch.setattr(work, "run", raising(KeyboardInterrupt()))
+    words = ("--passes", ROUND, "--calibration", str(text), "--force")
+    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing was written"
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_ctrl_c_while_the_files_move_into_place(
+    moved: int, refuse: Refusal, model: Path, text: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out / "slim.onnx").write_text("precious")
+    (out / "slim.report.json").write_text("precious too")
+    interrupt_publishing(monkeypatch, KeyboardInterrupt(), moved)
+    words = ("--passes", ROUND, "--calibration", str(text), "--force")
+    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing was written"
+
+
+def interrupt_publishing(monkeypatch: pytest.MonkeyPatch, error: BaseException, moved: int) -> None:
+    """Let the compiler's publishing fail after `moved` files."""
+    real, done = files._move_together, iter(range(moved))
+
+    def move(staged: Path, target: Path) -> None:
+        def replace(path: Path, place: Path) -> Path:
+            if staged.parent.name.startswith(".prunec-") and path.parent == staged and next(done, None) is None:
+                raise error
+            return renamed(path, place)
+
+        with pytest.MonkeyPatch.context() as patch:
+            renamed = Path.replace
+            patch.setattr(Path, "replace", replace)
+            real(staged, target)
+
+    monkeypatch.setattr(files, "_move_together", move)
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_a_full_disk_while_the_files_move_into_place(
+    moved: int, refuse: Refusal, model: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_publishing(monkeypatch, OSError(errno.ENOSPC, "No space left on device"), moved)
+    message = refuse(model, *BUDGET, "--passes", ROUND, "--calibration", str(text))
+    assert message.startswith("the disk is full while writing")
+    assert "slim.onnx" in message
+
+
+def test_a_full_disk_during_emission(refuse: Refusal, model: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_ir.save", raising(OSError(errno.ENOSPC, "No space left on device")))
+    message = refuse(model, *BUDGET, "--passes", ROUND, "--calibration", str(text))
+    assert message.startswith("the disk is full while writing")
+
+
+def test_a_disk_too_small_for_the_artifact(
+    refuse: Refusal, model: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(model)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    message = refuse(model, *BUDGET, "--passes", ROUND, "--calibration", str(text))
+    assert "bytes are needed" in message
+
+
+def test_a_model_that_overflows(refuse: Refusal, model: Path, text: Path) -> None:
+    loaded = LlamaForCausalLM.from_pretrained(model)
+    with torch.no_grad():
+        loaded.get_parameter("model.layers.0.mlp.down_proj.weight")[0, 0] = float("nan")
+    loaded.save_pretrained(model)
+    message = refuse(model, *BUDGET, "--passes", ROUND, "--calibration", str(text), code=6)
+    assert "are not finite on the calibration text" in message
