@@ -104,8 +104,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "",
         "Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page.",
         "Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the",
-        f"ratios. Loss is on {TOKENS} tokens of each text, which no compile has seen. `calibration` names the text that",
-        "units were scored on; `default` is what prunec uses where no text is given.",
+        f"ratios. Loss is that of the artifact, on {TOKENS} tokens of each text, which no compile has seen.",
+        "`calibration` names the text that units were scored on; `default` is what prunec uses where none is given.",
     ]
     for name in dict.fromkeys(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == name]
