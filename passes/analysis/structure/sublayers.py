@@ -117,7 +117,7 @@ class _Stream:
     def _is_stream(self, skip: fx.Node, *others: fx.Node) -> bool:
         """Whether `skip` carries labels, and the other nodes have its shape."""
         value = self._values[skip]
-        if not isinstance(value, Labelled) or not value.planes:
+        if not isinstance(value, Labelled) or not self._carried[skip]:
             return False
         rest = (self._values[node] for node in others)
         return all(isinstance(other, Labelled) and other.shape == value.shape for other in rest)

@@ -83,6 +83,8 @@ def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placeme
     first = next(iter(placements[ids[0]]))
     if len(sites) != 1:
         return Pin(f"{first[0]}, axis {first[1]}", f"{len(ids)} units are read by {len(sites)} products, not by one")
+    if sites[0].axis != -1:
+        return Pin(f"{first[0]}, axis {first[1]}", f"{len(ids)} units are not on the last axis where they are read")
     slots = tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
     site = _site(sites[0], unit[partition[sites[0].labels]])
     name = site.weight.removesuffix(".weight")

@@ -110,7 +110,8 @@ def _with_stored(
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
     for labels in (core(plane).reshape(-1) for plane in contracted):
         ledger.tie(labels, inner)
-        ledger.contractions.append(Contraction(call.node, activation, name, order[sides[0]], labels.numpy()))
+        end = at - source.meta.dim()
+        ledger.contractions.append(Contraction(call.node, activation, end, name, order[sides[0]], labels.numpy()))
     if not contracted:
         ledger.pin(inner, f"{call.node.name} reads a value that cannot be cut")
     kept = (plane.narrow(at, 0, 1) for plane in source.planes if at not in varying_axes(plane))

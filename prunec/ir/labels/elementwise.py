@@ -24,14 +24,13 @@ def combine_values(operands: Sequence[Labelled], shape: torch.Size, ledger: Ledg
     """The planes of an elementwise result; see `combine` for what is tied.
 
     An operand that has elements along an axis but no labels there cannot be cut along it, so neither
-    can the others: their labels are pinned.
+    can the others: their labels are pinned, and dropped where nothing else hangs on them.
     """
     result: Planes = ()
     for operand in operands:
         result = combine(result, _broadcast_planes(operand, shape), ledger)
     for operand in operands:
-        for plane in result:
-            _pin_against(operand, plane, ledger)
+        result = tuple(plane for plane in result if not _pin_against(operand, plane, ledger))
     return result
 
 
@@ -69,8 +68,8 @@ def _broadcast_planes(value: Labelled, shape: torch.Size) -> Planes:
     return tuple(plane.expand(shape) for plane in value.planes if varying_axes(plane))
 
 
-def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> None:
-    """Pin what `operand` cannot follow along the axes of `plane`.
+def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> bool:
+    """Pin what `operand` cannot follow along the axes of `plane`; whether nothing of the plane can go.
 
     Where the operand is broadcast along some of the plane's axes, what stays is a slice across
     those: a rotary table pins the dims of a head, not the head.
@@ -81,12 +80,14 @@ def _pin_against(operand: Labelled, plane: Tensor, ledger: Ledger) -> None:
     axes = varying_axes(plane)
     shared = axes & (real - labelled)
     if not shared:
-        return
+        return False
     if shared < axes:
         narrow = labels_along(plane.shape, sorted(shared), ledger)
         ledger.repeat(plane, narrow)
-        plane = narrow
-    ledger.pin(plane, "meets a value that cannot be cut")
+        ledger.pin(narrow, "meets a value that cannot be cut")
+    else:
+        ledger.pin(plane, "meets a value that cannot be cut")
+    return shared == axes
 
 
 def labels_along(shape: torch.Size, axes: list[int], ledger: Ledger) -> Tensor:

@@ -19,12 +19,14 @@ class Contraction:
 
     Attributes:
         node: the call; its activation is `node.args[activation]`.
+        axis: the contracted axis of the activation, from the end.
         weight: name of the contracted tensor, `dim` its contracted axis.
         labels: `[features]` of the activation along the contracted axis.
     """
 
     node: fx.Node
     activation: int
+    axis: int
     weight: str
     dim: int
     labels: np.ndarray

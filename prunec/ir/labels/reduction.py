@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prunec.ir.labels.elementwise import combine, labels_along
+from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
-from prunec.ir.labels.value import Labelled, axis_plane, varying_axes
+from prunec.ir.labels.value import Labelled, varying_axes
 
 aten = torch.ops.aten
 
@@ -64,12 +64,8 @@ def normalise(call: Call, ledger: Ledger) -> Planes:
     source: Labelled = call.args[0]
     count = len(call.args[1])
     axes = list(range(source.meta.dim() - count, source.meta.dim()))
-    planes = source.planes
-    for plane in planes:
+    for plane in source.planes:
         if varying_axes(plane) & set(axes):
             ledger.reduce(plane, axes)
-    for operand in call.args[2:4]:
-        if isinstance(operand, Labelled):
-            own = tuple(axis_plane(plane, source.shape, axes[-1]) for plane in operand.planes if count == 1)
-            planes = combine(planes, own, ledger) if own else planes
-    return planes
+    operands = [source, *(operand for operand in call.args[2:4] if isinstance(operand, Labelled))]
+    return combine_values(operands, source.shape, ledger)

@@ -1,0 +1,76 @@
+"""Masks as inputs of the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from prunec.ir.masking import MaskSite, insert_masks
+from prunec.ir.program import Program
+from tests.ir.sketch import Sketch
+
+aten = torch.ops.aten
+
+
+@pytest.fixture
+def program() -> Program:
+    """`x + down(relu(up(x)))`, six neurons."""
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    hidden = sketch(aten.relu.default, sketch.linear("up", x, 6, 4))
+    return sketch.program(sketch(aten.add.Tensor, x, sketch.linear("down", hidden, 4, 6)))
+
+
+def neurons(index: list[int], size: int) -> MaskSite:
+    return MaskSite("linear_default_1", 0, np.array(index), size)
+
+
+def outputs(program: Program, **masks: torch.Tensor) -> torch.Tensor:
+    return program({**program.example, **{name.replace("__", "."): mask for name, mask in masks.items()}})["output_0"]
+
+
+@pytest.mark.parametrize("index", [[0, 1, 2, 3, 4, 5], [0, 0, 1, 1, 2, 2], [2, -1, 0, 1, -1, -1]])
+def test_ones_change_nothing(program: Program, index: list[int]) -> None:
+    masked = insert_masks(program, {"n": neurons(index, max(index) + 1)})
+    torch.testing.assert_close(masked(masked.example)["output_0"], outputs(program), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("index", "zero", "gone"),
+    [([0, 1, 2, 3, 4, 5], 1, [1]), ([0, 0, 1, 1, 2, 2], 2, [4, 5]), ([2, -1, 0, 1, -1, -1], 0, [2])],
+)
+def test_zero_switches_off_the_features_of_its_unit(
+    program: Program, index: list[int], zero: int, gone: list[int]
+) -> None:
+    mask = torch.ones(max(index) + 1)
+    mask[zero] = 0
+    x, up, down = program.example["x"], program.tensor("up"), program.tensor("down").clone()
+    down[:, gone] = 0
+    masked = insert_masks(program, {"n": neurons(index, len(mask))})
+    torch.testing.assert_close(outputs(masked, mask__n=mask), x + (x @ up.T).relu() @ down.T)
+
+
+def test_a_number_switches_off_a_branch(program: Program) -> None:
+    masked = insert_masks(program, {"s": MaskSite("add_tensor", 1, None, 1)})
+    torch.testing.assert_close(outputs(masked, mask__s=torch.zeros(1)), program.example["x"])
+
+
+def test_two_masks_may_share_a_node(program: Program) -> None:
+    sites = {"a": MaskSite("add_tensor", 0, None, 1), "b": MaskSite("add_tensor", 1, None, 1)}
+    masked = insert_masks(program, sites)
+    assert not outputs(masked, mask__a=torch.zeros(1), mask__b=torch.zeros(1)).any()
+
+
+def test_node_names_survive(program: Program) -> None:
+    masked = insert_masks(program, {"n": neurons([0, 0, 1, 1, 2, 2], 3), "s": MaskSite("add_tensor", 1, None, 1)})
+    names = {node.name: node.target for node in masked.graph.nodes}
+    assert {node.name: node.target for node in program.graph.nodes}.items() <= names.items()
+
+
+def test_masks_can_be_learned(program: Program) -> None:
+    masked = insert_masks(program, {"n": neurons([0, 1, 2, 3, 4, 5], 6)})
+    mask = torch.ones(6, requires_grad=True)
+    outputs(masked, mask__n=mask).sum().backward()
+    assert mask.grad is not None
+    assert mask.grad.abs().sum() > 0
