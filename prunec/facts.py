@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from prunec.ir.program import Program
 
@@ -215,14 +214,12 @@ class Plan:
         sublayers: names of the sublayers that are bypassed.
         predicted_cost: by the cost model of the search, in its unit.
         predicted_damage: summed measured damage, in the objective's unit.
-        tensors: new values that recovery gave surviving tensors (sliced shapes), by name.
     """
 
     units: Mapping[str, tuple[int, ...]]
     sublayers: tuple[str, ...] = ()
     predicted_cost: float | None = None
     predicted_damage: float | None = None
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
         """Whether the plan removes nothing."""
