@@ -24,7 +24,6 @@ from prunec.request import default_pipeline
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 
 SMALL = "calibrate{score=512, choose=256, report=256}"
-REAL = "calibrate{score=2048, choose=512, report=1024}"
 PASSES = (
     f"structure, baseline{{seconds=0}}, cost, {SMALL}, importance, damage, knapsack, remove, recover, emit, "
     "verify{seconds=0}, evaluate"
@@ -333,33 +332,3 @@ def test_the_model_that_was_given_is_left_as_it_is() -> None:
     result = prunec.compile(model, budget_params=600, example_inputs={"x": torch.randn(2, 8)}, batches=batches)
     assert isinstance(result.program, Program)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-@pytest.mark.real
-def test_minilm_by_parameters(real_models: Path, tmp_path: Path) -> None:
-    result = prunec.compile(
-        real_models / "minilm-l6",
-        tmp_path / "slim.onnx",
-        budget_params="18M",
-        passes=PASSES.replace(SMALL, REAL).replace(", importance, damage,", ", importance, damage{tokens=256},"),
-        calibration=real_models / "text",
-        cache=tmp_path / "cache",
-        threads=1,
-    )
-    report = result.report
-    assert report.budget.held
-    assert 17e6 < report.model.parameters_slim <= 18e6
-    assert report.latency is not None
-    assert report.latency.slim.median_ms < report.latency.dense.median_ms
-    assert report.loss is not None
-    assert 0.75 < report.loss.texts[0].slim < 1.0
-    assert report.checks.slim_vs_masked is not None
-    assert report.checks.slim_vs_masked < 1e-5
-    session = onnxruntime.InferenceSession(str(tmp_path / "slim.onnx"), providers=["CPUExecutionProvider"])
-    tokens = torch.randint(1000, 2000, (2, 11))
-    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-    given = {item.name: inputs.get(item.name, torch.zeros_like(tokens)) for item in result.program.inputs}
-    with torch.no_grad():
-        (expected,) = result.program(given).values()
-    (found,) = session.run(None, {name: value.numpy() for name, value in given.items()})
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)

@@ -117,6 +117,13 @@ def test_after_the_last_round_a_missed_budget_stays_missed(llama: Case, context:
     assert len(earlier.rounds) == 3
 
 
+def test_nothing_is_searched_again_where_nothing_is_left_to_save(llama: Case, context: Context) -> None:
+    machine = Machine(llama.program, slim_excess=0.4)
+    result, facts = judged(llama, context, machine, "speedup", 1.5)
+    assert not facts[Verdict].holds
+    assert result.again_from is None
+
+
 def test_nothing_is_searched_again_where_nothing_was_removed(llama: Case, context: Context) -> None:
     result, facts = judged(llama, context, by_parameters, value=2.0, plan=Plan({}, predicted_cost=1.2))
     assert facts[Verdict].holds
@@ -135,11 +142,11 @@ def test_a_speedup_is_over_the_dense_artifact_as_it_is_now(llama: Case, context:
 
 
 def test_a_correction_is_in_the_pace_of_the_baseline(llama: Case, context: Context) -> None:
-    machine = Machine(llama.program, slim_excess=0.4)
+    machine = Machine(llama.program, slim_excess=0.2)
     result, facts = judged(llama, context, machine, "speedup", 1.5, later_pace=3.0)
     ceiling = by_parameters(llama.program) / 1.5
     assert result.again_from == "knapsack"
-    assert facts[CostModel].constant == pytest.approx(0.3 + truth(llama) + 0.4 - 0.8 + 0.005 * ceiling)
+    assert facts[CostModel].constant == pytest.approx(0.3 + truth(llama) + 0.2 - 0.8 + 0.005 * ceiling)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("parameters", 1e5), ("bytes", 4e5)])
