@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from prunec.errors import PassError
 from prunec.facts import Pin, Structure
 from prunec.ir.labels import run_flow
 from prunec.ir.program import Program
@@ -31,7 +32,11 @@ class StructurePass(Pass):
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the structure; say what has no rule."""
-        flow = run_flow(program)
+        try:
+            flow = run_flow(program)
+        except PassError as error:
+            structure = Structure((), (), (Pin("everything", str(error)),))
+            return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
         families, pins = find_families(groups)
         families, uneven = rehearse(program, flow, families)

@@ -1,13 +1,16 @@
-"""Rehearsal: whether every family could be removed in part, as far as the graph's own integers go."""
+"""Rehearsal: whether each family could be removed in part, as far as the graph's own integers go."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import fx
+from torch.utils._pytree import tree_leaves
 
-from prunec.facts import Cuts, Family, Pin
+from prunec.facts import Family, Pin
 from prunec.ir.labels import LabelFlow
-from prunec.ir.literals import rederive
+from prunec.ir.labels.value import Labelled, core
+from prunec.ir.literals import LITERALS, rederive
+from prunec.ir.nodes import operator
 from prunec.ir.program import Program
 from prunec.ir.survivors import Survivors
 
@@ -18,31 +21,46 @@ def rehearse(program: Program, flow: LabelFlow, families: list[Family]) -> tuple
     A family can fail although its labels hold no reason to: units may lie unevenly over parts that the
     graph takes to be equal, or a shape may be computed from more than its input's sizes.
     """
+    calls = _Calls(program, flow)
+    sound: list[Family] = []
     pins: list[Pin] = []
-    while families:
-        failure = _first_failure(program, Survivors(flow, flow.removed(_part(families))))
-        if failure is None:
-            break
-        node, why = failure
-        touching = [item for item in families if Survivors(flow, flow.removed(_part([item]))).touches_call(node)]
-        pins.extend(Pin(item.name, f"{node.name} could not be adapted: {why}") for item in touching)
-        families = [item for item in families if item not in touching]
-    return families, pins
-
-
-def _part(families: list[Family]) -> Cuts:
-    """What goes with the first third of every family: as uneven as a removal can be."""
-    cuts: Cuts = {}
     for family in families:
-        for key, indices in family.cuts(np.arange(-(-family.units // 3))).items():
-            cuts[key] = np.concatenate([cuts[key], indices]) if key in cuts else indices
-    return cuts
+        failure = next(filter(None, (calls.failure(family, removed) for removed in _parts(family))), None)
+        if failure is None:
+            sound.append(family)
+        else:
+            pins.append(Pin(family.name, failure))
+    return sound, pins
 
 
-def _first_failure(program: Program, survivors: Survivors) -> tuple[fx.Node, str] | None:
-    for node in program.graph.nodes:
-        try:
-            rederive(node, survivors)
-        except ValueError as error:
-            return node, str(error)
-    return None
+def _parts(family: Family) -> tuple[np.ndarray, np.ndarray]:
+    """The first third of the units, and the last: as uneven as a removal can be."""
+    third = -(-family.units // 3)
+    return np.arange(third), np.arange(family.units - third, family.units)
+
+
+class _Calls:
+    """The calls that hold integers, and the labels of what each takes and gives."""
+
+    def __init__(self, program: Program, flow: LabelFlow) -> None:
+        self._flow = flow
+        self._nodes: list[fx.Node] = [node for node in program.graph.nodes if operator(node) in LITERALS]
+        labels = [self._labels(node) for node in self._nodes]
+        self._labels_of_all = np.concatenate([np.zeros(0, dtype=np.int64), *labels])
+        self._call_of_each = np.repeat(np.arange(len(labels)), [len(own) for own in labels])
+
+    def failure(self, family: Family, removed: np.ndarray) -> str | None:
+        """Why a call cannot be adapted to the removal of some units, if one cannot."""
+        survivors = Survivors(self._flow, self._flow.removed(family.cuts(removed)))
+        for index in np.unique(self._call_of_each[survivors.gone[self._labels_of_all]]):
+            try:
+                rederive(self._nodes[index], survivors)
+            except ValueError as error:
+                return f"{self._nodes[index].name} could not be adapted: {error}"
+        return None
+
+    def _labels(self, node: fx.Node) -> np.ndarray:
+        values = [leaf for item in (node, *node.all_input_nodes) for leaf in tree_leaves(self._flow.values[item])]
+        planes = [plane for value in values if isinstance(value, Labelled) for plane in value.planes]
+        labels = [core(plane).reshape(-1).numpy() for plane in planes]
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *labels]))

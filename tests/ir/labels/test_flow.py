@@ -1,0 +1,56 @@
+"""The label interpreter as a whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from prunec.errors import PassError
+from prunec.ir.labels import run_flow
+from tests.ir.sketch import Seen, Sketch
+
+aten = torch.ops.aten
+
+
+def test_runs_one_token_long() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 3, 5, 4, axes={0: "batch", 1: "sequence"})
+    seen = Seen(sketch, sketch.linear("w", x, 6, 4))
+    assert seen.flow.values[x].shape == (1, 1, 4)
+
+
+def test_runs_as_long_as_the_example_where_one_token_is_too_short() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 2, 4, 5, axes={0: "batch", 2: "sequence"})
+    hidden = sketch(aten.conv1d.default, x, sketch.weight("a", 6, 4, 3))
+    seen = Seen(sketch, sketch(aten.conv1d.default, hidden, sketch.weight("c", 3, 6, 1)))
+    assert seen.flow.values[x].shape == (2, 4, 5)
+    assert seen.tied(("a", 0), ("c", 1))
+
+
+def test_a_shape_that_depends_on_data_is_an_error_that_names_the_call() -> None:
+    sketch = Sketch()
+    program = sketch.program(sketch(aten.nonzero.default, sketch.input("x", 5, 4)))
+    with pytest.raises(PassError, match="%nonzero_default"):
+        run_flow(program)
+
+
+def test_integer_tensors_have_no_labels() -> None:
+    sketch = Sketch()
+    sketch.stored("positions", torch.arange(7))
+    seen = Seen(sketch, sketch.input("x", 1))
+    assert seen.flow.tensors["positions"] == ()
+
+
+def test_a_tensor_with_two_names_has_its_labels_twice() -> None:
+    sketch = Sketch()
+    first = sketch.linear("w", sketch.input("x", 5, 4), 6, 4)
+    second = sketch(aten.linear.default, sketch.input("y", 5, 4), sketch.stored("v", sketch.tensors["w"]))
+    assert Seen(sketch, first, second).tied(("w", 0), ("v", 0))
+
+
+def test_removal_follows_ties_to_values_without_tensors() -> None:
+    sketch = Sketch()
+    ones = sketch(aten.ones.default, [6])
+    product = sketch(aten.mul.Tensor, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), ones)
+    assert Seen(sketch, product).alive(ones, 0, w=[1, 2]) == [True, False, False, True, True, True]

@@ -1,0 +1,177 @@
+"""What the structure pass finds, and what it says of the rest."""
+
+from __future__ import annotations
+
+import operator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import fx
+
+from prunec.facts import Structure
+from prunec.ir.program import Program
+from prunec.passbase import Context, Facts
+from prunec.passes.analysis.structure import StructurePass
+from tests.ir.sketch import Sketch
+from tests.passes.cases import Case
+
+aten = torch.ops.aten
+
+
+def structure_of(program: Program) -> Structure:
+    (structure,) = StructurePass().run(program, Facts(), Context(Path(), Path())).facts
+    assert isinstance(structure, Structure)
+    return structure
+
+
+def gated(sketch: Sketch, x: fx.Node, name: str = "mlp") -> fx.Node:
+    """A gated feed-forward of six neurons over four features."""
+    gate = sketch(aten.silu.default, sketch.linear(f"{name}.gate.weight", x, 6, 4))
+    return sketch.linear(
+        f"{name}.down.weight", sketch(aten.mul.Tensor, gate, sketch.linear(f"{name}.up.weight", x, 6, 4)), 4, 6
+    )
+
+
+def test_a_neuron_lies_in_gate_up_and_down() -> None:
+    sketch = Sketch()
+    (family,) = structure_of(sketch.program(gated(sketch, sketch.input("x", 5, 4)))).families
+    assert (family.name, family.kind, family.units) == ("mlp.down", "neuron", 6)
+    assert {(slot.tensor, slot.dim) for slot in family.slots} == {
+        ("mlp.gate.weight", 0),
+        ("mlp.up.weight", 0),
+        ("mlp.down.weight", 1),
+    }
+    for slot in family.slots:
+        assert slot.positions.tolist() == [[0], [1], [2], [3], [4], [5]]
+
+
+def test_a_family_is_masked_where_its_output_is_read() -> None:
+    sketch = Sketch()
+    program = sketch.program(gated(sketch, sketch.input("x", 5, 4)))
+    (family,) = structure_of(program).families
+    site = next(node for node in program.graph.nodes if node.name == family.site.node)
+    assert site.args[1].target == family.site.weight == "mlp.down.weight"
+    assert (family.site.argument, family.site.dim) == (0, 1)
+    assert family.site.unit_of.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_kv_group_holds_all_that_goes_with_one_key(llama: Case) -> None:
+    family = next(item for item in llama.structure.families if item.kind == "kv_group")
+    rows = {slot.tensor.split(".")[-2]: slot.positions.shape for slot in family.slots}
+    assert rows == {"q_proj": (2, 32), "k_proj": (2, 16), "v_proj": (2, 16), "o_proj": (2, 32)}
+    queries = next(slot for slot in family.slots if "q_proj" in slot.tensor)
+    np.testing.assert_array_equal(queries.positions, np.arange(64).reshape(2, 32))
+
+
+def test_neurons_under_a_sum_over_all_of_them_stay() -> None:
+    sketch = Sketch()
+    hidden = sketch(aten.softmax.int, sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4), -1)
+    assert structure_of(sketch.program(sketch.linear("down.weight", hidden, 4, 6))).families == ()
+
+
+def test_neurons_that_are_returned_stay() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    assert structure_of(sketch.program(sketch.linear("down.weight", hidden, 4, 6), hidden)).families == ()
+
+
+def test_units_read_twice_are_pinned_and_told() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    structure = structure_of(sketch.program(*(sketch.linear(f"down.{index}", hidden, 4, 6) for index in range(2))))
+    assert structure.families == ()
+    assert [(pin.what, pin.why) for pin in structure.pins] == [
+        ("up.weight, axis 0", "6 units are read by 2 products, not by one")
+    ]
+
+
+def test_channels_of_a_convolution_are_pinned_and_told() -> None:
+    sketch = Sketch()
+    hidden = sketch(aten.conv1d.default, sketch.input("x", 2, 3, 8), sketch.weight("a", 6, 3, 1))
+    structure = structure_of(sketch.program(sketch(aten.conv1d.default, hidden, sketch.weight("c", 4, 6, 1))))
+    assert structure.families == ()
+    assert [pin.why for pin in structure.pins] == ["6 units are not on the last axis where they are read"]
+
+
+def test_an_operator_that_is_not_understood_is_told() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    sorted_values = sketch(torch.ops.aten.cumprod.default, hidden, 1)
+    structure = structure_of(sketch.program(sketch.linear("down.weight", sorted_values, 4, 6)))
+    assert structure.families == ()
+    assert [(pin.what, pin.why) for pin in structure.pins] == [
+        ("cumprod_default (aten.cumprod.default)", "has an operator without a label rule")
+    ]
+
+
+def test_units_that_lie_unevenly_over_equal_chunks_are_pinned_and_told() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    parts = sketch(aten.chunk.default, hidden, 2, -1)
+    one, two = (sketch(operator.getitem, parts, index) for index in range(2))
+    first, second = sketch.linear("a.weight", one, 4, 3), sketch.linear("b.weight", two, 4, 3)
+    structure = structure_of(sketch.program(sketch(aten.add.Tensor, first, second)))
+    assert structure.families == ()
+    assert any("equal chunks would become" in pin.why for pin in structure.pins)
+
+
+def test_a_residual_branch_is_a_sublayer_with_its_families() -> None:
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
+    total = sketch(aten.add.Tensor, x, gated(sketch, x))
+    (sublayer,) = structure_of(sketch.program(total)).sublayers
+    assert (sublayer.name, sublayer.kind, sublayer.families) == ("mlp", "ffn", ("mlp.down",))
+    assert (sublayer.add, sublayer.skip) == (total.name, x.name)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_branches_side_by_side_are_sublayers_each(turned: bool) -> None:
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
+    first, second = gated(sketch, x, "one"), gated(sketch, x, "two")
+    half = sketch(aten.add.Tensor, first, x) if turned else sketch(aten.add.Tensor, x, first)
+    structure = structure_of(sketch.program(sketch(aten.add.Tensor, half, second)))
+    assert [(item.name, item.families) for item in structure.sublayers] == [
+        ("one", ("one.down",)),
+        ("two", ("two.down",)),
+    ]
+
+
+def test_a_branch_that_reads_another_stream_value_is_none() -> None:
+    sketch = Sketch()
+    first = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
+    x = sketch(aten.tanh.default, first)
+    both = sketch(aten.mul.Tensor, gated(sketch, x), first)
+    assert structure_of(sketch.program(sketch(aten.add.Tensor, x, both))).sublayers == ()
+
+
+def test_an_addition_with_a_factor_is_no_residual() -> None:
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
+    assert structure_of(sketch.program(sketch(aten.add.Tensor, x, gated(sketch, x), alpha=2))).sublayers == ()
+
+
+def test_weights_are_not_read(llama: Case) -> None:
+    assert structure_of(llama.program).families[0].name == llama.structure.families[0].name
+    blank = llama.with_tensors(
+        **{
+            name.replace(".", "__"): torch.full_like(t, float("nan"))
+            for name, t in llama.program.tensors().items()
+            if t.is_floating_point()
+        }
+    )
+    assert [item.name for item in structure_of(blank.program).families] == [
+        item.name for item in llama.structure.families
+    ]
+
+
+def test_a_value_whose_shape_depends_on_data_ends_the_search_and_is_told() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    sketch(aten.nonzero.default, x)
+    structure = structure_of(sketch.program(gated(sketch, x)))
+    assert structure.families == ()
+    (pin,) = structure.pins
+    assert "%nonzero_default = aten.nonzero.default(%x)" in pin.why
