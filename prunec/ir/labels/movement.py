@@ -11,7 +11,7 @@ from prunec.ir.labels.elementwise import labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, varying_axes
-from prunec.ir.nodes import arguments
+from prunec.ir.nodes import arguments, function
 
 aten = torch.ops.aten
 
@@ -64,7 +64,7 @@ def _run(call: Call, plane: Tensor, rest: list[Any]) -> Any:
     target = call.node.target
     if target in (aten.view.default, aten._unsafe_view.default):
         return plane.reshape(rest[0])
-    return target(plane, *rest, **call.kwargs)  # type: ignore[operator]
+    return function(call.node)(plane, *rest, **call.kwargs)
 
 
 def _meta_to_shape(argument: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -34,10 +36,10 @@ def reduce(call: Call, ledger: Ledger) -> Planes:
     return tuple(result)
 
 
-def _axes(dim: object, rank: int) -> list[int]:
-    if dim is None or dim == []:
+def _axes(dim: int | Sequence[int] | None, rank: int) -> list[int]:
+    if dim is None or (not isinstance(dim, int) and not dim):
         return list(range(rank))
-    listed = [dim] if isinstance(dim, int) else list(dim)  # type: ignore[call-overload]
+    listed = [dim] if isinstance(dim, int) else list(dim)
     return sorted(axis % rank for axis in listed)
 
 
