@@ -191,11 +191,6 @@ class _Run:
         asking = self.steps[position].work.name
         raise PassError(f"pass `{asking}` wants to go on from `{name}`", f"put `{name}` {side} it")
 
-    def _onward(self, position: int, result: PassResult) -> int:
-        """The next place: the one that `result` skips to, where it is in the pipeline, or the one after."""
-        later = range(position + 1, len(self.steps))
-        return next((place for place in later if self.steps[place].work.name == result.skip_to), position + 1)
-
     def _rewind(self, place: int, result: PassResult) -> None:
         """Go back to how things were at `place`, keeping what `result` found out."""
         step = self.steps[place]
