@@ -33,6 +33,7 @@ class TorchScriptBackend:
 
     name: ClassVar[str] = "torchscript"
     suffixes: ClassVar[tuple[str, ...]] = (".pt",)
+    side_suffixes: ClassVar[tuple[str, ...]] = ()
 
     @property
     def runtime(self) -> str:

@@ -14,6 +14,7 @@ PASSES: dict[str, str] = {
     "damage": "prunec.passes.analysis.damage:DamagePass",
     "knapsack": "prunec.passes.search.knapsack:KnapsackPass",
     "remove": "prunec.passes.rewrite.remove:RemovePass",
+    "settle": "prunec.passes.analysis.settle:SettlePass",
     "recover": "prunec.passes.rewrite.recover:RecoverPass",
     "emit": "prunec.passes.analysis.emit:EmitPass",
     "verify": "prunec.passes.analysis.verify:VerifyPass",

@@ -28,7 +28,7 @@ from prunec.pipeline import PipelineResult, Stage, run_pipeline, to_text
 from prunec.pipeline.memory import PeakMemory
 from prunec.report.build import Circumstances, build_report
 from prunec.report.data import Report
-from prunec.request import Request
+from prunec.request import Request, side_files
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Job:
         report = build_report(result, self._circumstances(result, loading, written))
         if written is not None:
             report.write(staged / report_path(written).name)
-            publish(staged, written)
+            publish(staged, written, side_files(written, self.request.backend))
         return CompileResult(written, report, result.program, result.facts.get(Plan) or Plan({}))
 
     def _circumstances(self, result: PipelineResult, loading: Stage, written: Path | None) -> Circumstances:

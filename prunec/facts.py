@@ -225,6 +225,10 @@ class Plan:
         """Whether the plan removes nothing."""
         return not self.sublayers and not any(self.units.values())
 
+    def removes_as(self, other: Plan) -> bool:
+        """Whether the same goes as with `other`, whatever was predicted of each."""
+        return (self.units, self.sublayers) == (other.units, other.sublayers)
+
     def cuts(self, structure: Structure) -> Cuts:
         """The tensor indices that go with the removed units, outside bypassed sublayers."""
         dropped = {name for item in structure.sublayers if item.name in self.sublayers for name in item.families}

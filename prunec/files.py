@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,14 +40,19 @@ def atomic_path(target: Path, bytes_needed: int | None = None) -> Iterator[Path]
         raise _explained(error, target, bytes_needed) from error
 
 
-def publish(staged: Path, target: Path) -> None:
+def publish(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
     """Move all files of the folder `staged`, on the same disk, beside `target`: all of them or, whatever happens, none.
+
+    Args:
+        staged: the folder.
+        target: the main file.
+        stale: what goes if it is there and nothing takes its place: files of what `target` was before.
 
     Raises:
         InputError: a file cannot be moved; what was at `target` and beside it is as before.
     """
     try:
-        _move_together(staged, target)
+        _move_together(staged, target, stale)
     except OSError as error:
         raise _explained(error, target, None) from error
 
@@ -63,20 +68,25 @@ def _check_room(target: Path, bytes_needed: int | None) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _move_together(staged: Path, target: Path) -> None:
+def _move_together(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
     """Move side files first: `target` never names one that is not there yet. Undo it all when it cannot be finished."""
     paths = sorted(staged.iterdir(), key=lambda path: path.name == target.name)
     with tempfile.TemporaryDirectory(prefix=".before-", dir=staged) as before:
-        kept = {target.parent / path.name: Path(before) / path.name for path in paths}
+        moves = {target.parent / path.name: path for path in paths}
+        old = [place for place in {*moves, *stale} if place.exists()]
+        kept = {place: Path(before) / place.name for place in old}
         try:
-            for path, (place, backup) in zip(paths, kept.items(), strict=True):
+            for place, backup in kept.items():
+                _keep(place, backup)
+            for place, path in moves.items():
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
-                if place.exists():
-                    _keep(place, backup)
                 path.replace(place)
+            for place in old:
+                if place not in moves:
+                    place.unlink()
         except BaseException:
-            _undo(kept, paths)
+            _undo(kept, moves)
             raise
 
 
@@ -88,15 +98,14 @@ def _keep(place: Path, backup: Path) -> None:
         shutil.copy2(place, backup)
 
 
-def _undo(kept: Mapping[Path, Path], staged: Sequence[Path]) -> None:
-    """Put back what was there, or nothing, in every place that a staged file was moved to."""
-    for (place, backup), path in zip(kept.items(), staged, strict=True):
-        if path.exists():
-            continue
+def _undo(kept: Mapping[Path, Path], moves: Mapping[Path, Path]) -> None:
+    """Put back what was there, or nothing, in every place."""
+    for place, path in moves.items():
+        if not path.exists() and place not in kept:
+            place.unlink(missing_ok=True)
+    for place, backup in kept.items():
         if backup.exists():
             backup.replace(place)
-        else:
-            place.unlink(missing_ok=True)
 
 
 def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputError:

@@ -6,7 +6,7 @@ import math
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -196,15 +196,15 @@ def report_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.report.json")
 
 
-def check_output(output: Path, force: bool = False) -> None:
-    """Make sure that `output` and its report can be written, before any long work. Leaves nothing behind.
+def check_output(output: Path, force: bool = False, sides: Iterable[Path] = ()) -> None:
+    """Make sure that `output`, its report and side files can be written, before any long work. Leaves nothing behind.
 
     Raises:
-        InputError: the folder is missing, no folder or not writable; the output is a folder; the output
-            or its report exists and `force` is not given.
+        InputError: the folder is missing, no folder or not writable; one of the files is a folder; one
+            exists and `force` is not given.
     """
     try:
-        _check_places(output, force)
+        _check_places(output, force, (output, report_path(output), *sides))
         with tempfile.TemporaryFile(dir=output.parent):
             pass
     except OSError as error:
@@ -212,7 +212,7 @@ def check_output(output: Path, force: bool = False) -> None:
         raise InputError(f"the output {output} cannot be written ({reason})", "choose another --output") from error
 
 
-def _check_places(output: Path, force: bool) -> None:
+def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
     folder = output.parent
     if not folder.exists():
         raise InputError(
@@ -220,7 +220,7 @@ def _check_places(output: Path, force: bool) -> None:
         )
     if not folder.is_dir():
         raise InputError(f"{folder}, where {output.name} should go, is not a folder", "choose another --output")
-    for path in (output, report_path(output)):
+    for path in files:
         if path.is_dir():
             raise InputError(f"the output {path} is a folder", "name a file in it, such as slim.onnx")
         if path.exists() and not force:

@@ -62,9 +62,9 @@ class Request:
             InputError: the output, the workload, the calibration text or the pipeline cannot be used.
         """
         path = Path(output) if output is not None else None
-        if path is not None:
-            check_output(path, options.force)
         kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
+        if path is not None:
+            check_output(path, options.force, side_files(path, kind))
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)
@@ -100,6 +100,11 @@ class Request:
         )
 
 
+def side_files(output: Path, backend: type[Backend]) -> tuple[Path, ...]:
+    """Where the files are that `output` may need beside it."""
+    return tuple(output.with_name(output.name + suffix) for suffix in backend.side_suffixes)
+
+
 def default_pipeline(importance: str | None = None, recover: str = "lsq", *, text_given: bool = False) -> str:
     """The text of the default pipeline.
 
@@ -109,8 +114,8 @@ def default_pipeline(importance: str | None = None, recover: str = "lsq", *, tex
     criterion = f"importance{{{importance}}}" if importance else "importance"
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    rest = [criterion, "damage", "knapsack", "remove", f"recover{{{recover}}}", "emit", "verify", "evaluate"]
-    return ", ".join(["structure", *order, *rest])
+    rest = [criterion, "damage", "knapsack", "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
+    return ", ".join(["structure", *order, *rest, "evaluate"])
 
 
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:

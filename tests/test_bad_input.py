@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ SETTINGS = (
 )
 ROUND = (
     "structure, baseline{seconds=0}, cost, calibrate{score=256, choose=256, report=256}, importance, damage, knapsack, "
-    "remove, recover, emit, verify{seconds=0}, evaluate"
+    "remove, settle{seconds=0}, recover, emit, verify{seconds=0}, evaluate"
 )
 
 
@@ -299,7 +299,7 @@ def interrupt_publishing(monkeypatch: pytest.MonkeyPatch, error: BaseException, 
     """Let the compiler's publishing fail after `moved` files."""
     real, done = files._move_together, iter(range(moved))
 
-    def move(staged: Path, target: Path) -> None:
+    def move(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
         def replace(path: Path, place: Path) -> Path:
             if staged.parent.name.startswith(".prunec-") and path.parent == staged and next(done, None) is None:
                 raise error
@@ -308,7 +308,7 @@ def interrupt_publishing(monkeypatch: pytest.MonkeyPatch, error: BaseException, 
         with pytest.MonkeyPatch.context() as patch:
             renamed = Path.replace
             patch.setattr(Path, "replace", replace)
-            real(staged, target)
+            real(staged, target, stale)
 
     monkeypatch.setattr(files, "_move_together", move)
 

@@ -25,8 +25,8 @@ from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 
 SMALL = "calibrate{score=512, choose=256, report=256}"
 PASSES = (
-    f"structure, baseline{{seconds=0}}, cost, {SMALL}, importance, damage, knapsack, remove, recover, emit, "
-    "verify{seconds=0}, evaluate"
+    f"structure, baseline{{seconds=0}}, cost, {SMALL}, importance, damage, knapsack, remove, "
+    "settle{seconds=0}, recover, emit, verify{seconds=0}, evaluate"
 )
 
 

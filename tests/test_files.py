@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prunec.errors import InputError
-from prunec.files import atomic_path, write_text
+from prunec.files import atomic_path, publish, write_text
 
 
 def test_the_file_and_those_beside_it_move_into_place(tmp_path: Path) -> None:
@@ -55,3 +55,41 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path) -> N
 def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_text(tmp_path / "none" / "a.txt", "text")
+
+
+def staged(folder: Path, **files: str) -> Path:
+    """A folder with new files in it."""
+    new = folder / "new"
+    new.mkdir()
+    for name, text in files.items():
+        (new / name).write_text(text)
+    return new
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+def test_publishing_replaces_what_was_there_and_removes_what_is_stale(tmp_path: Path) -> None:
+    for name in ("main", "side", "other"):
+        (tmp_path / name).write_text("old")
+    publish(staged(tmp_path, main="new", report="new"), tmp_path / "main", [tmp_path / "side", tmp_path / "none"])
+    assert contents(tmp_path) == {"main": "new", "report": "new", "other": "old"}
+
+
+def test_publishing_that_fails_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("main", "side"):
+        (tmp_path / name).write_text("old")
+    new = staged(tmp_path, main="new", report="new")
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        unlink = Path.unlink
+        patch.setattr(
+            Path, "unlink", lambda self, **options: (refuse if self.name == "side" else unlink)(self, **options)
+        )
+        with pytest.raises(InputError, match="Permission denied"):
+            publish(new, tmp_path / "main", [tmp_path / "side"])
+    assert contents(tmp_path) == {"main": "old", "side": "old"}

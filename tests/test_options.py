@@ -187,6 +187,14 @@ def test_an_existing_output_or_report_is_refused_without_force(tmp_path: Path, n
     check_output(tmp_path / "slim.onnx", force=True)
 
 
+def test_an_existing_side_file_is_refused_without_force(tmp_path: Path) -> None:
+    side = tmp_path / "slim.onnx.data"
+    side.touch()
+    with pytest.raises(InputError, match=r"slim\.onnx\.data exists already"):
+        check_output(tmp_path / "slim.onnx", sides=[side])
+    check_output(tmp_path / "slim.onnx", force=True, sides=[side])
+
+
 def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         check_output(tmp_path / ("a" * 300 + ".onnx"))

@@ -38,6 +38,7 @@ class OnnxBackend:
 
     name: ClassVar[str] = "onnx"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+    side_suffixes: ClassVar[tuple[str, ...]] = (".data",)
 
     opset: int = 20
     external_above: int = 2**31 - SLACK
@@ -58,7 +59,7 @@ class OnnxBackend:
             model = self._model(program)
             size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
             with atomic_path(path, bytes_needed=size + SLACK) as part:
-                data = f"{path.name}.data" if size > self.external_above else None
+                data = path.name + self.side_suffixes[0] if size > self.external_above else None
                 ir.save(model, part, external_data=data)
                 _check(part)
 

@@ -37,6 +37,8 @@ class KnapsackPass(Pass):
 
     Attributes:
         sizes: how many sizes of a large family are considered; a small one is considered at each.
+        margin: share of a latency budget that is kept free where it can be: what one measurement of the
+            same artifact differs from the next by.
     """
 
     name: ClassVar[str] = "knapsack"
@@ -44,6 +46,7 @@ class KnapsackPass(Pass):
     gives: ClassVar[tuple[type, ...]] = (Plan,)
 
     sizes: int = 32
+    margin: float = 0.01
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the plan; a dense program within the budget gets an empty one."""
@@ -56,7 +59,7 @@ class KnapsackPass(Pass):
                 program, (replace(empty, predicted_cost=dense),), "the dense program is within the budget"
             )
         options, drops = self._options(structure, scores, facts[Damage], costs)
-        chosen, dropped = _solve(structure, options, drops, ceiling.value - costs.constant)
+        chosen, dropped = self._within(structure, options, drops, ceiling, costs.constant)
         units = {
             option.family: _lowest(scores, option.family, structure.family(option.family).units - option.kept)
             for option in chosen
@@ -66,6 +69,17 @@ class KnapsackPass(Pass):
         plan = replace(plan, predicted_cost=costs.predict(structure, plan), predicted_damage=damage)
         log = f"{len(dropped)} sublayers and {sum(map(len, plan.units.values()))} units go"
         return PassResult(program, (plan,), f"{log}: {plan.predicted_cost:.4g} {costs.unit}, damage {damage:.4g}")
+
+    def _within(
+        self, structure: Structure, options: list[Option], drops: dict[str, float], ceiling: Ceiling, constant: float
+    ) -> tuple[list[Option], tuple[str, ...]]:
+        """The best choice with the margin kept free; without it where that leaves none."""
+        if ceiling.unit == "ms":
+            try:
+                return _solve(structure, options, drops, (1 - self.margin) * ceiling.value - constant)
+            except BudgetError:
+                pass
+        return _solve(structure, options, drops, ceiling.value - constant)
 
     def _options(
         self, structure: Structure, scores: Scores, damage: Damage, costs: CostModel

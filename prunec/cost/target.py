@@ -8,6 +8,7 @@ from pathlib import Path
 from prunec.cost.measure import Timing
 from prunec.cost.timer import Backend
 from prunec.cost.workload import Workload
+from prunec.facts import CostModel, Plan
 from prunec.options import BudgetKind
 
 
@@ -57,7 +58,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of search, removal and measurement: all in the cost model's unit.
+    """One turn of search, removal and measurement: all in the cost model's unit, on the clock of the measurement.
 
     Attributes:
         predicted: by the search; None where nothing was searched.
@@ -71,6 +72,28 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A plan, the cost model it was searched with, and what it was measured to cost before repair."""
+
+    plan: Plan
+    costs: CostModel | None
+    round: Round
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The plans that were tried for the budget, in order; `settled` once one of them is taken."""
+
+    tried: tuple[Trial, ...]
+    settled: bool = False
+
+    def best(self) -> Trial | None:
+        """The trial that spent most of the budget without breaking it; None where none held."""
+        held = [trial for trial in self.tried if trial.round.measured <= trial.round.ceiling]
+        return max(held, key=lambda trial: trial.round.measured / trial.round.ceiling, default=None)
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the emitted artifact is, against what was asked.
 
@@ -79,7 +102,8 @@ class Verdict:
         latency: of the artifact; `dense`: of the dense artifact, timed in the same turns.
         error: largest output difference from the slim program, over the largest output (or 1).
         tolerance: what was allowed.
-        rounds: every turn so far.
+        rounds: every turn so far, trials before repair included.
+        judged: how many artifacts were judged so far, this one included.
     """
 
     holds: bool
@@ -88,3 +112,4 @@ class Verdict:
     error: float
     tolerance: float
     rounds: tuple[Round, ...]
+    judged: int = 1

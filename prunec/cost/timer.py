@@ -28,11 +28,13 @@ class Backend(Protocol):
     Attributes:
         name: as users type it, such as `onnx`.
         suffixes: file suffixes that choose this backend, such as `(".onnx",)`.
+        side_suffixes: what follows the artifact's name in those of the files it may need beside it.
         runtime: the runtime and its version, for cache keys and reports.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    side_suffixes: ClassVar[tuple[str, ...]]
 
     @property
     def runtime(self) -> str: ...

@@ -59,7 +59,7 @@ def run_pipeline(
     givers: Givers = lambda kind: (),
     dump_ir: Path | None = None,
     on_stage: Callable[[Stage], None] | None = None,
-    max_rounds: int = 3,
+    max_rounds: int = 12,
 ) -> PipelineResult:
     """Run `passes` over `program`.
 

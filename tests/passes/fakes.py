@@ -53,6 +53,7 @@ class FakeBackend:
 
     name: ClassVar[str] = "fake"
     suffixes: ClassVar[tuple[str, ...]] = (".fake",)
+    side_suffixes: ClassVar[tuple[str, ...]] = (".side",)
     overhead: ClassVar[int] = 1000
     clock: ClassVar[Clock] = Clock()
     formula: ClassVar[Formula] = staticmethod(lambda program: 1.0)
@@ -82,8 +83,8 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
     backend = type("TimedBackend", (FakeBackend,), members)
     timed = partial(measure.interleaved, clock=clock, max_rounds=5, warmup=0)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("baseline", "verify", "cost.tables"):
-            patch.setattr(f"prunec.passes.analysis.{module}.interleaved", timed)
+        for module in ("passes.analysis.baseline", "passes.analysis.cost.tables", "cost.judge"):
+            patch.setattr(f"prunec.{module}.interleaved", timed)
         yield backend
 
 

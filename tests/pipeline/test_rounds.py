@@ -108,7 +108,7 @@ def test_another_round_starts_from_what_was_there_with_the_correction(program: P
 
 
 def test_the_last_round_is_what_comes_out(program: Program, context: Context) -> None:
-    result = run_pipeline(program, [Price(), Look(), Rename(), Again()], context)
+    result = run_pipeline(program, [Price(), Look(), Rename(), Again()], context, max_rounds=3)
     assert result.program.outputs == ("renamed",)
     assert result.facts[Cost] == Cost(33.0)
     assert Width not in result.facts

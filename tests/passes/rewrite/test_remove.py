@@ -79,3 +79,20 @@ def test_a_program_that_takes_even_batches_only_is_checked_on_its_example(contex
     for fact in (*StructurePass().run(program, Facts(), context).facts, Plan({"down": (0, 3)})):
         facts.put(fact)
     assert RemovePass().run(program, facts, context).program.tensor("up.weight").shape == (4, 4)
+
+
+def test_rounding_alone_is_no_difference(context: Context) -> None:
+    torch.manual_seed(0)
+    sketch = Sketch()
+    hidden = sketch(aten.relu.default, sketch.linear("up.weight", sketch.input("x", 8, 64), 256, 64))
+    blown_up = sketch(aten.mul.Tensor, sketch.linear("down.weight", hidden, 64, 256), 1e5)
+    program = sketch.program(sketch(aten.sin.default, blown_up))
+    facts = Facts()
+    for fact in (*StructurePass().run(program, Facts(), context).facts, Plan({"down": tuple(range(100))})):
+        facts.put(fact)
+    (equivalence,) = RemovePass().run(program, facts, context).facts
+    assert isinstance(equivalence, Equivalence)
+    assert equivalence.error < 1e-6
+    single = RemovePass(tolerance=10.0).run(program, facts, context).facts[0]
+    assert isinstance(single, Equivalence)
+    assert single.error > 1e-4

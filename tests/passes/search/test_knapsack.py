@@ -27,12 +27,12 @@ class Toy:
     damage: Damage
     costs: CostModel
 
-    def plan(self, ceiling: float) -> Plan:
+    def plan(self, ceiling: float, margin: float = 0.0) -> Plan:
         """What the pass chooses."""
         facts = Facts()
         for fact in (self.structure, self.scores, self.damage, self.costs, Ceiling("ms", ceiling)):
             facts.put(fact)
-        (plan,) = KnapsackPass().run(empty_program(), facts, CONTEXT).facts
+        (plan,) = KnapsackPass(margin=margin).run(empty_program(), facts, CONTEXT).facts
         assert isinstance(plan, Plan)
         return plan
 
@@ -124,6 +124,16 @@ def test_a_tighter_budget_never_does_less_damage() -> None:
     damages = [problem.loss(problem.plan(1.0 + share * (dense - 1.0))) for share in (0.9, 0.7, 0.5, 0.3, 0.1)]
     assert damages == sorted(damages)
     assert damages[0] < damages[-1]
+
+
+def test_a_margin_is_kept_free_where_it_can_be() -> None:
+    problem = toy([5, 4, 3], np.random.default_rng(1))
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    cost = problem.plan(0.9 * dense, margin=0.1).predicted_cost
+    assert cost is not None
+    assert cost <= 0.81 * dense
+    floor = problem.costs.constant
+    assert problem.plan(floor, margin=0.1).predicted_cost == pytest.approx(floor)
 
 
 def test_nothing_goes_where_the_dense_program_is_within_the_budget() -> None:
