@@ -112,5 +112,10 @@ def _kind(groups: Groups, partition: np.ndarray, ids: list[int], sites: tuple[Si
     """A unit without attention is a neuron, or a channel where convolutions read it; KV groups have several queries."""
     if partition is groups.element:
         return "neuron" if all(site.axis == -1 for site in sites) else "channel"
-    heads = (np.unique(next(iter(attention.roles.values()))[:, 0]) for attention in groups.flow.ledger.attentions)
+    # Scores have labels of their own for each sample; those of queries are the weight's.
+    heads = (
+        np.unique(rows[:, 0])
+        for attention in groups.flow.ledger.attentions
+        for rows in [next(rows for name, rows in attention.roles.items() if name != "scores")]
+    )
     return "kv_group" if max(int((partition[labels] == ids[0]).sum()) for labels in heads) > 1 else "head"
