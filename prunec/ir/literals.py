@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -58,14 +59,14 @@ def shape(node: fx.Node, survivors: Survivors) -> list[Any]:
     return [source, _sizes(node, survivors, sizes), *rest]
 
 
-@_literals(aten.zeros, aten.ones, aten.full)
+@_literals(aten.zeros, aten.ones, aten.full, aten.empty)
 def filled(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Every size becomes what survives along that axis."""
     sizes, *rest = arguments(node)
     return [_sizes(node, survivors, sizes), *rest]
 
 
-@_literals(aten.expand, aten.new_zeros, aten.new_ones, aten.new_full)
+@_literals(aten.expand, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty)
 def sized(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Every size becomes what survives along that axis."""
     source, sizes, *rest = arguments(node)
@@ -102,12 +103,36 @@ def bounds(node: fx.Node, survivors: Survivors) -> list[Any]:
     if isinstance(start, fx.Node) or isinstance(end, fx.Node):
         raise ValueError("a slice with computed bounds runs over it")
 
-    def moved(bound: int | None) -> int | None:
-        if bound is None or bound >= len(alive):
-            return bound
-        return int(alive[: bound % len(alive) if bound >= -len(alive) else 0].sum())
+    return [source, dim, _moved(start, alive), _moved(end, alive), 1]
 
-    return [source, dim, moved(start), moved(end), 1]
+
+def _moved(bound: int | None, alive: np.ndarray) -> int | None:
+    """How many survive before a bound; one at or beyond the end stays."""
+    if bound is None or bound >= len(alive):
+        return bound
+    return int(alive[: bound % len(alive) if bound >= -len(alive) else 0].sum())
+
+
+@_literals(aten.slice_scatter)
+def overwritten(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Bounds count the survivors before them, as for a slice."""
+    source, part, dim, start, end, step = arguments(node)
+    alive = survivors.alive(node, dim)
+    if alive.all():
+        return [source, part, dim, start, end, step]
+    if isinstance(start, fx.Node) or isinstance(end, fx.Node):
+        raise ValueError("a slice with computed bounds runs over it")
+    return [source, part, dim, _moved(start, alive), _moved(end, alive), step]
+
+
+@_literals(aten.select_scatter)
+def overwritten_index(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """The index counts the survivors before it."""
+    source, part, dim, index = arguments(node)
+    alive = survivors.alive(node, dim)
+    if not alive[index]:
+        raise ValueError(f"index {index} is written and gone")
+    return [source, part, dim, index if alive.all() else int(alive[: index % len(alive)].sum())]
 
 
 @_literals(aten.narrow)
@@ -186,3 +211,60 @@ def normalized_shape(node: fx.Node, survivors: Survivors) -> list[Any]:
     """The normalised shape is what survives of the last axes."""
     source, sizes, *rest = arguments(node)
     return [source, [survivors.count(node, axis - len(sizes)) for axis in range(len(sizes))], *rest]
+
+
+@_literals(aten.repeat)
+def repeated(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Copies of one element are as many as survive."""
+    source, counts = arguments(node)
+    rank = survivors.rank(source)
+    single = [axis for axis in range(len(counts)) if survivors.size(source, axis - len(counts) + rank) == 1]
+    return [
+        source,
+        [survivors.count(node, axis) if axis in single and _is_count(n) else n for axis, n in enumerate(counts)],
+    ]
+
+
+@_literals(aten.roll)
+def rolled(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """As many are rolled over the end as survive of those that were."""
+    source, shifts, dims = arguments(node)
+    lines = [survivors.alive(source, dim) for dim in dims]
+    if not dims and survivors.touches(source):
+        raise ValueError("it is rolled over all of its axes")
+    new = [
+        n if line.all() else int(line[len(line) - n % len(line) :].sum())
+        for n, line in zip(shifts, lines, strict=False)
+    ]
+    return [source, new if dims else shifts, dims]
+
+
+@_literals(aten.glu)
+def halved(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Both halves shrink alike."""
+    source, dim = arguments(node)
+    first, second = np.split(survivors.alive(source, dim), 2)
+    if first.sum() != second.sum():
+        raise ValueError(f"equal halves would become {[int(first.sum()), int(second.sum())]}")
+    return [source, dim]
+
+
+@_literals(aten.conv1d, aten.conv2d, aten.conv3d)
+def kernels(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Where each channel has a kernel of its own, as many groups as channels."""
+    given = arguments(node)
+    if given[6] != 1:
+        given[6] = survivors.count(given[0], 1)
+    return given
+
+
+@_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.einsum, aten.scaled_dot_product_attention)
+def whole(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """No integers; what goes and what is left must be blocks all the same.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for axis in range(survivors.rank(node)):
+        survivors.alive(node, axis)
+    return arguments(node)

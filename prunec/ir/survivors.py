@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from prunec.ir.labels.flow import LabelFlow
 from prunec.ir.labels.value import Labelled, core
@@ -38,15 +40,14 @@ class Survivors:
         value = value if result is None else value[result]
         assert isinstance(value, Labelled)
         axis %= value.meta.dim()
+        left = [mask for mask in (~self._lost[core(plane)] for plane in value.planes) if not bool(mask.all())]
+        if not all(map(_is_block, left)):  # one plane can name what another leaves ragged
+            left = [reduce(torch.logical_and, left)]
+            if not _is_block(left[0]):
+                raise ValueError(f"what is left of shape {list(value.shape)} is ragged")
         alive = np.ones(value.shape[axis], dtype=bool)
-        for plane in value.planes:
-            left = ~self._lost[core(plane)]
-            if bool(left.all()):
-                continue
-            along = [left.movedim(dim, 0).reshape(size, -1).any(dim=1) for dim, size in enumerate(left.shape)]
-            if int(left.sum()) != int(np.prod([int(line.sum()) for line in along])):
-                raise ValueError(f"what is left of shape {list(plane.shape)} is ragged")
-            alive &= along[axis].numpy()
+        for mask in left:
+            alive &= _along(mask, axis).numpy()
         return alive
 
     def count(self, node: fx.Node, axis: int, result: int | None = None) -> int:
@@ -58,6 +59,12 @@ class Survivors:
         value = self.flow.values[node]
         assert isinstance(value, Labelled)
         return value.meta.dim()
+
+    def size(self, node: fx.Node, axis: int) -> int:
+        """How many indices along `axis` a node's value has before the cut, 1 for an axis that it lacks."""
+        value = self.flow.values[node]
+        assert isinstance(value, Labelled)
+        return value.shape[axis] if axis >= 0 else 1
 
     def results(self, node: fx.Node) -> int:
         """How many values a node with several has."""
@@ -73,3 +80,13 @@ class Survivors:
     def touches_call(self, node: fx.Node) -> bool:
         """Whether anything goes of what a call takes or gives."""
         return any(map(self.touches, (node, *node.all_input_nodes)))
+
+
+def _along(mask: Tensor, axis: int) -> Tensor:
+    """Which indices along an axis have anything left."""
+    return mask.movedim(axis, 0).reshape(mask.shape[axis], -1).any(dim=1)
+
+
+def _is_block(mask: Tensor) -> bool:
+    """Whether what is left is all that its indices along each axis span."""
+    return int(mask.sum()) == int(np.prod([int(_along(mask, axis).sum()) for axis in range(mask.dim())]))

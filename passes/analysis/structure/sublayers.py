@@ -63,10 +63,15 @@ def _branches(program: Program, stream: _Stream) -> Iterator[tuple[fx.Node, fx.N
             while inside is None and origin in skips:  # branches side by side: (x + f(x)) + g(x)
                 origin = skips[origin]
                 inside = stream.between(add, origin, branch)
-            if inside is not None and skip not in inside:
+            if inside is not None and skip not in inside and not _passed(inside, origin, skips):
                 skips[add] = skip
                 yield add, skip, branch, inside
                 break
+
+
+def _passed(inside: set[fx.Node], origin: fx.Node, skips: dict[fx.Node, fx.Node]) -> bool:
+    """Whether another stream runs through the branch: a position bias is no stream, although layers add to it."""
+    return any(node in skips and skips[node] is not origin and skips[node] not in inside for node in inside)
 
 
 class _Stream:

@@ -24,6 +24,9 @@ def attention(call: Call, ledger: Ledger) -> Planes:
     if query.meta.dim() < 4:
         return refuse(call, ledger, "is an attention without an axis of heads")
     heads = query.shape[HEAD]
+    for operand in (query, key, value):
+        if operand.shape[HEAD] > 1 and not any(HEAD in _axes_from_end(plane) for plane in operand.planes):
+            return refuse(call, ledger, "is an attention over heads that cannot be told apart")
     queries, keys, values = (_by_head(operand, heads) for operand in (query, key, value))
     if len(queries) != 1 or len(values) != 1 or not keys:
         return refuse(call, ledger, "is an attention whose heads are not laid out as one axis of labels")

@@ -20,28 +20,27 @@ _TRANSPOSES = (aten.t, aten.transpose, aten.permute, aten.swapaxes, aten.movedim
 def linear(call: Call, ledger: Ledger) -> Planes:
     """`x @ weight.T + bias`, weight `[out, in]`."""
     bias = call.argument(2, "bias")
-    return _product(call, ledger, activation=0, weight=1, inner=1, outer=0, bias=bias)
+    return contract(call, ledger, activation=0, weight=1, inner=1, outer=0, bias=bias)
 
 
 @rule(aten.addmm)
 def addmm(call: Call, ledger: Ledger) -> Planes:
     """`bias + x @ weight`, weight `[in, out]`."""
-    return _product(call, ledger, activation=1, weight=2, inner=0, outer=1, bias=call.args[0])
+    return contract(call, ledger, activation=1, weight=2, inner=0, outer=1, bias=call.args[0])
 
 
-@rule(aten.mm, aten.matmul)
+@rule(aten.mm, aten.matmul, aten.bmm)
 def matmul(call: Call, ledger: Ledger) -> Planes:
-    """`x @ weight` with a stored matrix, or a product of two activations."""
+    """`x @ weight` with a stored matrix, one a batch where it is a stack of them, or a product of two activations."""
     right: Labelled = call.args[1]
-    if _stored(read(call.node, 1), right.meta.dim()) is None or right.meta.dim() != 2:
+    stored = _stored(read(call.node, 1), right.meta.dim())
+    if stored is None or right.meta.dim() < 2:
         return product(call, ledger, *call.args)
-    return _product(call, ledger, activation=0, weight=1, inner=0, outer=1, bias=None)
-
-
-@rule(aten.bmm)
-def batched(call: Call, ledger: Ledger) -> Planes:
-    """Products of two activations, one a batch."""
-    return product(call, ledger, *call.args)
+    if right.meta.dim() == 2:
+        return contract(call, ledger, activation=0, weight=1, inner=0, outer=1, bias=None)
+    result = product(call, ledger, *call.args)
+    _note(call, ledger, 0, -1, stored[0], stored[1][-2])
+    return result
 
 
 @rule(aten.baddbmm)
@@ -52,19 +51,7 @@ def batched_sum(call: Call, ledger: Ledger) -> Planes:
     return combine_values((result, bias), call.meta.shape, ledger)
 
 
-@rule(aten.conv1d, aten.conv2d, aten.conv3d, aten.convolution)
-def convolution(call: Call, ledger: Ledger) -> Planes:
-    """Channels are contracted as in a matrix product; grouped convolutions are not cut."""
-    groups_at = 8 if call.node.target is aten.convolution.default else 6
-    if call.argument(groups_at, "groups", 1) != 1:
-        return refuse(call, ledger, "is a grouped convolution")
-    if call.node.target is aten.convolution.default and call.args[6]:
-        return refuse(call, ledger, "is a transposed convolution")
-    bias = call.argument(2, "bias")
-    return _product(call, ledger, activation=0, weight=1, inner=1, outer=0, bias=bias, axis=1)
-
-
-def _product(
+def contract(
     call: Call,
     ledger: Ledger,
     *,
@@ -75,6 +62,10 @@ def _product(
     bias: Labelled | None,
     axis: int = -1,
 ) -> Planes:
+    """A product of an activation, along `axis`, with a weight: its axis `inner` is contracted, `outer` lives on.
+
+    The numbers `activation` and `weight` say which arguments of the call these are.
+    """
     table: Labelled = call.args[weight]
     stored = _stored(read(call.node, weight), table.meta.dim())
     if stored is not None:
@@ -110,13 +101,24 @@ def _with_stored(
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
     for labels in (core(plane).reshape(-1) for plane in contracted):
         ledger.tie(labels, inner)
-        end = at - source.meta.dim()
-        ledger.contractions.append(Contraction(call.node, activation, end, name, order[sides[0]], labels.numpy()))
+    _note(call, ledger, activation, at - source.meta.dim(), name, order[sides[0]])
     if not contracted:
         ledger.pin(inner, f"{call.node.name} reads a value that cannot be cut")
-    kept = (plane.narrow(at, 0, 1) for plane in source.planes if at not in varying_axes(plane))
+    kept = [plane.narrow(at, 0, 1) for plane in source.planes if at not in varying_axes(plane)]
+    if axis != -1:  # a convolution, or rows that are chosen one by one
+        for plane in kept:
+            ledger.pin(plane, f"{call.node.name} mixes its places")
+        kept = []
     own = axis_plane(outer, call.meta.shape, axis % call.meta.dim())
     return (*(plane.expand(call.meta.shape) for plane in kept), own)
+
+
+def _note(call: Call, ledger: Ledger, activation: int, axis: int, name: str, dim: int) -> None:
+    """Note that `axis` (from the end) of an activation is contracted with a stored weight."""
+    for plane in call.args[activation].planes:
+        if varying_axes(plane) == {plane.dim() + axis}:
+            labels = core(plane).reshape(-1).numpy()
+            ledger.contractions.append(Contraction(call.node, activation, axis, name, dim, labels))
 
 
 def _stored(weight: fx.Node, rank: int) -> tuple[str, tuple[int, ...]] | None:

@@ -14,7 +14,10 @@ from prunec.ir.labels.value import Labelled, varying_axes
 aten = torch.ops.aten
 
 
-@rule(aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout)
+@rule(
+    aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
+    aten.multiply, aten.subtract, aten.divide, aten.type_as, aten.rrelu, aten.logical_not,
+)  # fmt: skip
 def elementwise(call: Call, ledger: Ledger) -> Planes:
     """The result carries the labels of all operands."""
     return combine_values(call.labelled(), call.meta.shape, ledger)
@@ -41,27 +44,34 @@ def combine(left: Planes, right: Planes, ledger: Ledger) -> Planes:
     other, the other's labels each stand for many (see `Ledger.repeated`). Planes that share no axis
     are independent and both live on.
     """
-    result = list(left)
+    result = left
     for plane in right:
-        axes = varying_axes(plane)
-        for index, other in enumerate(result):
-            other_axes = varying_axes(other)
-            if not axes & other_axes:
-                continue
-            if axes == other_axes:
-                ledger.tie(other, plane)
-            elif other_axes > axes:
-                ledger.repeat(other, plane)
-            elif axes > other_axes:
-                ledger.repeat(plane, other)
-                result[index] = plane
-            else:
-                ledger.pin(plane, "broadcast against another axis in both directions")
-                ledger.pin(other, "broadcast against another axis in both directions")
-            break
+        result = _with(result, plane, ledger)
+    return result
+
+
+def _with(planes: Planes, plane: Tensor, ledger: Ledger) -> Planes:
+    """`planes` and one more, tied to each of them that varies along one of its axes."""
+    axes = varying_axes(plane)
+    result: Planes = ()
+    is_new = True
+    for other in planes:
+        other_axes = varying_axes(other)
+        if axes > other_axes:
+            ledger.repeat(plane, other)
+            continue
+        result = (*result, other)
+        if not axes & other_axes:
+            continue
+        is_new = False
+        if axes == other_axes:
+            ledger.tie(other, plane)
+        elif other_axes > axes:
+            ledger.repeat(other, plane)
         else:
-            result.append(plane)
-    return tuple(result)
+            ledger.pin(plane, "broadcast against another axis in both directions")
+            ledger.pin(other, "broadcast against another axis in both directions")
+    return (*result, plane) if is_new else result
 
 
 def _broadcast_planes(value: Labelled, shape: torch.Size) -> Planes:

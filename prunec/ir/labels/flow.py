@@ -14,13 +14,29 @@ from torch.utils._pytree import tree_map
 
 from prunec.errors import PassError
 from prunec.ir.execute import evaluate, input_values
-from prunec.ir.labels import attention, contraction, elementwise, lookup, movement, reduction  # noqa: F401 fill RULES
+from prunec.ir.labels import (  # noqa: F401 fill RULES
+    attention,
+    contraction,
+    convolution,
+    einsum,
+    elementwise,
+    filling,
+    grouped,
+    joining,
+    lookup,
+    movement,
+    normalisation,
+    reduction,
+    spatial,
+)
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact
 from prunec.ir.nodes import function
 from prunec.ir.program import Program
 from prunec.ir.text import node_text
+
+_EMPTY = "is empty for the example"
 
 
 @dataclass(frozen=True)
@@ -80,10 +96,13 @@ def run_flow(program: Program) -> LabelFlow:
     """
     short = {item.name: _shape(program.example[item.name], item.axes) for item in program.inputs}
     try:
-        return _Run(program).flow(short)
+        flow = _Run(program).flow(short)
     except PassError:
+        flow = None
+    if flow is None or _EMPTY in flow.ledger.refused.values():
         long = {name: tensor.shape for name, tensor in program.example.items()}
-        return _Run(program, computes=True).flow(long)
+        flow = _Run(program, computes=True).flow(long)
+    return flow
 
 
 def _shape(example: Tensor, dynamic: Iterable[int]) -> list[int]:
@@ -176,12 +195,20 @@ def _planes(call: Call, ledger: Ledger) -> Result:
         return ()
     if rule is None:
         return refuse(call, ledger, "has an operator without a label rule")
+    if _is_empty(call.meta):
+        return refuse(call, ledger, _EMPTY)
     try:
         planes = rule(call, ledger)
         _check_shapes(call.meta, planes)
     except Exception as error:  # A rule meets what its author did not think of: nothing is cut there.
         return refuse(call, ledger, f"is used as its label rule does not expect ({error or type(error).__name__})")
     return planes
+
+
+def _is_empty(meta: Any) -> bool:
+    """Whether a result has no element that a label could stand at."""
+    results = [meta] if isinstance(meta, Tensor) else meta
+    return any(isinstance(value, Tensor) and not value.numel() for value in results)
 
 
 def _check_shapes(meta: Any, planes: Any) -> None:

@@ -1,12 +1,16 @@
-"""Table look-ups: rows are chosen by an input, so they stay; columns are features."""
+"""Table look-ups: what is chosen by position stays; axes that positions do not choose from are as they were."""
 
 from __future__ import annotations
 
-import torch
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from prunec.ir.labels.elementwise import combine_values
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, refuse, rule
-from prunec.ir.labels.value import Labelled, axis_plane, varying_axes
+from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
 
 aten = torch.ops.aten
 
@@ -17,32 +21,97 @@ def embedding(call: Call, ledger: Ledger) -> Planes:
     table: Labelled = call.args[0]
     rows, columns = table.planes
     ledger.pin(rows, "rows are looked up by an input")
+    _pin_positions(call, call.args[1], ledger)
     return (axis_plane(columns[0], call.meta.shape, call.meta.dim() - 1),)
 
 
 @rule(aten.index)
 def index(call: Call, ledger: Ledger) -> Planes:
-    """`table[..., positions, ...]` with one tensor of positions: that axis is pinned, the others stay as they are."""
+    """`table[..., positions, ...]`: axes with positions are pinned, the others stay as they are."""
     source, indices = call.args
-    given = [(axis, positions) for axis, positions in enumerate(indices) if positions is not None]
-    if len(given) != 1 or given[0][1].meta.dtype == torch.bool:
+    given = [axis for axis, positions in enumerate(indices) if positions is not None]
+    if any(indices[axis].meta.dtype == torch.bool for axis in given):
         return refuse(call, ledger, "picks elements by more than one axis")
-    axis, positions = given[0]
-    result = []
+    _pin_positions(call, indices, ledger)
+    return tuple(_picked(call, plane, indices) for plane in _apart(call, source, given, ledger))
+
+
+def _picked(call: Call, plane: Tensor, indices: list[Labelled | None]) -> Tensor:
+    """The plane as the operator would lay it out, from any position: it is constant along the chosen axes."""
+    first = [None if item is None else torch.zeros(item.shape, dtype=torch.long) for item in indices]
+    picked: Tensor = aten.index.Tensor(plane, first)
+    return picked.reshape(call.meta.shape)
+
+
+@rule(aten.index_select)
+def index_select(call: Call, ledger: Ledger) -> Planes:
+    """`table.index_select(dim, positions)`: as `index`."""
+    source, dim, positions = call.args
+    axis = dim % source.meta.dim()
+    _pin_positions(call, positions, ledger)
+    kept = _apart(call, source, [axis], ledger)
+    return tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept)
+
+
+def _apart(call: Call, source: Labelled, axes: list[int], ledger: Ledger) -> Planes:
+    """The planes that do not vary along `axes`; the others are pinned."""
     for plane in source.planes:
-        if axis in varying_axes(plane):
+        if varying_axes(plane) & set(axes):
             ledger.pin(plane, f"{call.node.name} picks from it by position")
-        else:
-            one = plane.select(axis, 0)
-            for _ in positions.shape:
-                one = one.unsqueeze(axis)
-            result.append(one.expand(call.meta.shape))
-    return tuple(result)
+    return tuple(plane for plane in source.planes if not varying_axes(plane) & set(axes))
 
 
-@rule(aten.gather)
+def _pin_positions(call: Call, positions: Any, ledger: Ledger) -> None:
+    """Positions that are computed from something that could be cut."""
+    listed = positions if isinstance(positions, (list, tuple)) else [positions]
+    for plane in (plane for item in listed if isinstance(item, Labelled) for plane in item.planes):
+        ledger.pin(plane, f"{call.node.name} takes positions from it")
+
+
+@rule(aten.gather, aten.take_along_dim)
 def gather(call: Call, ledger: Ledger) -> Planes:
     """Every element is picked by a position of its own, so all of them stay."""
-    for plane in call.args[0].planes:
+    for plane in (plane for value in call.labelled() for plane in value.planes):
         ledger.pin(plane, f"{call.node.name} picks from it by position")
+    return ()
+
+
+@rule(aten.index_put, aten.index_add, aten.index_copy, aten.index_fill)
+def put(call: Call, ledger: Ledger) -> Planes:
+    """Rows are written by position: chosen axes are pinned, along the others what is written goes with its place."""
+    source: Labelled = call.args[0]
+    if isinstance(call.args[1], (list, tuple)):
+        indices, values = call.args[1], call.args[2]
+        given = [axis for axis, positions in enumerate(indices) if positions is not None]
+        behind = source.meta.dim() - 1 - max(given)
+        if any(indices[axis].meta.dtype == torch.bool for axis in given):
+            return refuse(call, ledger, "picks elements by more than one axis")
+    else:
+        given, indices, values = [call.args[1] % source.meta.dim()], call.args[2], call.args[3]
+        behind = source.meta.dim() - 1 - given[0]
+    _pin_positions(call, indices, ledger)
+    kept = Labelled(source.meta, _apart(call, source, given, ledger))
+    if not isinstance(values, Labelled):
+        return kept.planes
+    return combine_values((kept, _behind(call, values, behind, source, ledger)), source.shape, ledger)
+
+
+def _behind(call: Call, values: Labelled, count: int, source: Labelled, ledger: Ledger) -> Labelled:
+    """What is written, along the last `count` axes, which are the target's; along the others it is pinned."""
+    count = min(count, values.meta.dim())
+    lead = values.meta.dim() - count
+    kept = _apart(call, values, list(range(lead)), ledger)
+    shape = [1] * (source.meta.dim() - count) + list(values.shape[lead:])
+    planes = (plane[(0,) * lead] if lead else plane for plane in kept)
+    return Labelled(torch.empty(shape, device="meta"), tuple(compact(plane.expand(shape)) for plane in planes))
+
+
+@rule(
+    aten.bincount, aten.histc, aten.one_hot, aten.masked_scatter, aten.scatter, aten.scatter_add, aten.searchsorted,
+    aten.bucketize, aten.nonzero, aten.scatter_reduce,
+)  # fmt: skip
+def stays(call: Call, ledger: Ledger) -> Planes:
+    """Numbers of an operand are used as places, or places as numbers, so all of it stays."""
+    for plane in (plane for value in call.labelled() for plane in value.planes):
+        ledger.pin(plane, f"{call.node.name} takes places from it")
     return ()

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunec.ir.labels.elementwise import labels_along
+from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
-from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.labels.value import Labelled, compact, varying_axes
 from prunec.ir.nodes import arguments, function
 
 aten = torch.ops.aten
@@ -18,9 +18,9 @@ aten = torch.ops.aten
 
 @rule(
     aten.view, aten.reshape, aten._unsafe_view, aten.unsqueeze, aten.squeeze, aten.transpose, aten.permute, aten.t,
-    aten.slice, aten.select, aten.narrow, aten.repeat, aten.flatten, aten.unflatten, aten.flip,
+    aten.slice, aten.select, aten.narrow, aten.flatten, aten.unflatten, aten.flip,
     aten.roll, aten.contiguous, aten.clone, aten.alias, aten.detach, aten.movedim, aten.split, aten.split_with_sizes,
-    aten.chunk, aten.unbind, aten.index_select, aten.repeat_interleave, aten.expand_as, aten.view_as, aten.swapaxes,
+    aten.chunk, aten.unbind, aten.repeat_interleave, aten.swapaxes, aten.numpy_T, aten.unfold,
 )  # fmt: skip
 def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     """Run the operator on every plane of its first argument."""
@@ -29,9 +29,34 @@ def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     if any(isinstance(argument, Tensor) for argument in rest):
         return _lose(call, ledger, "is moved by indices that are not known")
     moved = [_run(call, plane, rest) for plane in source.planes]
+    for before, after in zip(source.planes, moved, strict=True):
+        _pin_alone(call, before, after, ledger)
     if isinstance(call.meta, (list, tuple)):
         return [tuple(result[index] for result in moved) for index in range(len(call.meta))]
     return tuple(moved)
+
+
+@rule(aten.expand_as, aten.view_as, aten.reshape_as)
+def move_as(call: Call, ledger: Ledger) -> Planes:
+    """Give the first argument the second's shape: what stands at equal places goes together."""
+    source, model = call.args
+    expands = call.node.target is aten.expand_as.default
+    moved = tuple(plane.expand(model.shape) if expands else plane.reshape(model.shape) for plane in source.planes)
+    return combine_values([Labelled(call.meta, tuple(map(compact, moved))), model], call.meta.shape, ledger)
+
+
+@rule(aten.view_as_real)
+def as_real(call: Call, ledger: Ledger) -> Planes:
+    """A real and an imaginary part of each element, along an axis of its own."""
+    return tuple(plane.unsqueeze(-1).expand(call.meta.shape) for plane in call.args[0].planes)
+
+
+@rule(aten.view_as_complex)
+def as_complex(call: Call, ledger: Ledger) -> Planes:
+    """The two parts of an element go together."""
+    for plane in call.args[0].planes:
+        ledger.tie(plane.select(-1, 0), plane.select(-1, 1))
+    return tuple(plane.select(-1, 0) for plane in call.args[0].planes)
 
 
 @rule(aten.expand, makes=True)
@@ -52,12 +77,40 @@ def expand(call: Call, ledger: Ledger) -> Planes:
     return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
 
 
-@rule(aten.zeros, aten.ones, aten.full, aten.new_zeros, aten.new_ones, aten.new_full, makes=True)
-def fill(call: Call, ledger: Ledger) -> Planes:
-    """Any axis of a tensor of equal elements can be shorter: those with a literal size are labelled."""
-    sizes = arguments(call.node)[1 if isinstance(call.args[0], Labelled) else 0]
-    made = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size > 1]
-    return tuple(labels_along(call.meta.shape, [axis], ledger) for axis in made)
+@rule(aten.repeat, makes=True)
+def repeat(call: Call, ledger: Ledger) -> Planes:
+    """Repeat every plane; copies of a single element by a literal number are labelled, as in `expand`."""
+    source: Labelled = call.args[0]
+    planes = tuple(plane.repeat(call.args[1]) for plane in source.planes)
+    shape = call.meta.shape
+    if any(varying_axes(plane) - {source.meta.dim() - 1} for plane in source.planes):
+        return planes
+    old = [1] * (len(shape) - source.meta.dim()) + list(source.shape)
+    counts: list[Any] = arguments(call.node)[1]
+    made = [axis for axis, n in enumerate(counts) if isinstance(n, int) and n > 1 and old[axis] == 1]
+    return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
+
+
+@rule(aten.glu)
+def gated(call: Call, ledger: Ledger) -> Planes:
+    """One half scaled by the other."""
+    source: Labelled = call.args[0]
+    dim = call.named("dim", -1) % source.meta.dim()
+    size = source.shape[dim] // 2
+    halves = [
+        Labelled(
+            source.meta.narrow(dim, at, size), tuple(compact(plane.narrow(dim, at, size)) for plane in source.planes)
+        )
+        for at in (0, size)
+    ]
+    return combine_values(halves, call.meta.shape, ledger)
+
+
+def _pin_alone(call: Call, before: Tensor, after: Any, ledger: Ledger) -> None:
+    """Pin a label that is taken out of its axis alone: what is left of the axis would be nothing to broadcast."""
+    for part in after if isinstance(after, (list, tuple)) else [after]:
+        if varying_axes(before) and part.numel() and not varying_axes(compact(part)):
+            ledger.pin(part, f"{call.node.name} takes it out alone")
 
 
 def _run(call: Call, plane: Tensor, rest: list[Any]) -> Any:
@@ -69,60 +122,6 @@ def _run(call: Call, plane: Tensor, rest: list[Any]) -> Any:
 
 def _meta_to_shape(argument: Any) -> Any:
     return argument.meta if isinstance(argument, Labelled) else argument
-
-
-@rule(aten.cat)
-def join(call: Call, ledger: Ledger) -> Planes:
-    """Join planes that vary along the joined axis; planes that do not must shrink alike, so they are tied."""
-    parts = [part for part in call.args[0] if part.meta.dim() == call.meta.dim()]  # torch skips empty vectors
-    dim = call.argument(1, "dim", 0) % call.meta.dim()
-    return _join(parts, dim, call.meta.shape, ledger)
-
-
-@rule(aten.stack)
-def stack(call: Call, ledger: Ledger) -> Planes:
-    """Join along an axis of its own."""
-    dim = call.argument(1, "dim", 0) % call.meta.dim()
-    parts = [
-        Labelled(part.meta.unsqueeze(dim), tuple(plane.unsqueeze(dim) for plane in part.planes))
-        for part in call.args[0]
-    ]
-    return _join(parts, dim, call.meta.shape, ledger)
-
-
-def _join(parts: list[Labelled], dim: int, shape: torch.Size, ledger: Ledger) -> Planes:
-    own = [[plane for plane in part.planes if varying_axes(plane)] for part in parts]
-    joined = []
-    for model in max(own, key=len):
-        axes = varying_axes(model)
-        found = [next((plane for plane in planes if varying_axes(plane) & axes), None) for planes in own]
-        planes = [_still(part, ledger) if plane is None else plane for part, plane in zip(parts, found, strict=True)]
-        if any(dim in varying_axes(plane) for plane in planes):
-            joined.append(torch.cat(planes, dim))
-        else:
-            joined.append(_tied(planes, shape, dim, ledger))
-    return tuple(joined)
-
-
-def _tied(planes: list[Tensor], shape: torch.Size, dim: int, ledger: Ledger) -> Tensor:
-    first, *others = (plane.narrow(dim, 0, 1) for plane in planes)
-    for other in others:
-        ledger.tie(first, other)
-    return first.expand(shape)
-
-
-def _still(part: Labelled, ledger: Ledger) -> Tensor:
-    label = ledger.fresh(1)
-    ledger.pin(label, "is joined with a value that cannot be cut")
-    return label.view([1] * part.meta.dim()).expand(part.shape)
-
-
-@rule(aten.constant_pad_nd)
-def pad(call: Call, ledger: Ledger) -> Planes:
-    """Padding adds elements that stay."""
-    label = ledger.fresh(1)
-    ledger.pin(label, "is padding")
-    return tuple(torch.constant_pad_nd(plane, call.args[1], int(label)) for plane in call.args[0].planes)
 
 
 def _lose(call: Call, ledger: Ledger, why: str) -> Planes:

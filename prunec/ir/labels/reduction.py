@@ -9,19 +9,35 @@ from torch import Tensor
 
 from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Ledger
-from prunec.ir.labels.rules import Call, Planes, rule
+from prunec.ir.labels.rules import Call, Planes, Result, rule
 from prunec.ir.labels.value import Labelled, varying_axes
 
 aten = torch.ops.aten
 
 
-@rule(aten.mean, aten.sum, aten.amax, aten.amin, aten.var, aten.std, aten.prod, aten.linalg_vector_norm)
+@rule(
+    aten.mean, aten.sum, aten.amax, aten.amin, aten.var, aten.std, aten.prod, aten.linalg_vector_norm, aten.norm,
+    aten.logsumexp, aten.argmax, aten.argmin, aten.any, aten.all, aten.nansum, aten.count_nonzero,
+)  # fmt: skip
 def reduce(call: Call, ledger: Ledger) -> Planes:
     """Labels along the reduced axes form one set; a plane that also varies elsewhere leaves a narrow label a sum."""
+    return _reduced(call, ledger, call.meta)
+
+
+@rule(aten.max, aten.min, aten.median, aten.var_mean, aten.std_mean)
+def reduce_twice(call: Call, ledger: Ledger) -> Result:
+    """A reduction with two results, or one of everything; of two operands, the larger or smaller element."""
+    if isinstance(call.meta, Tensor):
+        if len(call.labelled()) > 1:
+            return combine_values(call.labelled(), call.meta.shape, ledger)
+        return _reduced(call, ledger, call.meta)
+    return [_reduced(call, ledger, result) for result in call.meta]
+
+
+def _reduced(call: Call, ledger: Ledger, meta: Tensor) -> Planes:
     source: Labelled = call.args[0]
-    is_norm = call.node.target is aten.linalg_vector_norm.default
-    axes = _axes(call.argument(2 if is_norm else 1, "dim"), source.meta.dim())
-    keepdim = call.meta.dim() == source.meta.dim()
+    axes = _axes(call.named("dim"), source.meta.dim())
+    keepdim = meta.dim() == source.meta.dim()
     result = []
     for plane in source.planes:
         varying = varying_axes(plane)
@@ -49,25 +65,28 @@ def _collapse(plane: Tensor, axes: list[int], keepdim: bool) -> Tensor:
     return plane
 
 
-@rule(aten.softmax, aten._softmax, aten.log_softmax, aten.cumsum)
+@rule(aten.softmax, aten._softmax, aten.log_softmax, aten._log_softmax, aten.cumsum, aten.cumprod, aten.logcumsumexp)
 def along_axis(call: Call, ledger: Ledger) -> Planes:
     """Shape and labels stay; what varies along the axis stands or falls together."""
     source: Labelled = call.args[0]
-    axis = call.argument(1, "dim") % source.meta.dim()
+    axis = call.named("dim") % source.meta.dim()
     for plane in source.planes:
         if axis in varying_axes(plane):
             ledger.reduce(plane, [axis])
     return source.planes
 
 
-@rule(aten.layer_norm, aten.rms_norm)
-def normalise(call: Call, ledger: Ledger) -> Planes:
-    """Normalisation over the last axes: one set a normalised row, weight and bias tied to it."""
+@rule(aten.topk, aten.sort, aten.argsort, aten.diff, aten.cummax, aten.cummin)
+def ranked(call: Call, ledger: Ledger) -> Result:
+    """Elements along the axis are told apart by their places, so they stay; along the others nothing changes."""
     source: Labelled = call.args[0]
-    count = len(call.args[1])
-    axes = list(range(source.meta.dim() - count, source.meta.dim()))
+    axis = call.named("dim", -1) % source.meta.dim()
+    results = [call.meta] if isinstance(call.meta, Tensor) else list(call.meta)
+    kept: list[Tensor] = []
     for plane in source.planes:
-        if varying_axes(plane) & set(axes):
-            ledger.reduce(plane, axes)
-    operands = [source, *(operand for operand in call.args[2:4] if isinstance(operand, Labelled))]
-    return combine_values(operands, source.shape, ledger)
+        if axis in varying_axes(plane):
+            ledger.pin(plane, f"{call.node.name} tells its places apart")
+        else:
+            kept.append(plane.narrow(axis, 0, 1))
+    planes = [tuple(plane.expand(result.shape) for plane in kept) for result in results]
+    return planes[0] if isinstance(call.meta, Tensor) else planes

@@ -32,6 +32,13 @@ class Call:
         """Argument by position or by keyword."""
         return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
 
+    def named(self, name: str, default: Any = None) -> Any:
+        """Argument by the name that the operator's schema gives it; `default` where it has none of that name."""
+        declared = [item.name for item in self.node.target._schema.arguments]  # type: ignore[union-attr]
+        if name not in declared:
+            return default
+        return self.argument(declared.index(name), name, default)
+
     def labelled(self) -> list[Labelled]:
         """The tensors among the arguments, lists included, in order."""
         found: list[Labelled] = []
@@ -53,15 +60,15 @@ Result = Planes | list[Planes]
 """The planes of a call's result; a list of them for several results."""
 Rule = Callable[[Call, Ledger], Result]
 
-RULES: dict[torch._ops.OpOverloadPacket, Rule] = {}
-"""Operator to rule."""
+RULES: dict[object, Rule] = {}
+"""Operator to rule; one that torch itself does not have, by its name."""
 
 
 MAKERS: set[Rule | None] = set()
 """The rules that make labels where no argument has any."""
 
 
-def rule(*operators: torch._ops.OpOverloadPacket, makes: bool = False) -> Callable[[Rule], Rule]:
+def rule(*operators: torch._ops.OpOverloadPacket | str, makes: bool = False) -> Callable[[Rule], Rule]:
     """Register a rule for every overload of `operators`; `makes` if it makes labels of its own."""
 
     def register(function: Rule) -> Rule:
@@ -76,7 +83,7 @@ def find_rule(target: object) -> Rule | None:
     """The rule of a call's target; pointwise operators without one of their own share a rule."""
     if not isinstance(target, torch._ops.OpOverload):
         return None
-    found = RULES.get(target.overloadpacket)
+    found = RULES.get(target.overloadpacket) or RULES.get(target._schema.name)
     if found is None and torch.Tag.pointwise in target.tags:
         from prunec.ir.labels.elementwise import elementwise
 

@@ -76,7 +76,7 @@ def test_grouped_convolutions_are_refused() -> None:
     x, weight = sketch.linear("w", sketch.input("x", 2, 4, 8), 6, 8), sketch.weight("c", 4, 2, 3)
     grouped = sketch(aten.conv1d.default, x, weight, None, [1], [0], [1], 2)
     seen = Seen(sketch, grouped)
-    assert seen.flow.ledger.refused == {grouped: "is a grouped convolution"}
+    assert seen.flow.ledger.refused == {grouped: "is a convolution in groups of several channels"}
     assert seen.pinned("w", 0) == list(range(6))
 
 

@@ -66,3 +66,14 @@ def test_a_table_over_dims_pins_the_dims_and_not_the_heads() -> None:
     assert seen.pinned("w", 0) == []
     (stay,) = (labels for labels, why in seen.flow.ledger.pins if "meets" in why)
     assert seen.survivors(w=[0, 1, 2]).gone[stay].tolist() == [False] * 3
+
+
+def test_a_value_that_varies_along_two_axes_meets_each_of_two_planes() -> None:
+    sketch = Sketch()
+    heads = sketch(aten.reshape.default, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), [5, 2, 3])
+    outer = sketch(aten.mul.Tensor, sketch.weight("a", 2, 1), sketch.weight("b", 1, 3))
+    total = sketch(aten.add.Tensor, outer, heads)
+    seen = Seen(sketch, total)
+    gone = seen.survivors(w=[0, 1, 2, 5]).gone
+    assert gone[seen.flow.tensors["a"][0].numpy()].tolist() == [True, False]
+    assert gone[seen.flow.tensors["b"][1].numpy()].tolist() == [False, False, True]

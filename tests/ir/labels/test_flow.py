@@ -28,6 +28,24 @@ def test_runs_as_long_as_the_example_where_one_token_is_too_short() -> None:
     assert seen.tied(("a", 0), ("c", 1))
 
 
+def test_runs_as_long_as_the_example_where_one_token_leaves_nothing() -> None:
+    sketch = Sketch()
+    ids = sketch.integers("ids", torch.ones(2, 5).long())
+    sketch.axes["ids"] = {1: "sequence"}
+    words = sketch(aten.embedding.default, sketch.weight("table", 7, 4), ids)
+    later = sketch(aten.slice.Tensor, words, 1, 1, 2**63 - 1)
+    shifted = sketch(aten.pad.default, later, [0, 0, 0, 1], "constant", 0.0)
+    both = sketch(aten.cat.default, [words, shifted], 2)
+    assert Seen(sketch, both).alive(both, 2, table__1=[1]) == [True, False, True, True] * 2
+
+
+def test_what_is_empty_for_the_example_too_pins() -> None:
+    sketch = Sketch()
+    rows = sketch.linear("w", sketch.input("x", 5, 4), 6, 4)
+    sketch(aten.slice.Tensor, rows, 0, 5, 2**63 - 1)
+    assert Seen(sketch, sketch(aten.sum.default, rows)).pinned("w", 0) == list(range(6))
+
+
 def test_a_shape_that_depends_on_data_is_that_of_the_example() -> None:
     sketch = Sketch()
     hot = sketch(aten.gt.Scalar, sketch.input("x", 5, axes={0: "batch"}), 0)

@@ -90,7 +90,7 @@ def test_gathering_pins_all() -> None:
 
 def test_an_operator_without_a_rule_pins_and_is_listed() -> None:
     sketch = Sketch()
-    call = sketch(aten.cummax.default, projected(sketch), 1)
+    call = sketch(aten.renorm.default, projected(sketch), 2, 1, 1.0)
     seen = Seen(sketch, sketch.input("y", 1))
     assert seen.flow.ledger.refused == {call: "has an operator without a label rule"}
     assert seen.pinned("w", 0) == list(range(6))
@@ -99,7 +99,7 @@ def test_an_operator_without_a_rule_pins_and_is_listed() -> None:
 def test_an_operator_without_a_rule_is_no_matter_where_there_are_no_labels() -> None:
     sketch = Sketch()
     x = sketch.input("x", 5, 4)
-    sketch(aten.cummax.default, x, 1)
+    sketch(aten.renorm.default, x, 2, 1, 1.0)
     seen = Seen(sketch, x)
     assert seen.flow.ledger.refused == {}
 

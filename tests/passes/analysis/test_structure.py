@@ -114,11 +114,11 @@ def test_channels_of_a_convolution() -> None:
 def test_an_operator_that_is_not_understood_is_told() -> None:
     sketch = Sketch()
     hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
-    sorted_values = sketch(torch.ops.aten.cumprod.default, hidden, 1)
-    structure = structure_of(sketch.program(sketch.linear("down.weight", sorted_values, 4, 6)))
+    scaled = sketch(aten.renorm.default, hidden, 2, 1, 1.0)
+    structure = structure_of(sketch.program(sketch.linear("down.weight", scaled, 4, 6)))
     assert structure.families == ()
     assert [(pin.what, pin.why) for pin in structure.pins] == [
-        ("cumprod_default (aten.cumprod.default)", "has an operator without a label rule")
+        ("renorm_default (aten.renorm.default)", "has an operator without a label rule")
     ]
 
 
@@ -191,3 +191,19 @@ def test_a_value_whose_shape_depends_on_weights_without_numbers_ends_the_search_
     assert structure.families == ()
     (pin,) = structure.pins
     assert "%nonzero_default = aten.nonzero.default(@table)" in pin.why
+
+
+def test_a_bias_that_layers_add_to_is_no_residual_stream() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    stream = sketch.linear("first.weight", x, 4, 4)
+    bias = sketch.weight("bias", 5, 5)
+    for layer in "ab":
+        scores = sketch(
+            aten.matmul.default, sketch.linear(f"{layer}.q.weight", stream, 4, 4), sketch.input(f"k{layer}", 4, 5)
+        )
+        weights = sketch(aten.softmax.int, sketch(aten.add.Tensor, scores, bias), -1)
+        mixed = sketch(aten.matmul.default, weights, stream)
+        stream = sketch(aten.add.Tensor, stream, sketch.linear(f"{layer}.o.weight", mixed, 4, 4))
+    skips = {item.skip for item in structure_of(sketch.program(stream)).sublayers}
+    assert "bias" not in skips
