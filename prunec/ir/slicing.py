@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, fx
@@ -43,7 +45,21 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
             args, kwargs = found
             copy.args, copy.kwargs = fx.node.map_arg((tuple(args), kwargs), copies.__getitem__)
     graph.lint()
-    return program.with_module(build_module(graph, tensors))
+    sliced = program.with_module(build_module(graph, tensors))
+    return replace(sliced, example={**program.example, **_sliced_caches(program, survivors)})
+
+
+def _sliced_caches(program: Program, survivors: Survivors) -> dict[str, Tensor]:
+    """The examples of the caches without the heads that go."""
+    nodes = dict(zip((item.name for item in program.inputs), program.graph.find_nodes(op="placeholder"), strict=True))
+    examples = {}
+    for pair in program.caches:
+        example = program.example[pair.past]
+        for axis in (1, 3):
+            kept = torch.from_numpy(np.flatnonzero(survivors.alive(nodes[pair.past], axis)))
+            example = example.index_select(axis, kept.to(example.device))
+        examples[pair.past] = example
+    return examples
 
 
 def _sliced_tensors(program: Program, survivors: Survivors) -> dict[str, Tensor]:

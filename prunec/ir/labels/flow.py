@@ -83,27 +83,37 @@ def run_flow(program: Program) -> LabelFlow:
         return _run(program, {name: tensor.shape for name, tensor in program.example.items()})
 
 
-def _shape(example: Tensor, dynamic: Iterable[int]) -> list[int]:
-    return [1 if axis in dynamic else size for axis, size in enumerate(example.shape)]
+def _shape(example: Tensor, dynamic: Mapping[int, str]) -> list[int]:
+    """The shape where every named size is 1: `past + sequence` is 2."""
+    return [1 + dynamic[axis].count("+") if axis in dynamic else size for axis, size in enumerate(example.shape)]
 
 
 def _run(program: Program, shapes: Mapping[str, Iterable[int]]) -> LabelFlow:
     flow = LabelFlow({}, {}, Ledger())
     aliases: dict[int, tuple[Tensor, ...]] = {}
     inputs = iter(program.inputs)
+    cached = {pair.past for pair in program.caches}
+    handed_on = {pair.present for pair in program.caches}
     for node in program.graph.nodes:
         if node.op == "placeholder":
             item = next(inputs)
-            flow.values[node] = Labelled(torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta"))
+            meta = torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta")
+            flow.values[node] = Labelled(meta, _cache_planes(flow, meta) if item.name in cached else ())
         elif node.op == "get_attr":
             flow.values[node] = _tensor(flow, program.tensor(node.target), node.target, aliases)
         elif node.op == "call_function":
             flow.values[node] = _call(flow, node)
         elif node.op == "output":
-            for value in node.args[0]:
-                for plane in flow.values[value].planes:
+            for name, value in zip(program.outputs, node.args[0], strict=True):
+                for plane in () if name in handed_on else flow.values[value].planes:
                     flow.ledger.pin(plane, "is an output of the graph")
     return flow
+
+
+def _cache_planes(flow: LabelFlow, meta: Tensor) -> tuple[Tensor, ...]:
+    """A label per head and place in it of a cache `[batch, heads, tokens, size]`: it shrinks with its heads."""
+    _, heads, _, size = meta.shape
+    return (flow.ledger.fresh(heads * size).view(1, heads, 1, size).expand(meta.shape),)
 
 
 def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple[Tensor, ...]]) -> Labelled:
