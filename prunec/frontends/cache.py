@@ -58,7 +58,8 @@ def _filled(model: Any, tokens: Tensor) -> DynamicCache:
     """The model's cache after `tokens`."""
     try:
         with torch.no_grad():
-            cache = model(input_ids=tokens, use_cache=True).past_key_values
+            # Without the config every layer keeps all tokens; a sliding window is then the mask's work alone.
+            cache = model(input_ids=tokens, past_key_values=DynamicCache(), use_cache=True).past_key_values
     except Exception as error:  # the model's own code raises what it likes
         raise _refusal(model, f"cannot fill one ({first_line(error)})") from error
     if type(cache) is not DynamicCache:

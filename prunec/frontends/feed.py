@@ -103,11 +103,15 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     Raises:
         InputError: there is no tensor, or something that is neither a tensor nor a constant.
     """
+    for name, value in arguments.items():
+        if isinstance(value, Cache):
+            raise InputError(f"example input {name} is a {type(value).__name__}", "trace with_cache=True instead")
     for name, value in leaves(arguments):
         if not isinstance(value, (Tensor, *CONSTANTS)):
-            hint = "prunec makes caches itself: trace with_cache=True" if isinstance(value, Cache) else ""
-            hint = hint or "give tensors, numbers, None, or lists, tuples and dicts of these, by argument name"
-            raise InputError(f"example input {name} is a {type(value).__name__}", hint)
+            raise InputError(
+                f"example input {name} is a {type(value).__name__}",
+                "give tensors, numbers, None, or lists, tuples and dicts of these, by argument name",
+            )
     if not any(isinstance(value, Tensor) for _, value in leaves(arguments)):
         raise InputError("there are no example inputs", "give a tensor for each argument of the model's forward")
 

@@ -76,6 +76,11 @@ class Program:
         """The graph of `module`."""
         return self.module.graph
 
+    @property
+    def fixed(self) -> dict[str, int]:
+        """Sizes of the named axes that the model would not leave dynamic, by name."""
+        return {name: size for item in self.inputs for name, size in item.fixed.items()}
+
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the program; `inputs` may hold more than the program takes."""
         values = self.module(*(inputs[item.name] for item in self.inputs))
@@ -127,6 +132,11 @@ class Program:
     def with_module(self, module: fx.GraphModule) -> Program:
         """This program with another graph: same inputs, outputs and provenance."""
         return replace(self, module=module)
+
+
+def axis_size(name: str, sizes: Mapping[str, int]) -> int:
+    """The size of the axis called `name`, which may be a sum such as `past + sequence`, where others have `sizes`."""
+    return sum(sizes[part.strip()] for part in name.split("+"))
 
 
 def build_module(graph: fx.Graph, tensors: Mapping[str, Tensor]) -> fx.GraphModule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact
 from prunec.ir.nodes import function
-from prunec.ir.program import Program
+from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
 
 
@@ -85,7 +86,8 @@ def run_flow(program: Program) -> LabelFlow:
 
 def _shape(example: Tensor, dynamic: Mapping[int, str]) -> list[int]:
     """The shape where every named size is 1: `past + sequence` is 2."""
-    return [1 + dynamic[axis].count("+") if axis in dynamic else size for axis, size in enumerate(example.shape)]
+    ones = defaultdict[str, int](lambda: 1)
+    return [axis_size(dynamic[axis], ones) if axis in dynamic else size for axis, size in enumerate(example.shape)]
 
 
 def _run(program: Program, shapes: Mapping[str, Iterable[int]]) -> LabelFlow:
