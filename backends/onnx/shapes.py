@@ -74,7 +74,9 @@ def _probe(program: Program, example: Setting, sums: Collection[str]) -> tuple[l
     for scale in SCALES if example else SCALES[-1:]:
         sizes = random.Random(scale).sample(range(scale // 2, scale), DRAWS * len(example))
         drawn = [dict(zip(example, sizes[draw::DRAWS], strict=True)) for draw in range(DRAWS)] if example else []
-        settings = [{**own, **{name: axis_size(name, own) for name in sums}} for own in [*drawn, example]]
+        settings: list[Setting] = [
+            {**own, **{name: axis_size(name, own) for name in sums}} for own in [*drawn, example]
+        ]
         try:
             return settings, [_run(program, setting) for setting in settings]
         except Exception as error:  # whatever an operator makes of sizes it cannot take

@@ -83,6 +83,7 @@ def _same_size(program: Program, node: fx.Node, name: str, idle: Collection[str]
     if operator(node) is not aten.sym_size:
         return None
     axes = {item.name: item.axes for item in program.inputs}
-    wanted = axes[name].get(node.args[1])
-    others = ((other, axis) for other, own in axes.items() if other not in idle for axis in own if own[axis] == wanted)
+    axis = node.args[1]
+    wanted = axes[name].get(axis) if isinstance(axis, int) else None
+    others = ((other, at) for other, own in axes.items() if other not in idle for at in own if own[at] == wanted)
     return next(others, None) if wanted is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,8 +30,9 @@ def step(model: PreTrainedModel, past: int, length: int) -> tuple[dict[str, Tens
 
 
 def named(cache: DynamicCache, prefix: str) -> dict[str, Tensor]:
-    tensors = {}
-    for index, layer in enumerate(cache.layers):
+    tensors: dict[str, Tensor] = {}
+    layers: list[Any] = cache.layers
+    for index, layer in enumerate(layers):
         tensors |= {f"{prefix}.{index}.key": layer.keys, f"{prefix}.{index}.value": layer.values}
     return tensors
 
