@@ -28,7 +28,7 @@ from prunec.pipeline import PipelineResult, Stage, run_pipeline, to_text
 from prunec.pipeline.memory import PeakMemory
 from prunec.report.build import Circumstances, build_report
 from prunec.report.data import Report
-from prunec.request import Request, side_files
+from prunec.request import Request, side_files, traced_sizes
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _load(
     model: str | os.PathLike[str] | nn.Module, example_inputs: Mapping[str, Tensor] | None, options: Options
 ) -> Loaded:
     if not isinstance(model, nn.Module):
-        return load(Path(model), options.task, options.trust_remote_code)
+        return load(Path(model), options.task, options.trust_remote_code, sizes=traced_sizes(options))
     if example_inputs is None:
         raise InputError("a module is given without example_inputs", "give its keyword inputs by name")
     return trace(model, example_inputs, task=options.task)

@@ -16,7 +16,7 @@ from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
-from prunec.cost.workload import Workload
+from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
 from prunec.facts import Dense
 from prunec.frontends.loaded import Loaded
@@ -89,8 +89,9 @@ class Request:
         return facts
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
+        usual = min(max(workload.sequence, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
         return TextSource(
-            min(max(workload.sequence, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW),
+            loaded.program.fixed.get("sequence", usual),
             packs=loaded.task.objective == "causal-lm",
             tokenizer=loaded.tokenizer,
             batches=self.batches,
@@ -98,6 +99,12 @@ class Request:
             description=str(self.options.calibration or ""),
             writer=loaded.writer,
         )
+
+
+def traced_sizes(options: Options) -> dict[str, int]:
+    """Sizes for the axes of a model that cannot be traced for any size: those of the workload."""
+    workload = Workload.parse(options.workload or f"{PHASES[0]}:1x{SEQUENCE}", options.threads)
+    return {"batch": workload.batch, "sequence": workload.sequence, "decoder_sequence": workload.sequence}
 
 
 def side_files(output: Path, backend: type[Backend]) -> tuple[Path, ...]:
@@ -147,13 +154,21 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
 
 def _workload(options: Options, loaded: Loaded) -> Workload:
     """The workload asked for, or the usual one of the model's task."""
-    longest = loaded.max_sequence or SEQUENCE
-    phase, task = loaded.task.phase, loaded.task.name
-    workload = Workload.parse(options.workload or f"{phase}:1x{min(SEQUENCE, longest)}", options.threads)
+    fixed, phase, task = loaded.program.fixed, loaded.task.phase, loaded.task.name
+    batch = fixed.get("batch", 1)
+    sequence = fixed.get("sequence", min(SEQUENCE, loaded.max_sequence or SEQUENCE))
+    workload = Workload.parse(options.workload or f"{phase}:{batch}x{sequence}", options.threads)
     if workload.phase != phase:
         raise InputError(
             f"workload '{workload}' is of the phase {workload.phase}, a model for {task} has {phase}",
             f"write {phase}:{workload.batch}x{workload.sequence}",
+        )
+    given = {"batch": workload.batch, "sequence": workload.sequence}
+    for name in [name for name in given if fixed.get(name, given[name]) != given[name]]:
+        raise InputError(
+            f"workload '{workload}' has a {name} of {given[name]}, and the model fixes it at {fixed[name]} when traced",
+            f"write {phase}:{fixed.get('batch', workload.batch)}x{fixed.get('sequence', workload.sequence)}, or trace "
+            f"it at another size",
         )
     check_sequence(workload.sequence, loaded.max_sequence)
     return workload

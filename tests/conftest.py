@@ -1,4 +1,4 @@
-"""What every test shares: quiet libraries, the fetched models, and two tiny random models on disk."""
+"""What every test shares: quiet libraries, the fetched models, and three tiny random models on disk."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    CpmAntConfig,
+    CpmAntForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -95,6 +97,26 @@ def tiny_bert_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pad_token_id=0,
     )
     return save_model(BertForMaskedLM(config), tokenizer, tmp_path_factory.mktemp("tiny-bert"))
+
+
+@pytest.fixture(scope="session")
+def tiny_cpmant_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random CPM-Ant on disk, which can be traced for one length of text only: 2 layers, an FFN of 48."""
+    tokenizer = tiny_tokenizer()
+    config = CpmAntConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_attention_heads=2,
+        dim_head=16,
+        dim_ff=48,
+        num_hidden_layers=2,
+        prompt_length=4,
+        prompt_types=8,
+        segment_types=8,
+        position_bias_num_buckets=16,
+        position_bias_max_distance=64,
+    )
+    return save_model(CpmAntForCausalLM(config), tokenizer, tmp_path_factory.mktemp("tiny-cpmant"))
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:

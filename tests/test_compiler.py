@@ -90,6 +90,28 @@ def test_the_artifact_computes_what_the_program_does(slim: CompileResult) -> Non
         np.testing.assert_allclose(value, wanted.numpy(), atol=1e-4)
 
 
+def test_a_model_that_fixes_its_length_is_compiled_at_that_of_the_workload(
+    backend: type[FakeBackend], tiny_cpmant_dir: Path, text: Path
+) -> None:
+    result = prunec.compile(
+        tiny_cpmant_dir, budget_params="33k", passes=PASSES, calibration=text, threads=1, workload="prefill:2x16"
+    )
+    assert result.report.budget.held
+    assert result.program.fixed == {"sequence": 16}
+    assert "the model fixes the sequence axis of input_ids at 16" in result.report.warnings
+
+
+def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:
+    class TwoRows(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.reshape(2, 6) * 2
+
+    with pytest.raises(
+        InputError, match=r"has a batch of 1, and the model fixes it at 2 when traced\. write encode:2x8"
+    ):
+        prunec.compile(TwoRows(), budget_params="1k", example_inputs={"x": torch.ones(2, 6)}, workload="encode:1x8")
+
+
 def test_the_report_lies_beside_the_artifact_and_nothing_else(slim: CompileResult) -> None:
     assert slim.artifact is not None
     assert {path.name for path in slim.artifact.parent.iterdir()} == {"slim.onnx", "slim.report.json"}

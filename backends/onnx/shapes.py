@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 from prunec.ir.execute import evaluate, input_values
-from prunec.ir.program import Program
+from prunec.ir.program import Program, axis_size
 
 DRAWS = 3
 SCALES = (200_000, 8_000, 500, 60, 24)
@@ -55,8 +55,9 @@ def symbolic_shapes(program: Program) -> Shapes:
         UnknownShapes: the program does not run on shapes alone, such as where a size depends on data.
     """
     example = {name: program.example[item.name].shape[axis] for item in program.inputs
-               for axis, name in item.axes.items()}  # fmt: skip
-    settings, probes = _probe(program, example)
+               for axis, name in item.axes.items() if "+" not in name}  # fmt: skip
+    sums = {name for item in program.inputs for name in item.axes.values() if "+" in name}
+    settings, probes = _probe(program, example, sums)
     merger = _Merger(settings)
     values: dict[fx.Node, Any] = {}
     for node in program.graph.nodes:
@@ -67,13 +68,15 @@ def symbolic_shapes(program: Program) -> Shapes:
     return Shapes(values, {str(symbol): name for name, symbol in merger.symbols.items()})
 
 
-def _probe(program: Program, example: Setting) -> tuple[list[Setting], list[dict[fx.Node, Any]]]:
+def _probe(program: Program, example: Setting, sums: Collection[str]) -> tuple[list[Setting], list[dict[fx.Node, Any]]]:
     """Settings of the axes at the largest scale that the program takes, then the example's, with all values at each."""
     reason: Exception | None = None
     for scale in SCALES if example else SCALES[-1:]:
         sizes = random.Random(scale).sample(range(scale // 2, scale), DRAWS * len(example))
         drawn = [dict(zip(example, sizes[draw::DRAWS], strict=True)) for draw in range(DRAWS)] if example else []
-        settings: list[Setting] = [*drawn, example]
+        settings: list[Setting] = [
+            {**own, **{name: axis_size(name, own) for name in sums}} for own in [*drawn, example]
+        ]
         try:
             return settings, [_run(program, setting) for setting in settings]
         except Exception as error:  # whatever an operator makes of sizes it cannot take
@@ -113,7 +116,8 @@ class _Merger:
         self._settings = settings
         self._mode = FakeTensorMode(shape_env=ShapeEnv())
         self._made: dict[tuple[torch.dtype, tuple[Size | None, ...]], Tensor] = {}
-        self.symbols = {name: self._symbol(2 + index) for index, name in enumerate(settings[0])}
+        names = [name for name in settings[0] if "+" not in name]
+        self.symbols = {name: self._symbol(2 + index) for index, name in enumerate(names)}
 
     def merge(self, seen: Sequence[Any]) -> Any:
         """The value that stands for `seen`, one value per setting."""
@@ -136,7 +140,7 @@ class _Merger:
         if size is None:
             return self._symbol(7919)
         factor, axes, offset = size
-        return factor * math.prod(self.symbols[axis] for axis in axes) + offset if axes else offset
+        return factor * math.prod(axis_size(axis, self.symbols) for axis in axes) + offset if axes else offset
 
     def _symbol(self, hint: int) -> Any:
         context: Any = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC])

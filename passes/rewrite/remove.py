@@ -75,7 +75,7 @@ def _difference(program: Program, slim: Program, structure: Structure, plan: Pla
 
 
 def _other_sizes(program: Program) -> Mapping[str, Tensor]:
-    """The example, longer by one in every dynamic axis; as it is where the program refuses that."""
+    """The example, longer by one (a sum by two) in every dynamic axis; as it is where the program refuses that."""
     inputs = {item.name: _longer(program.example[item.name], item.axes) for item in program.inputs}
     try:
         program(inputs)
@@ -85,6 +85,7 @@ def _other_sizes(program: Program) -> Mapping[str, Tensor]:
 
 
 def _longer(tensor: Tensor, axes: Mapping[int, str]) -> Tensor:
-    for axis in axes:
-        tensor = torch.cat([tensor, tensor.narrow(axis, 0, 1)], dim=axis)
+    for axis, name in axes.items():
+        more = 1 + name.count("+")
+        tensor = torch.cat([tensor, tensor.narrow(axis, 0, more)], dim=axis)
     return tensor

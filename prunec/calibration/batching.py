@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -84,11 +85,21 @@ def padded(
 
 
 def batched(rows: Sequence[Row], inputs: Sequence[Input], batch: int, padding: int, seed: int) -> Batches:
-    """Batches of rows of similar length, padded on the right with `padding`, in an order drawn by `seed`."""
+    """Batches of rows of similar length, padded on the right with `padding`, in an order drawn by `seed`.
+
+    Where the model fixes how many rows or tokens there are, every batch has as many: rows left over go, or are
+    repeated where there are no others.
+    """
+    fixed = {name: size for item in inputs for name, size in item.fixed.items()}
+    batch = fixed.get("batch", batch)
     ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
     groups = [ordered[first : first + batch] for first in range(0, len(ordered), batch)]
+    if "batch" in fixed:
+        whole = [group for group in groups if len(group) == batch]
+        groups = whole or [list(islice(cycle(group), batch)) for group in groups]
     random.Random(seed).shuffle(groups)
-    return tuple({item.name: _pad(group, item, padding) for item in inputs} for group in groups)
+    least = fixed.get("sequence", 0)
+    return tuple({item.name: _pad(group, item, padding, least) for item in inputs} for group in groups)
 
 
 def leading_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -122,9 +133,9 @@ def _encoded(
             yield place, {name: values[row] for name, values in encoded.items()}
 
 
-def _pad(group: Sequence[Row], item: Input, padding: int) -> Tensor:
+def _pad(group: Sequence[Row], item: Input, padding: int, least: int) -> Tensor:
     """One input of one batch: what the tokenizer gave, else a mask of ones or segment ids of zero."""
-    longest = max(len(row["input_ids"]) for row in group)
+    longest = max(least, *(len(row["input_ids"]) for row in group))
     missing, filler = (1 if item.name == "attention_mask" else 0), (padding if item.name == "input_ids" else 0)
     values = [row.get(item.name, [missing] * len(row["input_ids"])) for row in group]
     return torch.tensor([[*value, *[filler] * (longest - len(value))] for value in values], dtype=item.dtype)

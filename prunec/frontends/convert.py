@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -12,46 +13,63 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import TreeSpec
 
 from prunec.errors import InputError
-from prunec.frontends.trace import quiet
-from prunec.ir.program import Input, Program, Provenance, build_module
+from prunec.frontends.diagnosis import node_place
+from prunec.frontends.trace import Traced, quiet
+from prunec.ir.program import CachePair, Input, Program, Provenance, build_module
 from prunec.ir.tidy import is_mutating, tidy
 
 _TENSOR_KINDS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 
 
 def to_program(
-    exported: ExportedProgram,
+    traced: Traced,
     *,
-    axes: Mapping[str, Mapping[int, str]],
     outputs: Collection[str],
     preferred_names: Collection[str],
-    example: Mapping[str, Tensor],
     provenance: Provenance,
+    cache: str | None = None,
 ) -> Program:
-    """Convert `exported`.
+    """Convert what was traced.
 
     Args:
-        exported: a training-level export with keyword tensor inputs.
-        axes: per input, the names of its dynamic axes.
-        outputs: which outputs to keep; all of them where the model has none of these.
+        traced: a training-level export with keyword inputs.
+        outputs: which outputs to keep besides the cache; all of them where the model has none of these.
         preferred_names: where tensors are tied, the name to use (those in the checkpoint).
-        example: the inputs that were traced.
         provenance: where the model came from.
+        cache: the argument and output that is the key-value cache, where it was traced with one.
 
     Raises:
         InputError: the model branches on its data, keeps state, or has inputs that are not tensors.
     """
-    exported = _functional(exported)
+    exported = _functional(traced.exported)
     _check_plain(exported.graph_module.graph, provenance.model_class)
     names = _canonical_names(exported, preferred_names)
-    positions = _kept_outputs(exported, outputs)
-    graph, used = _unlift(exported, names, tuple(positions.values()))
+    caches = _cache_pairs(exported, traced, cache) if cache else ()
+    positions = _kept_outputs(exported, [*outputs, *(f"{cache}.{index}" for index in range(len(caches)))])
+    graph, used = _unlift(exported, names, tuple(positions.values()), traced.placeholders)
     tidy(graph)
     for node in graph.nodes:
         node.meta = {key: node.meta[key] for key in ("nn_module_stack", "stack_trace") if key in node.meta}
-    inputs = tuple(Input(name, example[name].dtype, dict(axes.get(name, {}))) for name in _user_inputs(exported))
+    inputs = tuple(
+        Input(name, value.dtype, dict(traced.axes[name]), dict(traced.fixed[name]))
+        for name, value in traced.example.items()
+    )
+    presents = {f"{cache}.{index}": pair.present for index, pair in enumerate(caches)}
     module = build_module(graph, _frozen(exported, used))
-    return Program(module, inputs, tuple(positions), {item.name: example[item.name] for item in inputs}, provenance)
+    given = tuple(presents.get(name, name) for name in positions)
+    return Program(module, inputs, given, dict(traced.example), provenance, caches)
+
+
+def _cache_pairs(exported: ExportedProgram, traced: Traced, cache: str) -> tuple[CachePair, ...]:
+    """The cache's inputs with the outputs that grow them, which torch gives in the same order."""
+    pasts = [name for name in traced.example if name.startswith(f"{cache}.")]
+    outputs = [name for name in output_names(exported.call_spec.out_spec) if name.startswith(f"{cache}.")]
+    if not pasts or len(pasts) != len(outputs):
+        raise InputError(
+            f"the model takes a cache of {len(pasts)} tensors and returns one of {len(outputs)}",
+            "trace it without a cache",
+        )
+    return tuple(CachePair(name, name.replace(cache, "present", 1)) for name in pasts)
 
 
 def output_names(spec: TreeSpec) -> list[str]:
@@ -79,13 +97,9 @@ def _check_plain(graph: fx.Graph, model_class: str) -> None:
     for node in graph.nodes:
         if isinstance(node.target, torch._ops.HigherOrderOperator):
             raise InputError(
-                f"{model_class} cannot be traced to plain operators: it uses {node.target.name()}",
-                "control flow that depends on data is not supported",
+                f"{model_class} cannot be traced to plain operators: it uses {node.target.name()}{node_place(node)}",
+                "control flow that depends on data is not supported: choose by torch.where or a mask instead",
             )
-
-
-def _user_inputs(exported: ExportedProgram) -> Iterable[str]:
-    return [spec.arg.name for spec in exported.graph_signature.input_specs if spec.kind == InputKind.USER_INPUT]
 
 
 def _tensor(exported: ExportedProgram, name: str) -> Tensor:
@@ -99,7 +113,7 @@ def _canonical_names(exported: ExportedProgram, preferred: Collection[str]) -> d
     """Per tensor name, the one name that it and those tied to it go by."""
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, tensor in exported.state_dict.items():
-        storage = tensor.data_ptr() or id(tensor)
+        storage = id(tensor) if tensor.is_meta else tensor.data_ptr() or id(tensor)
         groups.setdefault((storage, tensor.dtype, tuple(tensor.shape), tensor.stride()), []).append(name)
     canonical: dict[str, str] = {}
     for group in groups.values():
@@ -121,8 +135,14 @@ def _kept_outputs(exported: ExportedProgram, wanted: Collection[str]) -> dict[st
     return kept or tensors
 
 
-def _unlift(exported: ExportedProgram, names: Mapping[str, str], kept: tuple[int, ...]) -> tuple[fx.Graph, set[str]]:
-    """The graph with tensors as `get_attr` nodes and only the outputs `kept`, and the names it reads."""
+def _unlift(
+    exported: ExportedProgram, names: Mapping[str, str], kept: tuple[int, ...], placeholders: Mapping[str, str]
+) -> tuple[fx.Graph, set[str]]:
+    """The graph with tensors as `get_attr` nodes and only the outputs `kept`, and the names it reads.
+
+    Of the inputs those in `placeholders` stay: their placeholders by name. Constants were written into the graph.
+    """
+    inputs = {placeholder: name for name, placeholder in placeholders.items()}
     specs = {spec.arg.name: spec for spec in exported.graph_signature.input_specs}
     graph, values, attributes = fx.Graph(), dict[fx.Node, fx.Node](), dict[str, fx.Node]()
     for node in exported.graph_module.graph.nodes:
@@ -133,10 +153,13 @@ def _unlift(exported: ExportedProgram, names: Mapping[str, str], kept: tuple[int
                 attributes[name] = graph.get_attr(name)
                 attributes[name].meta = dict(node.meta)
             values[node] = attributes[name]
+        elif node.op == "placeholder" and node.name in inputs:
+            values[node] = graph.placeholder(re.sub(r"\W", "_", inputs[node.name]))
+            values[node].meta = dict(node.meta)
         elif node.op == "output":
             first = sum(spec.kind != OutputKind.USER_OUTPUT for spec in exported.graph_signature.output_specs)
             graph.output(tuple(values[node.args[0][first + position]] for position in kept))
-        else:
+        elif node.op != "placeholder":
             values[node] = graph.node_copy(node, values.__getitem__)
     return graph, set(attributes)
 

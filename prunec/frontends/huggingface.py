@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,35 @@ from torch import nn
 from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBase
 
 from prunec.errors import InputError
+from prunec.frontends.cache import ARGUMENT, with_past
 from prunec.frontends.convert import to_program
+from prunec.frontends.diagnosis import first_line
 from prunec.frontends.directory import ModelDirectory, read_directory
+from prunec.frontends.feed import Feed
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.samples import sample_inputs
 from prunec.frontends.tasks import Task, task_named, task_of_auto_classes, task_of_class
-from prunec.frontends.trace import AxisNames, export, first_line, fixed_axes, longest, quiet
+from prunec.frontends.trace import export, longest, quiet
 from prunec.frontends.writer import writer_for
 from prunec.ir.program import Provenance
 
 
-def load(model_dir: Path | str, task: str | None = None, trust_remote_code: bool = False) -> Loaded:
+def load(
+    model_dir: Path | str,
+    task: str | None = None,
+    trust_remote_code: bool = False,
+    *,
+    with_cache: bool = False,
+    sizes: Mapping[str, int] | None = None,
+) -> Loaded:
     """Load and trace the model in `model_dir`, in float32.
 
     Args:
         model_dir: a local directory with config.json and safetensors weights.
         task: as optimum names it; inferred from the model class by default.
         trust_remote_code: whether Python code in the directory may run.
+        with_cache: whether a decoder takes and returns its key-value cache (see `prunec.frontends.cache`).
+        sizes: by name, the sizes that axes get which the model will not leave dynamic, such as `{"sequence": 128}`.
 
     Raises:
         InputError: the directory, the task or the model cannot be used.
@@ -41,47 +53,66 @@ def load(model_dir: Path | str, task: str | None = None, trust_remote_code: bool
     loader, chosen = _loader(directory, chosen, remote)
     model, missing, notes = _load_model(directory, loader, remote)
     tokenizer, complaint = _load_tokenizer(directory, remote)
-    loaded = trace_model(
-        model, chosen, tokenizer, source=str(model_dir), preferred_names=directory.tensors, config=directory.config
-    )
+    origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
+    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache)
+    loaded = tracing.at_sizes(sizes or {})
     _check_complete(directory, sorted(missing & set(loaded.program.tensor_names())))
     return replace(loaded, notes=(*notes, *complaint, *loaded.notes))
 
 
+@dataclass(frozen=True)
+class _Tracing:
+    """A transformers model that is to be traced, and all that is known of it."""
+
+    model: PreTrainedModel
+    task: Task
+    tokenizer: PreTrainedTokenizerBase | None
+    origin: Provenance
+    preferred_names: Collection[str]
+    with_cache: bool
+
+    def at_sizes(self, sizes: Mapping[str, int]) -> Loaded:
+        """Traced on made-up inputs; again at `sizes`, as far as the model takes them, where it fixes such an axis."""
+        loaded = self.on(sample_inputs(self.model, self.task, self.tokenizer))
+        fixed = {name: size for item in loaded.program.inputs for name, size in item.fixed.items()}
+        longest = _positions(self.model) or sizes.get("sequence", 0)
+        wanted = {
+            name: min(sizes[name], longest) if name == "sequence" else sizes[name] for name in fixed.keys() & sizes
+        }
+        if all(fixed[name] == size for name, size in wanted.items()):
+            return loaded
+        feed = sample_inputs(self.model, self.task, self.tokenizer, wanted)
+        return self.on(replace(feed, static=frozenset(fixed)))
+
+    def on(self, feed: Feed) -> Loaded:
+        """Traced on `feed`."""
+        if self.with_cache:
+            feed = with_past(self.model, feed)
+        traced = export(self.model, feed, cached=self.with_cache)
+        program = to_program(
+            traced,
+            outputs=self.task.outputs,
+            preferred_names=self.preferred_names,
+            provenance=self.origin,
+            cache=ARGUMENT if self.with_cache else None,
+        )
+        limits = [limit for limit in (longest(traced, "sequence"), _positions(self.model)) if limit is not None]
+        takes_text = any("sequence" in named.values() for named in feed.axes.values())
+        writer = writer_for(self.model, self.tokenizer) if self.task.objective == "causal-lm" else None
+        limit = min(limits, default=None) if takes_text else None
+        return Loaded(program, self.task, self.tokenizer, limit, writer, traced.notes)
+
+
 def trace_model(
-    model: PreTrainedModel,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase | None,
-    *,
-    source: str,
-    preferred_names: Collection[str],
-    config: Any,
-    samples: tuple[Mapping[str, torch.Tensor], AxisNames] | None = None,
+    model: PreTrainedModel, task: Task, feed: Feed, preferred_names: Collection[str], *, with_cache: bool
 ) -> Loaded:
-    """Trace a transformers model for `task`, on `samples` (inputs and their axes) or on made-up ones.
+    """Trace a transformers model for `task` on `feed`.
 
     Raises:
-        InputError: the model cannot be traced, or fixes an axis that must be dynamic.
+        InputError: the model cannot be traced.
     """
-    name = type(model).__name__
-    inputs, axes = samples or sample_inputs(model, task, tokenizer)
-    exported = export(model, inputs, axes)
-    for item, axis, size in fixed_axes(exported, axes):
-        raise InputError(
-            f"{name} fixes the {axes[item][axis]} axis of {item} at {size} when traced", "such models are not supported"
-        )
-    program = to_program(
-        exported,
-        axes=axes,
-        outputs=task.outputs,
-        preferred_names=preferred_names,
-        example=inputs,
-        provenance=Provenance(source, name, task.name, dict(config)),
-    )
-    limits = [limit for limit in (longest(exported, axes, "sequence"), _positions(model)) if limit is not None]
-    takes_text = any("sequence" in named.values() for named in axes.values())
-    writer = writer_for(model, tokenizer) if task.objective == "causal-lm" else None
-    return Loaded(program, task, tokenizer, min(limits, default=None) if takes_text else None, writer)
+    origin = Provenance("module", type(model).__name__, task.name, model.config.to_dict())
+    return _Tracing(model, task, None, origin, preferred_names, with_cache).on(feed)
 
 
 def _positions(model: PreTrainedModel) -> int | None:

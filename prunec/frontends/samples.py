@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -11,27 +11,35 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from prunec.errors import InputError
+from prunec.frontends.feed import Feed
 from prunec.frontends.tasks import Task
 
-BATCH = 2
-SEQUENCE = 7
-DECODER_SEQUENCE = 5
+SIZES = {"batch": 2, "sequence": 7, "decoder_sequence": 5}
+"""Sizes of the dynamic axes: at least 2, and all different."""
 
-Axes = dict[str, dict[int, str]]
 _TOKENS = {0: "batch", 1: "sequence"}
 
 
 def sample_inputs(
-    model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase | None
-) -> tuple[dict[str, Tensor], Axes]:
+    model: PreTrainedModel,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase | None,
+    sizes: Mapping[str, int] | None = None,
+) -> Feed:
     """Inputs that `model` takes for `task`, and the names of their dynamic axes.
 
     The last token of the last sample is padding: a mask of ones would be traced away.
 
+    Args:
+        model: what is going to be traced.
+        task: says which inputs may be fed.
+        tokenizer: says whether there are segment ids.
+        sizes: of axes by name, other than the usual ones.
+
     Raises:
         InputError: the model takes none of the inputs that the task offers.
     """
-    makers = _makers(model)
+    makers = _makers(model, {**SIZES, **(sizes or {})})
     names = [name for name in _input_names(model, task, tokenizer) if name in makers]
     inputs = {name: makers[name][0]() for name in names}
     if not inputs:
@@ -39,7 +47,7 @@ def sample_inputs(
             f"{type(model).__name__} takes none of {', '.join(task.inputs)}",
             "choose another --task, or give the module and example inputs from Python",
         )
-    return inputs, {name: dict(makers[name][1]) for name in names}
+    return Feed(inputs, {name: dict(makers[name][1]) for name in names})
 
 
 def _input_names(model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase | None) -> list[str]:
@@ -54,48 +62,52 @@ def _input_names(model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokeni
     return [name for name in task.inputs if name in accepted and name not in unwanted]
 
 
-def _makers(model: PreTrainedModel) -> dict[str, tuple[Callable[[], Tensor], dict[int, str]]]:
+def _makers(model: PreTrainedModel, sizes: Mapping[str, int]) -> dict[str, tuple[Callable[[], Tensor], dict[int, str]]]:
     """Per input name: how to make a sample, and its dynamic axes. Images and sounds have one fixed size."""
     config = model.config
     text = config.get_text_config()
+    batch, shape = sizes["batch"], (sizes["batch"], sizes["sequence"])
     is_text = model.main_input_name == "input_ids"
     makers: dict[str, tuple[Callable[[], Tensor], dict[int, str]]] = {
-        "input_ids": (lambda: _tokens(text, SEQUENCE), _TOKENS),
-        "token_type_ids": (lambda: torch.zeros(BATCH, SEQUENCE, dtype=torch.long), _TOKENS),
-        "decoder_input_ids": (lambda: _tokens(text, DECODER_SEQUENCE), {0: "batch", 1: "decoder_sequence"}),
+        "input_ids": (lambda: _tokens(text, *shape), _TOKENS),
+        "token_type_ids": (lambda: torch.zeros(shape, dtype=torch.long), _TOKENS),
+        "decoder_input_ids": (
+            lambda: _tokens(text, batch, sizes["decoder_sequence"]),
+            {0: "batch", 1: "decoder_sequence"},
+        ),
     }
     if is_text:
-        makers["attention_mask"] = (_mask, _TOKENS)
+        makers["attention_mask"] = (lambda: _mask(*shape), _TOKENS)
     vision = getattr(config, "vision_config", config)
     if _first(vision, ("image_size", "input_size")) is not None:
-        makers["pixel_values"] = (lambda: _noise(*_image_shape(vision)), {0: "batch"})
-    makers["input_values"] = (lambda: _noise(16000), {0: "batch"})
+        makers["pixel_values"] = (lambda: _noise(batch, *_image_shape(vision)), {0: "batch"})
+    makers["input_values"] = (lambda: _noise(batch, 16000), {0: "batch"})
     mels = _first(config, ("num_mel_bins", "input_feat_per_channel", "feature_size"))
     if isinstance(mels, int):
         frames = _first(config, ("max_source_positions", "max_length"))
-        shape = (mels, 2 * frames) if hasattr(config, "max_source_positions") else (frames or 128, mels)
-        makers["input_features"] = (lambda: _noise(*shape), {0: "batch"})
+        sound = (mels, 2 * frames) if hasattr(config, "max_source_positions") else (frames or 128, mels)
+        makers["input_features"] = (lambda: _noise(batch, *sound), {0: "batch"})
     return makers
 
 
-def _tokens(config: Any, length: int) -> Tensor:
+def _tokens(config: Any, batch: int, length: int) -> Tensor:
     """Ordinary-looking tokens; the last one of the last sample is padding."""
     padding = config.pad_token_id if isinstance(getattr(config, "pad_token_id", None), int) else 0
     draw = torch.Generator().manual_seed(0)
-    tokens = torch.randint(0, config.vocab_size - 1, (BATCH, length), generator=draw)
+    tokens = torch.randint(0, config.vocab_size - 1, (batch, length), generator=draw)
     tokens[tokens == padding] = config.vocab_size - 1 if padding != config.vocab_size - 1 else 0
     tokens[-1, -1] = padding
     return tokens
 
 
-def _mask() -> Tensor:
-    mask = torch.ones(BATCH, SEQUENCE, dtype=torch.long)
+def _mask(batch: int, length: int) -> Tensor:
+    mask = torch.ones(batch, length, dtype=torch.long)
     mask[-1, -1] = 0
     return mask
 
 
 def _noise(*shape: int) -> Tensor:
-    return torch.randn(BATCH, *shape, generator=torch.Generator().manual_seed(0))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
 def _image_shape(config: Any) -> tuple[int, int, int]:

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from torch import fx
 
-from prunec.ir.program import Program, build_module
+from prunec.ir.caches import without_idle_caches
+from prunec.ir.program import Program
 
 
 def bypass(program: Program, additions: Iterable[tuple[str, str]]) -> Program:
     """Replace each addition by its skip operand and remove dead code.
+
+    A cache that no other output is computed from any more goes, too: its input and its output.
 
     Args:
         program: what to rewrite; it is left alone.
@@ -25,12 +28,4 @@ def bypass(program: Program, additions: Iterable[tuple[str, str]]) -> Program:
             copies[node] = copies[names[skips[node.name]]]
         else:
             copies[node] = graph.node_copy(node, copies.__getitem__)
-    remove_dead_code(graph)
-    return program.with_module(build_module(graph, program.tensors()))
-
-
-def remove_dead_code(graph: fx.Graph) -> None:
-    """Erase every call and tensor that no output needs; inputs stay."""
-    for node in reversed(graph.nodes):
-        if node.op in ("call_function", "get_attr") and not node.users:
-            graph.erase_node(node)
+    return without_idle_caches(program, graph)

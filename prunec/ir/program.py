@@ -12,11 +12,31 @@ from torch import Tensor, fx
 
 @dataclass(frozen=True)
 class Input:
-    """One graph input. `axes` names the dynamic axes, as in `{0: "batch", 1: "sequence"}`."""
+    """One graph input.
+
+    Attributes:
+        name: what it is fed by.
+        dtype: of its elements.
+        axes: the names of its dynamic axes, as in `{0: "batch", 1: "sequence"}`. An axis as long as two others
+            together has the name `past + sequence`.
+        fixed: sizes of named axes that the model would not leave dynamic, as in `{"sequence": 128}`.
+    """
 
     name: str
     dtype: torch.dtype
     axes: Mapping[int, str]
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CachePair:
+    """What one step of decoding hands to the next: the output `present` is the input `past` of the next step.
+
+    Both are `[batch, heads, tokens, head size]`; their heads go where those of the attention go that reads them.
+    """
+
+    past: str
+    present: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,7 @@ class Program:
         outputs: a name per graph output.
         example: one tensor per input; every dynamic axis has a size of at least 2.
         provenance: where it came from.
+        caches: which inputs and outputs are a key-value cache.
     """
 
     module: fx.GraphModule
@@ -48,11 +69,17 @@ class Program:
     outputs: tuple[str, ...]
     example: Mapping[str, Tensor]
     provenance: Provenance
+    caches: tuple[CachePair, ...] = ()
 
     @property
     def graph(self) -> fx.Graph:
         """The graph of `module`."""
         return self.module.graph
+
+    @property
+    def fixed(self) -> dict[str, int]:
+        """Sizes of the named axes that the model would not leave dynamic, by name."""
+        return {name: size for item in self.inputs for name, size in item.fixed.items()}
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the program; `inputs` may hold more than the program takes."""
@@ -105,6 +132,11 @@ class Program:
     def with_module(self, module: fx.GraphModule) -> Program:
         """This program with another graph: same inputs, outputs and provenance."""
         return replace(self, module=module)
+
+
+def axis_size(name: str, sizes: Mapping[str, int]) -> int:
+    """The size of the axis called `name`, which may be a sum such as `past + sequence`, where others have `sizes`."""
+    return sum(sizes[part.strip()] for part in name.split("+"))
 
 
 def build_module(graph: fx.Graph, tensors: Mapping[str, Tensor]) -> fx.GraphModule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,21 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
             with graph.inserting_before(copy):
                 copy.args, copy.kwargs = _copied(graph, found, copies)
     graph.lint()
-    return program.with_module(build_module(graph, tensors))
+    sliced = program.with_module(build_module(graph, tensors))
+    return replace(sliced, example={**program.example, **_sliced_caches(program, survivors)})
+
+
+def _sliced_caches(program: Program, survivors: Survivors) -> dict[str, Tensor]:
+    """The examples of the caches without the heads that go."""
+    nodes = dict(zip((item.name for item in program.inputs), program.graph.find_nodes(op="placeholder"), strict=True))
+    examples = {}
+    for pair in program.caches:
+        example = program.example[pair.past]
+        for axis in (1, 3):
+            kept = torch.from_numpy(np.flatnonzero(survivors.alive(nodes[pair.past], axis)))
+            example = example.index_select(axis, kept.to(example.device))
+        examples[pair.past] = example
+    return examples
 
 
 def _copied(graph: fx.Graph, found: Arguments, copies: dict[fx.Node, fx.Node]) -> Any:

@@ -13,9 +13,11 @@ from prunec.ir.program import Program
 def to_text(program: Program) -> str:
     """Render `program`: a header with inputs and outputs, then one line a node."""
     lines = ["program {"]
+    presents = {pair.past: f" -> {pair.present}" for pair in program.caches}
     for item in program.inputs:
-        axes = ", ".join(f"{axis}={name}" for axis, name in sorted(item.axes.items()))
-        lines.append(f"  input %{item.name}: {_dtype(item.dtype)} ({axes})")
+        axes = [f"{axis}={name}" for axis, name in sorted(item.axes.items())]
+        axes += [f"{name} fixed at {size}" for name, size in item.fixed.items()]
+        lines.append(f"  input %{item.name}: {_dtype(item.dtype)} ({', '.join(axes)}){presents.get(item.name, '')}")
     for name, tensor in program.tensors().items():
         lines.append(f"  tensor @{name}: {_dtype(tensor.dtype)}{list(tensor.shape)}")
     lines.extend(f"  {node_text(node)}" for node in program.graph.nodes if node.op == "call_function")

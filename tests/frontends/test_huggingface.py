@@ -56,6 +56,25 @@ def test_bert_equals_eager(bert_features: Loaded, tiny_bert_dir: Path, batch: in
     assert_equal_to_eager(bert_features, model, text_inputs(batch, length, length // 4))
 
 
+def test_a_length_that_the_model_fixes_is_a_stated_fallback(tiny_cpmant_dir: Path) -> None:
+    loaded = load(tiny_cpmant_dir)
+    assert all((item.axes, item.fixed) == ({0: "batch"}, {"sequence": 7}) for item in loaded.program.inputs)
+    assert loaded.notes[0] == "the model fixes the sequence axis of input_ids at 7"
+    assert loaded.max_sequence == 7
+    assert "input %input_ids: int64 (0=batch, sequence fixed at 7)" in loaded.program.text()
+
+
+def test_a_length_that_the_model_fixes_can_be_chosen(tiny_cpmant_dir: Path) -> None:
+    loaded = load(tiny_cpmant_dir, sizes={"batch": 1, "sequence": 12})
+    assert loaded.program.fixed == {"sequence": 12}
+    model = transformers.CpmAntForCausalLM.from_pretrained(tiny_cpmant_dir)
+    inputs = {name: value for name, value in text_inputs(3, 12, 0).items() if name == "input_ids"}
+    expected = model.eval()(**inputs).logits.detach()
+    torch.testing.assert_close(
+        loaded.program({**inputs, "attention_mask": torch.ones(3, 12)})["logits"], expected, atol=1e-5, rtol=0
+    )
+
+
 def test_what_is_known_about_a_decoder(llama: Loaded) -> None:
     assert (llama.task.name, llama.task.phase, llama.task.objective) == ("text-generation", "prefill", "causal-lm")
     assert llama.max_sequence == 256

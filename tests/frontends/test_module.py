@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from transformers import BertConfig, BertModel
 
 from prunec.errors import InputError
 from prunec.frontends.module import trace
+from prunec.ir.program import Program
 
 
 class Mlp(nn.Module):
@@ -39,9 +41,18 @@ class Twins(nn.Module):
         return {"a": y, "b": self.two(x) + self.offset}
 
 
-class Branching(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x if x.sum() > 0 else -x
+class Options(nn.Module):
+    """What it computes depends on arguments that are no tensors."""
+
+    def forward(self, x: Tensor, scale: int, mode: str, shift: Tensor | None, double: bool) -> Tensor:
+        y = x * scale + (1 if mode == "plus" else -1)
+        y = y if shift is None else y + shift
+        return 2 * y if double else y
+
+
+class Nested(nn.Module):
+    def forward(self, x: Tensor, states: tuple[Tensor, dict[str, list[Tensor]]]) -> Tensor:
+        return x + states[0] * states[1]["more"][0]
 
 
 def test_a_module_equals_eager_at_another_batch() -> None:
@@ -100,19 +111,52 @@ def test_a_transformers_model_knows_its_task_and_axes() -> None:
     torch.testing.assert_close(loaded.program(longer)["last_hidden_state"], model(**longer).last_hidden_state)
 
 
-def test_control_flow_on_data_is_refused() -> None:
-    with pytest.raises(InputError, match="Branching cannot be traced"):
-        trace(Branching(), {"x": torch.randn(2, 6)})
-
-
 def test_no_inputs() -> None:
     with pytest.raises(InputError, match="no example inputs"):
         trace(Mlp(), {})
 
 
 def test_an_input_that_is_no_tensor() -> None:
-    with pytest.raises(InputError, match="example input x is a list"):
-        trace(Mlp(), {"x": [1.0]})  # type: ignore[dict-item]
+    with pytest.raises(InputError, match=r"example input x\.1 is a ndarray\. give tensors"):
+        trace(Mlp(), {"x": (torch.ones(2, 6), np.ones(2))})
+
+
+def test_constants_are_traced_as_they_are() -> None:
+    loaded = trace(Options(), {"x": torch.randn(2, 6), "scale": 3, "mode": "plus", "shift": None, "double": True})
+    assert [item.name for item in loaded.program.inputs] == ["x"]
+    x = torch.randn(4, 6)
+    torch.testing.assert_close(loaded.program({"x": x})["output_0"], 2 * (x * 3 + 1))
+
+
+def test_tensors_inside_tuples_and_dicts_go_by_their_path() -> None:
+    states = (torch.randn(2, 6), {"more": [torch.randn(2, 6)]})
+    loaded = trace(Nested(), {"x": torch.randn(2, 6), "states": states})
+    assert [item.name for item in loaded.program.inputs] == ["x", "states.0", "states.1.more.0"]
+    assert all(item.axes == {0: "batch"} for item in loaded.program.inputs)
+    fed = {item.name: torch.randn(3, 6) for item in loaded.program.inputs}
+    expected = fed["x"] + fed["states.0"] * fed["states.1.more.0"]
+    torch.testing.assert_close(loaded.program(fed)["output_0"], expected)
+
+
+def test_a_transformers_model_of_an_unknown_task_gives_all_its_outputs() -> None:
+    class Headless(BertModel):
+        """A class that no registry knows."""
+
+    config = BertConfig(vocab_size=50, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2)
+    loaded = trace(Headless(config), {"input_ids": torch.randint(0, 50, (2, 5))})
+    assert loaded.task.name == "feature-extraction"
+    assert loaded.program.outputs == ("last_hidden_state", "pooler_output")
+
+
+def test_a_model_on_the_meta_device_has_the_graph_and_ties_of_the_real_one() -> None:
+    def program(device: str) -> Program:
+        with torch.device(device):
+            model = Twins()
+        return trace(model, {"x": torch.randn(2, 6)}).program
+
+    meta = program("meta")
+    assert all(tensor.is_meta for tensor in (*meta.tensors().values(), *meta.example.values()))
+    assert meta.text().replace("device(type='meta')", "device(type='cpu')") == program("cpu").text()
 
 
 @pytest.mark.parametrize(
@@ -121,6 +165,37 @@ def test_an_input_that_is_no_tensor() -> None:
 def test_axes_that_do_not_fit(axes: dict[str, dict[int, str]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         trace(Mlp(), {"x": torch.randn(2, 6)}, dynamic_axes=axes)
+
+
+def test_a_size_of_one_that_cannot_be_doubled_is_static() -> None:
+    model = nn.Conv1d(1, 4, 3)
+    axes = {0: "batch", 1: "channel", 2: "sequence"}
+    loaded = trace(model, {"input": torch.randn(2, 1, 9)}, dynamic_axes={"input": axes})
+    (item,) = loaded.program.inputs
+    assert (item.axes, item.fixed) == ({0: "batch", 2: "sequence"}, {"channel": 1})
+    assert loaded.notes == ("the model fixes the channel axis of input at 1",)
+    inputs = {"input": torch.randn(3, 1, 12)}
+    torch.testing.assert_close(loaded.program(inputs)["output_0"], model(inputs["input"]))
+
+
+def test_an_axis_is_static_wherever_its_name_stands_for_the_size_that_is_fixed() -> None:
+    class Reshaping(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x.reshape(-1, 4 if x.shape[0] == 2 else 6).sum() + y
+
+    loaded = trace(Reshaping(), {"x": torch.randn(2, 6), "y": torch.randn(2, 6)})
+    assert [(item.axes, item.fixed) for item in loaded.program.inputs] == [({}, {"batch": 2})] * 2
+
+
+def test_what_only_strict_tracing_understands_is_traced_strictly() -> None:
+    class ThroughNumpy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.from_numpy(x.numpy() * 2)
+
+    loaded = trace(ThroughNumpy(), {"x": torch.randn(2, 6)})
+    assert loaded.notes == ("ThroughNumpy can be traced by strict torch.export only",)
+    x = torch.randn(5, 6)
+    torch.testing.assert_close(loaded.program({"x": x})["output_0"], 3 * x)
 
 
 def test_an_axis_that_the_model_fixes_is_noted() -> None:

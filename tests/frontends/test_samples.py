@@ -14,27 +14,33 @@ BERT = BertConfig(vocab_size=50, hidden_size=8, intermediate_size=12, num_hidden
 
 
 def test_text() -> None:
-    inputs, axes = sample_inputs(BertModel(BERT), TASKS["feature-extraction"], None)
+    feed = sample_inputs(BertModel(BERT), TASKS["feature-extraction"], None)
+    inputs, axes = feed.arguments, feed.axes
     assert list(inputs) == ["input_ids", "attention_mask"]
     assert axes["input_ids"] == {0: "batch", 1: "sequence"}
     assert inputs["attention_mask"].tolist()[1][-1] == 0
     assert inputs["input_ids"][1, -1] == BERT.pad_token_id
 
 
+def test_sizes_that_are_asked_for() -> None:
+    feed = sample_inputs(BertModel(BERT), TASKS["feature-extraction"], None, {"batch": 1, "sequence": 12})
+    assert {tuple(value.shape) for value in feed.tensors().values()} == {(1, 12)}
+
+
 def test_images() -> None:
     config = ViTConfig(hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=32)
-    inputs, axes = sample_inputs(ViTModel(config), TASKS["feature-extraction"], None)
-    assert {name: tuple(value.shape) for name, value in inputs.items()} == {"pixel_values": (2, 3, 32, 32)}
-    assert axes == {"pixel_values": {0: "batch"}}
+    feed = sample_inputs(ViTModel(config), TASKS["feature-extraction"], None)
+    assert {name: tuple(value.shape) for name, value in feed.tensors().items()} == {"pixel_values": (2, 3, 32, 32)}
+    assert feed.axes == {"pixel_values": {0: "batch"}}
 
 
 def test_encoder_and_decoder() -> None:
     config = T5Config(vocab_size=50, d_model=8, d_kv=4, d_ff=12, num_layers=1, num_heads=2)
     model = T5ForConditionalGeneration(config)
-    inputs, axes = sample_inputs(model, TASKS["text2text-generation"], None)
-    assert axes["decoder_input_ids"] == {0: "batch", 1: "decoder_sequence"}
+    feed = sample_inputs(model, TASKS["text2text-generation"], None)
+    assert feed.axes["decoder_input_ids"] == {0: "batch", 1: "decoder_sequence"}
     with torch.no_grad():
-        assert model(**inputs).logits.shape == (2, 5, 50)
+        assert model(**feed.arguments).logits.shape == (2, 5, 50)
 
 
 def test_inputs_that_the_model_does_not_take() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,7 +34,7 @@ from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact
 from prunec.ir.nodes import function
-from prunec.ir.program import Program
+from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
 
 _EMPTY = "is empty for the example"
@@ -105,8 +106,10 @@ def run_flow(program: Program) -> LabelFlow:
     return flow
 
 
-def _shape(example: Tensor, dynamic: Iterable[int]) -> list[int]:
-    return [1 if axis in dynamic else size for axis, size in enumerate(example.shape)]
+def _shape(example: Tensor, dynamic: Mapping[int, str]) -> list[int]:
+    """The shape where every named size is 1: `past + sequence` is 2."""
+    ones = defaultdict[str, int](lambda: 1)
+    return [axis_size(dynamic[axis], ones) if axis in dynamic else size for axis, size in enumerate(example.shape)]
 
 
 class _Run:
@@ -125,17 +128,20 @@ class _Run:
         """Run on inputs of `shapes`."""
         flow, aliases = self.result, dict[int, tuple[Tensor, ...]]()
         inputs = iter(self.program.inputs)
+        cached = {pair.past for pair in self.program.caches}
+        handed_on = {pair.present for pair in self.program.caches}
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
                 item = next(inputs)
-                flow.values[node] = Labelled(torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta"))
+                meta = torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta")
+                flow.values[node] = Labelled(meta, _cache_planes(flow, meta) if item.name in cached else ())
             elif node.op == "get_attr":
                 flow.values[node] = _tensor(flow, self.program.tensor(node.target), node.target, aliases)
             elif node.op == "call_function":
                 flow.values[node] = self._call(node)
             elif node.op == "output":
-                for value in node.args[0]:
-                    for plane in flow.values[value].planes:
+                for name, value in zip(self.program.outputs, node.args[0], strict=True):
+                    for plane in () if name in handed_on else flow.values[value].planes:
                         flow.ledger.pin(plane, "is an output of the graph")
         return flow
 
@@ -170,6 +176,12 @@ class _Run:
         """The value of the call on the program's example."""
         with torch.no_grad():
             return evaluate(self.program, input_values(self.program, self.program.example), [node])[node]
+
+
+def _cache_planes(flow: LabelFlow, meta: Tensor) -> tuple[Tensor, ...]:
+    """A label per head and place in it of a cache `[batch, heads, tokens, size]`: it shrinks with its heads."""
+    _, heads, _, size = meta.shape
+    return (flow.ledger.fresh(heads * size).view(1, heads, 1, size).expand(meta.shape),)
 
 
 def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple[Tensor, ...]]) -> Labelled:

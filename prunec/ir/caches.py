@@ -1,0 +1,89 @@
+"""Key-value caches after a removal: those that are only handed on go, inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import fx
+
+from prunec.ir.nodes import operator
+from prunec.ir.program import Program, build_module
+
+aten = torch.ops.aten
+
+
+def without_idle_caches(program: Program, graph: fx.Graph) -> Program:
+    """`program` over `graph`, which it takes over, without dead code.
+
+    A cache goes if no output is computed from it but what it hands on itself. Where the graph reads how long the past
+    is from such a cache, it reads it from another input; the last input that tells stays.
+    """
+    nodes = {item.name: node for item, node in zip(program.inputs, graph.find_nodes(op="placeholder"), strict=True)}
+    idle = _idle(program, graph, nodes)
+    presents = {pair.present for pair in program.caches if pair.past in idle}
+    kept = [name not in presents for name in program.outputs]
+    (output,) = graph.find_nodes(op="output")
+    output.args = (tuple(value for value, stays in zip(output.args[0], kept, strict=True) if stays),)
+    for name in idle:
+        for node in list(nodes[name].users):
+            if (other := _same_size(program, node, name, idle)) is not None:
+                node.args = (nodes[other[0]], other[1])
+    remove_dead_code(graph)
+    for name in idle:
+        graph.erase_node(nodes[name])
+    return replace(
+        program.with_module(build_module(graph, program.tensors())),
+        inputs=tuple(item for item in program.inputs if item.name not in idle),
+        outputs=tuple(name for name, stays in zip(program.outputs, kept, strict=True) if stays),
+        example={name: tensor for name, tensor in program.example.items() if name not in idle},
+        caches=tuple(pair for pair in program.caches if pair.past not in idle),
+    )
+
+
+def remove_dead_code(graph: fx.Graph) -> None:
+    """Erase every call and tensor that no output needs; inputs stay."""
+    for node in reversed(graph.nodes):
+        if node.op in ("call_function", "get_attr") and not node.users:
+            graph.erase_node(node)
+
+
+def _idle(program: Program, graph: fx.Graph, nodes: Mapping[str, fx.Node]) -> list[str]:
+    """The caches whose numbers reach no output that stays, in the order of the inputs."""
+    (output,) = graph.find_nodes(op="output")
+    idle = [pair.past for pair in program.caches]
+    while idle:
+        presents = {pair.present for pair in program.caches if pair.past in idle}
+        values = zip(program.outputs, output.args[0], strict=True)
+        needed = _needed(value for name, value in values if name not in presents)
+        readers = {name: needed & set(nodes[name].users) for name in idle}
+        busy = [name for name in idle if any(operator(node) is not aten.sym_size for node in readers[name])]
+        alone = [name for name in idle if any(not _same_size(program, node, name, idle) for node in readers[name])]
+        if not busy and not alone:
+            break
+        idle = [name for name in idle if name not in (busy or alone[:1])]
+    return idle
+
+
+def _needed(outputs: Iterable[fx.Node]) -> set[fx.Node]:
+    """Every node that `outputs` are computed from."""
+    needed: set[fx.Node] = set()
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node not in needed:
+            needed.add(node)
+            stack.extend(node.all_input_nodes)
+    return needed
+
+
+def _same_size(program: Program, node: fx.Node, name: str, idle: Collection[str]) -> tuple[str, int] | None:
+    """Another input and its axis of the size that `node` reads from the input `name`."""
+    if operator(node) is not aten.sym_size:
+        return None
+    axes = {item.name: item.axes for item in program.inputs}
+    axis = node.args[1]
+    wanted = axes[name].get(axis) if isinstance(axis, int) else None
+    others = ((other, at) for other, own in axes.items() if other not in idle for at in own if own[at] == wanted)
+    return next(others, None) if wanted is not None else None
