@@ -98,7 +98,7 @@ class Sublayer:
 
 @dataclass(frozen=True)
 class Pin:
-    """What might have been cut and will not be; `operator` is the one that has no rule, empty for other reasons."""
+    """What might have been cut and will not be; `operator`: of a call that no rule understands, else empty."""
 
     what: str
     why: str

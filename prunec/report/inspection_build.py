@@ -87,7 +87,7 @@ def _floor(program: Program, structure: Structure) -> data.Floor:
 
 
 def _pin(pin: Pin) -> data.Pin:
-    """A pin of a call names its operator in brackets behind the call."""
+    """The structure names a call that no rule understands with its operator in brackets behind it."""
     called = re.fullmatch(r"\S+ \((\S+)\)", pin.what)
     return data.Pin(pin.what, pin.why, called[1] if called else "")
 

@@ -15,6 +15,7 @@ from prunec.report.inspection import Family, Inspection, Pin, Sublayer
 from prunec.report.layers import places
 
 WIDEST = 120
+UNBROKEN = 300
 MOST_RUNS = 3
 """Places are told by this many ranges of layers at most; more are told by the first, the last and their number."""
 MOST_WEIGHTS = 3
@@ -40,8 +41,11 @@ class Row:
 
 
 def print_inspection(inspection: Inspection, console: Console, everything: bool = False) -> None:
-    """Print the page: the model, what could go, what stays and why; `everything` lists each family and pin."""
-    console.width = min(console.width, WIDEST)
+    """Print the page: the model, what could go, what stays and why.
+
+    With `everything`, each family and each pin has a line of its own, as long as its names are.
+    """
+    console.width = UNBROKEN if everything else min(console.width, WIDEST)
     console.print(Text(headline(inspection), "bold"), highlight=False)
     console.print(_about(inspection))
     if inspection.sublayers or inspection.families:
@@ -95,7 +99,8 @@ def _about(inspection: Inspection) -> Table:
     spent = {stage.name: units.duration(stage.seconds) for stage in inspection.stages}
     graph = f"{model.nodes:,} nodes, {units.size(model.bytes)} of weights"
     lines["graph"] = f"{graph}; traced in {spent['load']}, searched in {spent['structure']}"
-    lines["floor"] = _floor(inspection)
+    if inspection.floor.parameters < model.parameters:
+        lines["floor"] = _floor(inspection)
     if latency is not None:
         dense, floor = units.milliseconds(latency.dense.median_ms), units.milliseconds(latency.floor.median_ms)
         threads = _many(latency.machine.threads, "thread")
@@ -242,12 +247,12 @@ def _pins(pins: Sequence[Pin], everything: bool) -> Table:
         alike.setdefault(number if everything else (pin.operator, reason), []).append(pin)
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold", ratio=2)
-    table.add_column(overflow="fold", ratio=3)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for same in sorted(alike.values(), key=lambda same: -len(same)):
         first = same[0]
         what = first.what if everything or not first.operator else first.operator
-        more = ", for one" if len(same) > 1 and not first.operator else ""
+        more = f" and {len(same) - 1} more" if len(same) > 1 and not first.operator else ""
         table.add_row(f"{len(same)} {TIMES}" if not everything else "", Text(f"{what}{more}"), Text(first.why))
     return table
 
