@@ -57,15 +57,15 @@ class Family:
     """Units of one kind in one place.
 
     Attributes:
-        kind: `neuron`, `head` or `kv_group`.
-        sublayer: name of the sublayer around it; empty outside any, where it is known but never cut.
+        kind: `neuron`, `channel`, `head` or `kv_group`.
+        sublayers: names of those around it, several where they share it; outside any it is known but never cut.
         saves_ms: milliseconds that a request takes less with one unit left; None where nothing was measured.
         parameters: of all its units.
     """
 
     name: str
     kind: str
-    sublayer: str
+    sublayers: tuple[str, ...]
     units: int
     parameters_per_unit: int
     slots: tuple[Slot, ...]

@@ -66,14 +66,13 @@ def _sublayers(program: Program, structure: Structure, costs: CostModel | None) 
 def _families(program: Program, structure: Structure, costs: CostModel | None) -> tuple[data.Family, ...]:
     found = []
     for item in structure.families:
-        sublayer = structure.sublayer_of(item.name)
-        priced = costs is not None and item.name in costs.families
-        saves = costs.family(item.name, item.units) - costs.family(item.name, 1) if costs and priced else None
+        around = tuple(sublayer.name for sublayer in structure.sublayers_of(item.name))
+        saves = None
+        if costs is not None and item.name in costs.families:
+            saves = len(around) * (costs.family(item.name, item.units) - costs.family(item.name, 1))
         slots = tuple(data.Slot(slot.tensor, slot.dim, slot.positions.shape[1]) for slot in item.slots)
         each = count_per_unit(program, item, "parameters")
-        found.append(
-            data.Family(item.name, item.kind, sublayer.name if sublayer else "", item.units, each, slots, saves)
-        )
+        found.append(data.Family(item.name, item.kind, around, item.units, each, slots, saves))
     return tuple(found)
 
 

@@ -158,13 +158,13 @@ def _sum_ms(values: Iterable[float | None]) -> str:
 def _legend(inspection: Inspection) -> list[str]:
     """What the columns say, where that is not plain, and what to type to learn more."""
     lines = []
-    if any(not family.sublayer for family in inspection.families):
+    if any(not family.sublayers for family in inspection.families):
         lines.append("outside any: units in no residual branch are known but not cut.")
     if any(not sublayer.families for sublayer in inspection.sublayers):
         lines.append("no units: a sublayer without units that can be cut is not dropped either.")
     if inspection.latency is not None:
         lines.append("cut ms: saved at most, one unit left in each layer of the row; drop ms: without its sublayers.")
-    elif any(family.sublayer for family in inspection.families):
+    elif any(family.sublayers for family in inspection.families):
         lines.append(f"To measure what each could save, add --workload {inspection.model.phase}:1x128.")
     return lines
 
@@ -178,7 +178,7 @@ def _rows(inspection: Inspection, everything: bool) -> list[Row]:
     rows = []
     for members in alike.values():
         around = tuple(sublayer for sublayer, _ in members if sublayer is not None)
-        families = tuple(family for _, family in members if family is not None)
+        families = tuple(dict.fromkeys(family for _, family in members if family is not None))
         names = [
             family.name if family and everything else _place_name(sublayer, family) for sublayer, family in members
         ]
@@ -197,7 +197,7 @@ def _members(inspection: Inspection) -> Iterable[tuple[object, tuple[Sublayer | 
             key = sublayer.kind, sublayer.parameters, sizes, position
             yield key, (sublayer, own[position] if own else None)
     for family in inspection.families:
-        if not family.sublayer:
+        if not family.sublayers:
             yield (family.kind, family.units, family.parameters_per_unit), (None, family)
 
 
@@ -208,7 +208,7 @@ def _place_name(sublayer: Sublayer | None, family: Family | None) -> str:
 def _stacks(inspection: Inspection) -> dict[str, tuple[str, int]]:
     """By the name of a sublayer, or of a family outside any: the stack it is in, and its index there (-1: none)."""
     names = [item.name for item in inspection.sublayers]
-    names += [item.name for item in inspection.families if not item.sublayer]
+    names += [item.name for item in inspection.families if not item.sublayers]
     return {name: (place.stack, place.index) for name, place in zip(names, places(names), strict=True)}
 
 

@@ -27,7 +27,7 @@ ALIKE = [Pin(f"up.{n}.weight, axis 0", f"{n + 4} units are read by {n + 2} produ
 def sample(names: tuple[str, ...], families: tuple[Family, ...] = (), pins: tuple[Pin, ...] = ()) -> Inspection:
     """Equal feed-forward sublayers of 8 neurons called `names`, and other `families`."""
     sublayers = tuple(Sublayer(name, "ffn", (f"{name}.down",), 100, 1.5) for name in names)
-    inside = tuple(Family(f"{name}.down", "neuron", name, 8, 12, (), 1.25) for name in names)
+    inside = tuple(Family(f"{name}.down", "neuron", (name,), 8, 12, (), 1.25) for name in names)
     return Inspection(
         prunec="0",
         model=InspectedModel(
@@ -80,7 +80,7 @@ def test_places_without_a_number_are_told_by_name() -> None:
 
 
 def test_units_outside_any_sublayer_are_told_apart() -> None:
-    lines = page(sample(("layers.0.mlp",), (Family("pooler", "neuron", "", 8, 12, ()),)))
+    lines = page(sample(("layers.0.mlp",), (Family("pooler", "neuron", (), 8, 12, ()),)))
     assert any(line.startswith("pooler  outside any") for line in lines)
     assert "outside any: units in no residual branch are known but not cut." in lines
 
