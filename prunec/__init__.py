@@ -1,23 +1,29 @@
 """prunec, the pruning compiler: makes trained transformers small and fast enough to deploy, and proves it."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunec.compiler import CompileResult, compile
     from prunec.errors import PrunecError
+    from prunec.inspector import inspect
+    from prunec.report.inspection import Inspection
 
 __version__ = "0.1.0"
-__all__ = ["CompileResult", "PrunecError", "__version__", "compile"]
+__all__ = ["CompileResult", "Inspection", "PrunecError", "__version__", "compile", "inspect"]
+
+PLACES = {
+    "compile": "prunec.compiler",
+    "CompileResult": "prunec.compiler",
+    "inspect": "prunec.inspector",
+    "Inspection": "prunec.report.inspection",
+    "PrunecError": "prunec.errors",
+}
+"""Where each public name is."""
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for: `prunec --help` should not wait for torch."""
-    if name in ("compile", "CompileResult"):
-        from prunec import compiler
-
-        return getattr(compiler, name)
-    if name == "PrunecError":
-        from prunec.errors import PrunecError
-
-        return PrunecError
-    raise AttributeError(f"module 'prunec' has no attribute {name!r}")
+    if name not in PLACES:
+        raise AttributeError(f"module 'prunec' has no attribute {name!r}")
+    return getattr(import_module(PLACES[name]), name)

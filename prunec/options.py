@@ -14,7 +14,7 @@ from typing import Literal
 
 from prunec.errors import InputError
 
-BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes"]
+BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
 Recovery = ("none", "bias", "lsq")
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([^\d\s.]*)", re.IGNORECASE)
@@ -33,7 +33,7 @@ class Budget:
     """The one upper bound a compile must hold.
 
     Attributes:
-        kind: `latency_ms`, `speedup`, `parameters` or `bytes`.
+        kind: `latency_ms`, `speedup`, `parameters` or `bytes`; `none` where latency is measured and nothing must hold.
         value: in the unit that `kind` says; a speedup is a factor over the dense model.
     """
 
@@ -41,9 +41,14 @@ class Budget:
     value: float
 
     def __str__(self) -> str:
+        if self.kind == "none":
+            return "no budget"
         if self.kind == "latency_ms":
             return f"{self.value:g} ms"
         return f"{self.value:g}x" if self.kind == "speedup" else f"{self.value:,.0f} {self.kind}"
+
+
+NO_BUDGET = Budget("none", math.inf)
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,7 @@ def _budget_words(budget: Budget) -> list[str]:
         "speedup": ["--speedup", number],
         "parameters": ["--budget-params", f"{budget.value:.0f}"],
         "bytes": ["--budget-size", f"{budget.value:.0f}B"],
+        "none": [],
     }[budget.kind]
 
 

@@ -222,7 +222,7 @@ def test_a_malformed_workload(workload: str, refuse: Refusal, model: Path) -> No
 def test_a_malformed_workload_is_said_before_the_model_is_loaded(
     refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunec.compiler.load", lambda *words: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("prunec.job.load", lambda *words: pytest.fail("the model was loaded"))
     assert "is not understood" in refuse(model, *BUDGET, "--workload", "prefill")
 
 

@@ -60,7 +60,8 @@ def test_an_output_is_replaced_where_that_is_asked_for(
 
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_idle_threads_wait_without_spinning_unless_told_to(before: str | None, after: str) -> None:
-    code = "import os; from prunec import cli; cli._settle_libraries(False); print(os.environ['OMP_WAIT_POLICY'])"
+    settle = "from prunec.cli.work import settle_libraries; settle_libraries(False)"
+    code = f"import os; {settle}; print(os.environ['OMP_WAIT_POLICY'])"
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     given = {**environment, **({"OMP_WAIT_POLICY": before} if before else {})}
     done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from prunec.errors import InputError
 from prunec.options import (
+    NO_BUDGET,
     Budget,
     Options,
     check_output,
@@ -115,6 +116,11 @@ def test_the_one_budget_that_is_given_is_taken() -> None:
 def test_no_budget_is_refused_with_every_form() -> None:
     with pytest.raises(InputError, match=r"no budget.*--budget-latency.*--speedup.*--budget-params.*--budget-size"):
         parse_budget()
+
+
+def test_where_nothing_must_hold_a_command_asks_for_no_budget() -> None:
+    assert str(NO_BUDGET) == "no budget"
+    assert command_text("m", None, Options(NO_BUDGET, seed=1)) == "prunec m --seed 1"
 
 
 def test_several_budgets_are_named() -> None:

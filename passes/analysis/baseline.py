@@ -21,7 +21,8 @@ class BaselinePass(Pass):
     """Emit and time the dense program and the floor; settle the budget or refuse it.
 
     The floor is the program with every sublayer bypassed whose units could be removed. A budget below
-    it is refused at once. A dense program within the budget is emitted as it is.
+    it is refused at once. A dense program within the budget is emitted as it is. Without a budget,
+    both are timed and nothing is refused.
 
     Attributes:
         seconds: how long the dense artifact and the floor are timed, in turn.
@@ -49,7 +50,7 @@ class BaselinePass(Pass):
                 f"where everything removable is removed (dense: {_amount(ceiling, dense)})",
                 f"ask for more than {_amount(ceiling, floor)}",
             )
-        if dense <= ceiling.value:
+        if dense <= ceiling.value and target.kind != "none":
             context.progress.note("the dense model is within the budget: it is emitted unpruned")
             plan = Plan({}, predicted_cost=dense, predicted_damage=0.0)
             return PassResult(program, (baseline, ceiling, plan), f"{log}: within the budget already", skip_to="emit")
@@ -98,7 +99,7 @@ def floor_program(program: Program, structure: Structure) -> Program:
 
 
 def _ceiling(target: Target, baseline: Baseline) -> Ceiling:
-    if target.kind == "latency_ms":
+    if target.kind in ("latency_ms", "none"):
         return Ceiling("ms", target.value)
     if target.kind == "speedup":
         return Ceiling("ms", baseline.dense.median / target.value)

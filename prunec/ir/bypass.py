@@ -29,3 +29,19 @@ def bypass(program: Program, additions: Iterable[tuple[str, str]]) -> Program:
         else:
             copies[node] = graph.node_copy(node, copies.__getitem__)
     return without_idle_caches(program, graph)
+
+
+def tensors_after(program: Program, additions: Iterable[tuple[str, str]]) -> set[str]:
+    """Names of the tensors that `bypass` would leave, without building the program that reads them."""
+    skips = dict(additions)
+    names = {node.name: node for node in program.graph.nodes}
+    needed: set[fx.Node] = set()
+    stack = [next(node for node in program.graph.nodes if node.op == "output")]
+    while stack:
+        node = stack.pop()
+        while node.name in skips:
+            node = names[skips[node.name]]
+        if node not in needed:
+            needed.add(node)
+            stack.extend(node.all_input_nodes)
+    return {str(node.target) for node in needed if node.op == "get_attr"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -106,15 +106,17 @@ class Program:
         """The parameters and buffers that the graph reads, by name."""
         return {name: self.tensor(name) for name in self.tensor_names()}
 
-    def parameter_count(self) -> int:
-        """Elements in the floating-point tensors that the graph reads; tied tensors count once."""
-        distinct = {tensor.data_ptr() or id(tensor): tensor for tensor in self.tensors().values()}
-        return sum(tensor.numel() for tensor in distinct.values() if tensor.is_floating_point())
+    def parameter_count(self, names: Iterable[str] | None = None) -> int:
+        """Elements in the floating-point tensors that the graph reads, or in those of `names`; tied ones count once."""
+        return sum(tensor.numel() for tensor in self._distinct(names) if tensor.is_floating_point())
 
-    def size_bytes(self) -> int:
-        """Bytes of the tensors that the graph reads; tied tensors count once."""
-        distinct = {tensor.data_ptr() or id(tensor): tensor for tensor in self.tensors().values()}
-        return sum(tensor.numel() * tensor.element_size() for tensor in distinct.values())
+    def size_bytes(self, names: Iterable[str] | None = None) -> int:
+        """Bytes of the tensors that the graph reads, or of those of `names`; tied ones count once."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self._distinct(names))
+
+    def _distinct(self, names: Iterable[str] | None) -> Iterable[Tensor]:
+        tensors = map(self.tensor, self.tensor_names() if names is None else names)
+        return {tensor.data_ptr() or id(tensor): tensor for tensor in tensors}.values()
 
     def text(self) -> str:
         """The program as text: stable from run to run, weights as shapes only."""

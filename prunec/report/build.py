@@ -53,7 +53,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         given=circumstances.given,
         resolved=circumstances.resolved,
         versions=_versions(),
-        machine=_machine(target),
+        machine=machine_of(target),
         model=_model(program, facts, circumstances.artifact),
         data=_data(facts.get(Corpus)),
         workload=data.Workload(str(target.workload), target.workload.threads),
@@ -62,14 +62,15 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         loss=_loss(facts),
         checks=_checks(facts),
         layers=tuple(_layers(facts)),
-        stages=tuple(_stage(item) for item in stages),
+        stages=tuple(stage_of(item) for item in stages),
         seconds=circumstances.seconds,
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
         warnings=circumstances.warnings,
     )
 
 
-def _stage(stage: Stage) -> data.Stage:
+def stage_of(stage: Stage) -> data.Stage:
+    """A stage as reports have it."""
     return data.Stage(stage.name, stage.round, stage.seconds, stage.peak_memory_bytes, stage.log)
 
 
@@ -83,7 +84,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _machine(target: Target) -> data.Machine:
+def machine_of(target: Target) -> data.Machine:
+    """This machine, with the threads that `target` uses."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     memory = int(psutil.virtual_memory().total)
     return data.Machine(
@@ -144,15 +146,16 @@ def _latency(facts: Facts) -> data.Latency | None:
         if is_latency and item.predicted is not None
     )
     return data.Latency(
-        _measured(verdict.dense),
-        _measured(verdict.latency),
+        measured_of(verdict.dense),
+        measured_of(verdict.latency),
         verdict.rounds[-1].predicted if is_latency else None,
         baseline.floor.median if baseline else None,
         rounds,
     )
 
 
-def _measured(timing: Timing) -> data.Measured:
+def measured_of(timing: Timing) -> data.Measured:
+    """A timing as reports have it."""
     return data.Measured(timing.median, timing.low, timing.p95, len(timing.samples_ms))
 
 

@@ -37,11 +37,11 @@ def picture(layers: Sequence[Layer]) -> RenderableType:
     """All of `layers` in some twenty lines at most; every line fits in 80 columns."""
     cells = _arrange(layers)
     stacks = list(dict.fromkeys(place.stack for place, _ in cells))
-    places = sorted({place for place, _ in cells}, key=lambda place: (stacks.index(place.stack), place.index))
+    rows = sorted({place for place, _ in cells}, key=lambda place: (stacks.index(place.stack), place.index))
     columns = list(dict.fromkeys(column for _, column in cells))
-    if len(places) > MOST_ROWS:
-        return _strips(cells, places, columns)
-    return _bars(cells, places, columns)
+    if len(rows) > MOST_ROWS:
+        return _strips(cells, rows, columns)
+    return _bars(cells, rows, columns)
 
 
 def _bars(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], columns: list[Column]) -> Table:
@@ -126,15 +126,21 @@ def _title(column: Column) -> str:
     return ", ".join(part for part in (name, units) if part)
 
 
+def places(names: Sequence[str]) -> list[Place]:
+    """Where the layer of each name stands, read off the first number in it; a name without one stands alone, at -1."""
+    found = [re.match(r"(.*?)(?<![^.])(\d+)(?![^.])", name) for name in names]
+    stacks = _short_names(list(dict.fromkeys(match[1] for match in found if match)))
+    return [
+        Place(stacks[match[1]], int(match[2])) if match else Place(name, -1)
+        for name, match in zip(names, found, strict=True)
+    ]
+
+
 def _arrange(layers: Sequence[Layer]) -> dict[tuple[Place, Column], Layer]:
-    """Each layer by its place and column, read off the first number in its name."""
-    found = [re.match(r"(.*?)(?<![^.])(\d+)(?![^.])", layer.sublayer or layer.family) for layer in layers]
-    stems = dict.fromkeys(match[1] for match in found if match)
-    stacks = _short_names(list(stems))
+    """Each layer by its place and column."""
     cells: dict[tuple[Place, Column], Layer] = {}
     seen: Counter[tuple[Place, str, str]] = Counter()
-    for layer, match in zip(layers, found, strict=True):
-        place = Place(stacks[match[1]], int(match[2])) if match else Place(layer.sublayer or layer.family, -1)
+    for layer, place in zip(layers, places([layer.sublayer or layer.family for layer in layers]), strict=True):
         ordinal = seen[place, layer.kind, layer.unit]
         seen[place, layer.kind, layer.unit] += 1
         cells[place, (layer.kind, layer.unit, ordinal)] = layer

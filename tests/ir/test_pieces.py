@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import fx
 
-from prunec.ir.bypass import bypass
+from prunec.ir.bypass import bypass, tensors_after
 from prunec.ir.execute import evaluate, input_values, output_nodes
 from prunec.ir.extract import extract
 from prunec.ir.program import Program
@@ -92,6 +92,14 @@ def test_a_chain_of_bypasses_leaves_the_input(program: Program) -> None:
     slim = bypass(program, [("add_tensor", "x"), ("add_tensor_1", "add_tensor")])
     torch.testing.assert_close(slim(program.example)["output_0"], program.example["x"])
     assert [node.op for node in slim.graph.nodes] == ["placeholder"] * 3 + ["output"]
+
+
+@pytest.mark.parametrize("dropped", [1, 2])
+def test_what_a_bypass_leaves_is_known_without_it(program: Program, dropped: int) -> None:
+    additions = [("add_tensor", "x"), ("add_tensor_1", "add_tensor")][-dropped:]
+    left = tensors_after(program, additions)
+    assert left == set(bypass(program, additions).tensor_names())
+    assert len(left) == 4 - 2 * dropped
 
 
 def test_a_piece_gives_what_it_gives_in_the_whole(program: Program) -> None:

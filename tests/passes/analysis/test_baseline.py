@@ -10,7 +10,7 @@ from prunec.cost.target import Baseline, Target
 from prunec.cost.workload import Workload
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, Pin, Plan, Structure
-from prunec.options import BudgetKind
+from prunec.options import NO_BUDGET, BudgetKind
 from prunec.passbase import Context, Facts, PassResult
 from prunec.passes.analysis.baseline import BaselinePass, floor_program
 from tests.passes.cases import Case
@@ -45,6 +45,17 @@ def test_it_times_the_dense_program_and_the_floor(case: Case, backend: type[Fake
     assert facts[Baseline].dense_bytes == case.program.size_bytes() + 1000
     assert facts[Baseline].floor_bytes == bare.size_bytes() + 1000
     assert facts[Ceiling] == Ceiling("ms", facts[Baseline].dense.median / 1.25)
+
+
+def test_without_a_budget_both_are_timed_and_nothing_is_refused(
+    case: Case, backend: type[FakeBackend], context: Context
+) -> None:
+    result = run(case, backend, "none", NO_BUDGET.value, context)
+    facts = given(result)
+    assert result.skip_to is None
+    assert Plan not in facts
+    assert facts[Ceiling] == Ceiling("ms", float("inf"))
+    assert facts[Baseline].dense.median == pytest.approx(by_parameters(case.program))
 
 
 def test_the_floor_keeps_nothing_that_can_go(llama: Case) -> None:

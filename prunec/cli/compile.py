@@ -1,0 +1,158 @@
+"""`prunec MODEL -o slim.onnx --budget-latency 20ms`: the compiler as a command."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand
+
+from prunec.cli.options import (
+    LATENCY,
+    PRINTED,
+    RUN,
+    WORK,
+    Cache,
+    Debug,
+    MaybePath,
+    MaybeText,
+    Model,
+    Remote,
+    Seed,
+    Task,
+    Threads,
+    Verbose,
+    Version,
+    flag,
+    option,
+)
+from prunec.cli.work import at_work
+from prunec.errors import BudgetError
+from prunec.options import check_output, parse_budget, report_path
+
+if TYPE_CHECKING:
+    from prunec.compiler import CompileResult
+
+BUDGET = "The budget: give exactly one"
+CUTTING = "What is cut, and how"
+
+HELP = (
+    "Make a trained transformer small and fast enough to deploy, and prove it.\n\n"
+    "MODEL is a Hugging Face folder: a config and safetensors weights. What the model can spare is cut out until the "
+    "artifact, timed on this machine, holds the budget. A report beside it says what was cut, what that cost and what "
+    "it bought.\n\n"
+    "\b\n"
+    "[bold]For example[/bold]\n"
+    "  prunec ./smollm2 -o slim.onnx --budget-latency 20ms\n"
+    "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
+    "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
+)
+EPILOG = "Exits with 0 when the budget holds, 2 on bad input, 3 when the budget does not hold, else as the error says."
+
+
+def _print_passes(asked: bool) -> None:
+    """One line a pass: how pipelines spell it with its options, and the first line of its docstring."""
+    if not asked:
+        return
+    from prunec.catalogue import find_pass, pass_names
+
+    for name in pass_names():
+        found = find_pass(name)
+        options = ", ".join(item.name.rstrip("_").replace("_", "-") for item in fields(found) if item.init)
+        spelled = f"{name}{{{options}}}" if options else name
+        print(f"{spelled:<38} {(found.__doc__ or '').strip().splitlines()[0]}")
+    raise typer.Exit
+
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Artifact: .onnx, or .pt for TorchScript.")
+]
+Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
+
+Latency = Annotated[MaybeText, option("--budget-latency", BUDGET, "TIME", "Median time of a request: 20ms, 0.5s.")]
+Speedup = Annotated[MaybeText, option("--speedup", BUDGET, "FACTOR", "Times faster than the dense model: 2, 1.5.")]
+Params = Annotated[MaybeText, option("--budget-params", BUDGET, "COUNT", "Parameters: 80M, 1.2B.")]
+Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of the artifact: 200MB, 1GiB.")]
+
+Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
+
+TEXTS = "Text like yours: .txt, .jsonl or a folder of them."
+REPAIR = "Closed-form repair of what is left: none, bias (cheap) or lsq."
+Calibration = Annotated[MaybePath, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
+Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", "How units are scored.", "the best measured")]
+Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
+
+DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
+
+Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line at the end, no progress.")]
+Json = Annotated[bool, flag("--json", panel=PRINTED, help="The report as JSON on standard output.")]
+ListPasses = Annotated[
+    bool, flag("--list-passes", panel=PRINTED, help="What --passes may name.", callback=_print_passes)
+]
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+class _Compile(TyperCommand):
+    """Its usage line shows what cannot be left out."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["MODEL -o FILE BUDGET [OPTIONS]"]
+
+
+@app.command(cls=_Compile, help=HELP, epilog=EPILOG)
+def compile_model(
+    context: typer.Context,
+    model: Model,
+    output: Output,
+    budget_latency: Latency = None,
+    speedup: Speedup = None,
+    budget_params: Params = None,
+    budget_size: Size = None,
+    workload: Work = None,
+    threads: Threads = None,
+    task: Task = None,
+    calibration: Calibration = None,
+    importance: Importance = None,
+    recover: Recover = "lsq",
+    passes: Passes = None,
+    trust_remote_code: Remote = False,
+    seed: Seed = 0,
+    cache_dir: Cache = None,
+    dump_ir: DumpIr = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    list_passes: ListPasses = False,
+    version: Version = False,
+) -> None:
+    """Check what can be checked at once, compile, and print what came of it."""
+    parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
+    check_output(output, force)
+    surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}
+    options = {name: value for name, value in context.params.items() if name not in surface}
+    with at_work(quiet=quiet, verbose=verbose) as progress:
+        from prunec.compiler import compile
+
+        result = compile(model, output, progress=progress, cache=cache_dir, **options)
+    _print_result(result, quiet=quiet, json=json)
+    if not result.report.budget.held:
+        raise typer.Exit(BudgetError.exit_code)
+
+
+def _print_result(result: CompileResult, *, quiet: bool, json: bool) -> None:
+    from prunec.report.terminal import headline, print_report
+
+    if json:
+        sys.stdout.write(result.report.to_json())
+    elif quiet:
+        print(f"{result.artifact or 'nothing written'}: {headline(result.report)}")
+    else:
+        print_report(result.report, Console(highlight=False), report_path(result.artifact) if result.artifact else None)

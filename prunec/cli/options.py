@@ -1,0 +1,52 @@
+"""The options that commands share, and how an option is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prunec import __version__
+
+MODEL = "The model"
+LATENCY = "What the latency is of"
+RUN = "The run"
+PRINTED = "What is printed"
+
+
+def option(name: str, panel: str, metavar: str, help: str, default: str = "") -> Any:
+    """An option in `panel`; `default` says in words what happens without it."""
+    words = f"{help} [dim]\\[default: {default}][/dim]" if default else help
+    return typer.Option(name, rich_help_panel=panel, help=words, metavar=metavar)
+
+
+def flag(*names: str, panel: str, help: str, callback: Callable[[bool], None] | None = None) -> Any:
+    """A switch; one with a `callback` acts before anything else is read."""
+    eager = callback is not None
+    return typer.Option(*names, rich_help_panel=panel, help=help, metavar="", is_eager=eager, callback=callback)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"prunec {__version__}")
+        raise typer.Exit
+
+
+MaybeText = str | None
+MaybePath = Path | None
+
+Model = Annotated[Path, typer.Argument(show_default=False, metavar="MODEL", help="Folder of the model.")]
+Task = Annotated[MaybeText, option("--task", MODEL, "TASK", "What the model is for.", "inferred")]
+Remote = Annotated[bool, flag("--trust-remote-code", panel=MODEL, help="Let code inside MODEL run.")]
+
+WORK = "A prefill or encode request of B sequences of S tokens, as prefill:1x128."
+Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]
+
+Seed = Annotated[int, option("--seed", RUN, "N", "For everything drawn at random.")]
+Cache = Annotated[MaybePath, option("--cache-dir", RUN, "FOLDER", "Measurements are kept here.", "the user's cache")]
+
+Verbose = Annotated[bool, flag("--verbose", "-v", panel=PRINTED, help="Also what the libraries underneath say.")]
+Debug = Annotated[bool, flag("--debug", panel=PRINTED, help="The traceback of an error.")]
+Version = Annotated[bool, flag("--version", panel=PRINTED, help="prunec's version.", callback=_print_version)]

@@ -1,0 +1,118 @@
+"""What every run of the driver does: load the model as a stage, run passes, remember warnings."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from torch import Tensor, nn
+
+from prunec import catalogue
+from prunec.errors import InputError
+from prunec.frontends.huggingface import load
+from prunec.frontends.loaded import Loaded
+from prunec.frontends.module import trace
+from prunec.ir.program import Program
+from prunec.options import Options
+from prunec.passbase import Context, Facts, Pass, Progress, Silent
+from prunec.pipeline import PipelineResult, Stage, run_pipeline
+from prunec.pipeline.memory import PeakMemory
+from prunec.request import Request, traced_sizes
+
+Model = str | os.PathLike[str] | nn.Module
+
+
+def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords for `Options`, with paths where a caller may have given text."""
+    named = {"calibration", "dump_ir", "cache"}
+    return {name: Path(value) if name in named and value is not None else value for name, value in options.items()}
+
+
+class Recorder:
+    """Progress that remembers its warnings for the report, and passes on stages to progress that shows them."""
+
+    def __init__(self, inner: Progress | None) -> None:
+        self._inner = inner or Silent()
+        self.warnings: list[str] = []
+
+    def item(self, text: str, done: int, total: int) -> None:
+        self._inner.item(text, done, total)
+
+    def note(self, text: str) -> None:
+        self._inner.note(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self._inner.warn(text)
+
+    def end(self, stage: Stage) -> None:
+        """A stage is over."""
+        if end := getattr(self._inner, "end", None):
+            end(stage.name, stage.seconds, stage.log, stage.round)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the driver under way.
+
+    Attributes:
+        source: the model as a command names it.
+        request: what is asked for.
+        recorder: where to report.
+        started: on the clock of `time.perf_counter`.
+    """
+
+    source: str
+    request: Request
+    recorder: Recorder
+    started: float = field(default_factory=time.perf_counter)
+
+    def load(self, model: Model, example_inputs: Mapping[str, Tensor] | None) -> tuple[Loaded, Stage]:
+        """Trace the model, as a stage.
+
+        Raises:
+            InputError: the model cannot be used, or is a module without `example_inputs`.
+        """
+        self.recorder.item("loading and tracing the model", 0, 0)
+        started = time.perf_counter()
+        with PeakMemory() as memory:
+            loaded = _load(model, example_inputs, self.request.options)
+        program = loaded.program
+        log = f"{program.provenance.model_class} for {loaded.task.name}, {len(program.graph.nodes)} nodes"
+        stage = Stage("load", "load", time.perf_counter() - started, memory.peak_bytes, log, False, 1)
+        self.recorder.end(stage)
+        for note in loaded.notes:
+            self.recorder.warn(note)
+        return loaded, stage
+
+    def run(self, program: Program, passes: Sequence[Pass], facts: Facts, scratch: Path) -> PipelineResult:
+        """Run `passes`; raises as `run_pipeline` does."""
+        options = self.request.options
+        cache = options.cache or platformdirs.user_cache_path("prunec")
+        return run_pipeline(
+            program,
+            passes,
+            Context(scratch, cache, options.seed, self.recorder),
+            facts=facts,
+            givers=catalogue.givers,
+            dump_ir=options.dump_ir,
+            on_stage=self.recorder.end,
+        )
+
+
+def source_name(model: Model) -> str:
+    """The model as a command names it: a module by its class."""
+    return type(model).__name__ if isinstance(model, nn.Module) else str(model)
+
+
+def _load(model: Model, example_inputs: Mapping[str, Tensor] | None, options: Options) -> Loaded:
+    if not isinstance(model, nn.Module):
+        return load(Path(model), options.task, options.trust_remote_code, sizes=traced_sizes(options))
+    if example_inputs is None:
+        raise InputError("a module is given without example_inputs", "give its keyword inputs by name")
+    return trace(model, example_inputs, task=options.task)
