@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +12,20 @@ from prunec.ir.execute import evaluate, input_values
 from prunec.ir.program import Input, Program, build_module
 
 
-def extract(program: Program, source: str, result: str, inputs: Mapping[str, Tensor]) -> Program:
+def extract(
+    program: Program, source: str, result: str, inputs: Mapping[str, Tensor], tensors: Collection[str] = ()
+) -> Program:
     """The calls between two nodes as a program, specialised to the shapes of `inputs`.
 
-    Its inputs are `source` and every tensor that the calls read besides (masks, rotary tables), each
+    What the calls read besides and is computed from `tensors`, such as a position bias, is computed in the
+    program as well. Its inputs are `source` and every tensor that the calls read besides (masks, rotary tables), each
     with the value it has when the whole program runs on `inputs`; sizes become literals; its output
     is `result`. Tensors keep their names.
     """
     names = {node.name: node for node in program.graph.nodes}
     start, end = names[source], names[result]
     inside = _between(program.graph, start, end)
+    inside |= _computed_from(program.graph, tensors, start, inside)
     calls = [node for node in program.graph.nodes if node in inside]
     reads = dict.fromkeys([start, *(read for node in calls for read in node.all_input_nodes if read not in inside)])
     boundary = [node for node in reads if node.op != "get_attr"]
@@ -43,6 +47,22 @@ def extract(program: Program, source: str, result: str, inputs: Mapping[str, Ten
     piece = program.with_module(build_module(graph, program.tensors()))
     items = tuple(Input(name, value.dtype, {}) for name, value in example.items())
     return replace(piece, inputs=items, outputs=(end.name,), example=example)
+
+
+def _computed_from(graph: fx.Graph, tensors: Collection[str], start: fx.Node, inside: set[fx.Node]) -> set[fx.Node]:
+    """Calls outside `inside` that it needs and that read `tensors`, on ways that do not pass `start`."""
+    reading: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node is not start and any(item.target in tensors or item in reading for item in node.all_input_nodes):
+            reading.add(node)
+    found: set[fx.Node] = set()
+    stack = [item for node in inside for item in node.all_input_nodes]
+    while stack:
+        node = stack.pop()
+        if node in reading and node not in inside and node not in found:
+            found.add(node)
+            stack.extend(node.all_input_nodes)
+    return found
 
 
 def _between(graph: fx.Graph, start: fx.Node, end: fx.Node) -> set[fx.Node]:

@@ -55,8 +55,9 @@ class Program:
 
     Attributes:
         module: the graph. Placeholders are the inputs, in the order of `inputs`; parameters and
-            buffers are `get_attr` nodes under their checkpoint names; every call is an ATen
-            operator or symbolic-integer arithmetic; the output node holds a flat tuple.
+            buffers are `get_attr` nodes under their checkpoint names; every call is a registered
+            operator, nearly always of ATen, or symbolic-integer arithmetic; the output node holds a
+            flat tuple.
         inputs: the graph inputs.
         outputs: a name per graph output.
         example: one tensor per input; every dynamic axis has a size of at least 2.

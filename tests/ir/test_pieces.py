@@ -125,3 +125,20 @@ def test_equal_layers_have_one_signature_and_other_shapes_another(program: Progr
     longer = extract(program, "add_tensor", "add_tensor_1", other)
     assert signature(first) == signature(second)
     assert signature(second) != signature(longer)
+
+
+def test_what_a_piece_reads_of_given_tensors_is_computed_inside() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 2, 5, 4, axes={0: "batch"})
+    bias = sketch(aten.exp.default, sketch.weight("table", 5, 4))
+    for layer in range(2):
+        branch = sketch(aten.add.Tensor, sketch.linear(f"layers.{layer}", x, 4, 4), bias)
+        x = sketch(aten.add.Tensor, x, branch)
+    program = sketch.program(x)
+    inputs = {"x": torch.randn(3, 5, 4)}
+    outside = extract(program, "add_tensor_1", x.name, inputs)
+    inside = extract(program, "add_tensor_1", x.name, inputs, {"table", "layers.0", "layers.1"})
+    assert [item.name for item in outside.inputs] == ["add_tensor_1", "exp_default"]
+    assert [item.name for item in inside.inputs] == ["add_tensor_1"]
+    assert set(inside.tensor_names()) == {"table", "layers.1"}
+    torch.testing.assert_close(inside(inside.example)[x.name], outside(outside.example)[x.name])

@@ -72,7 +72,8 @@ def _pieces(program: Program, structure: Structure, target: Target, context: Con
         for sublayer in structure.sublayers:
             for name in sublayer.families:
                 family = structure.family(name)
-                cut = extract(program, sublayer.skip, sublayer.add, inputs)
+                tensors = {slot.tensor for slot in family.slots}
+                cut = extract(program, sublayer.skip, sublayer.add, inputs, tensors)
                 slots = ",".join(f"{slot.dim}:{slot.positions.shape}" for slot in family.slots)
                 pieces[name] = Piece(f"{family.kind} {slots}\n{signature(cut)}", family, cut)
     return pieces
@@ -112,6 +113,7 @@ def _time(
         for kept in grids[mark]:
             context.progress.item("emitting cost probes", len(runners) + 1, total)
             cuts = piece.family.cuts(np.arange(kept, piece.family.units)) if kept < piece.family.units else {}
+            cuts = {key: indices for key, indices in cuts.items() if key[0] in flow.tensors}
             path = context.scratch / f"probe-{number}-{kept}{target.backend.suffixes[0]}"
             target.backend.emit(slice_program(piece.program, cuts, flow), path)
             runners[f"{number}/{kept}"] = partial(target.backend.load(path, target.workload), arrays)
