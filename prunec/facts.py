@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from prunec.ir.program import Program
 
@@ -30,14 +31,16 @@ class Slot:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a family is masked, scored and re-fitted: the contraction that reads its output.
+    """Where a family is masked, scored and re-fitted: a contraction that reads its output.
 
     Attributes:
         node: name of the contraction node.
-        argument: which of its arguments is the activation `[..., features]`.
+        argument: which of its arguments is the activation.
         weight: the tensor contracted with that activation.
         dim: the axis of `weight` that is contracted.
-        unit_of: `[features]`, the unit each feature belongs to.
+        unit_of: `[features]`, the unit each feature belongs to; -1 for features of none.
+        axis: the axis of the activation that is contracted, from the end: -1 for a matrix product, before the
+            places for a convolution.
     """
 
     node: str
@@ -45,6 +48,15 @@ class Site:
     weight: str
     dim: int
     unit_of: np.ndarray
+    axis: int = -1
+
+    def columns(self, tensor: Tensor) -> Tensor:
+        """The weight `tensor` as `[features, outputs]`."""
+        return tensor.movedim(self.dim, 0).reshape(tensor.shape[self.dim], -1)
+
+    def rows(self, activation: Tensor) -> Tensor:
+        """The activation as `[tokens, features]`; a token of a convolution is one place of one image."""
+        return activation.movedim(self.axis, -1).reshape(-1, activation.shape[self.axis])
 
 
 @dataclass(frozen=True)
@@ -53,17 +65,24 @@ class Family:
 
     Attributes:
         name: unique in the structure, such as `model.layers.0.mlp.down_proj`.
-        kind: `neuron`, `head` or `kv_group`.
+        kind: `neuron`, `channel`, `head` or `kv_group`.
         units: how many there are.
         slots: every tensor axis that shrinks with the family.
-        site: where the family's output is read.
+        sites: where the family's output is read: several where layers share weights or a position bias.
     """
 
     name: str
     kind: str
     units: int
     slots: tuple[Slot, ...]
-    site: Site
+    sites: tuple[Site, ...]
+
+    def readers(self) -> dict[str, Site]:
+        """One site for each weight that reads the family, by the weight's name."""
+        readers: dict[str, Site] = {}
+        for site in self.sites:
+            readers.setdefault(site.weight, site)
+        return readers
 
     def cuts(self, removed: np.ndarray) -> Cuts:
         """The tensor indices that go when the units `removed` go."""
@@ -116,9 +135,22 @@ class Structure:
         """The family called `name`."""
         return next(family for family in self.families if family.name == name)
 
+    def sublayers_of(self, family: str) -> tuple[Sublayer, ...]:
+        """The sublayers that hold `family`: several where they share it."""
+        return tuple(sublayer for sublayer in self.sublayers if family in sublayer.families)
+
     def sublayer_of(self, family: str) -> Sublayer | None:
-        """The sublayer that holds `family`, if one does."""
-        return next((sublayer for sublayer in self.sublayers if family in sublayer.families), None)
+        """The sublayer that holds `family`, if exactly one does."""
+        holding = self.sublayers_of(family)
+        return holding[0] if len(holding) == 1 else None
+
+    def gone_with(self, sublayers: Iterable[str]) -> frozenset[str]:
+        """The families that nothing is left of when `sublayers` are bypassed."""
+        dropped = frozenset(sublayers)
+        held = {name for item in self.sublayers if item.name not in dropped for name in item.families}
+        return frozenset(
+            name for item in self.sublayers if item.name in dropped for name in item.families if name not in held
+        )
 
 
 @dataclass(frozen=True)
@@ -145,9 +177,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class SecondMoments:
-    """Mean over calibration tokens of `a a^T` at each family's site: `[features, features]` by family name."""
+    """Mean over calibration tokens of `a a^T` where each family is read.
 
-    families: Mapping[str, np.ndarray]
+    Attributes:
+        sites: `[features, features]` by family name and by the name of the weight that reads it.
+    """
+
+    sites: Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -181,7 +217,8 @@ class CostModel:
     Attributes:
         unit: `ms`, `parameters` or `bytes`.
         constant: cost of what no plan can remove (the floor).
-        families: per family name, `(units kept, cost of its sublayer)` pairs, ascending from 1 unit.
+        families: per family name, `(units kept, cost of its sublayer)` pairs, ascending from 1 unit; of each
+            of its sublayers where several share it.
         scale: factor on the tables that makes the dense prediction equal the dense measurement.
     """
 
@@ -197,11 +234,12 @@ class CostModel:
 
     def predict(self, structure: Structure, plan: Plan) -> float:
         """Cost of the program after `plan`."""
-        dropped = {name for item in structure.sublayers if item.name in plan.sublayers for name in item.families}
         total = self.constant
         for family in structure.families:
-            if family.name in self.families and family.name not in dropped:
-                total += self.family(family.name, family.units - len(plan.units.get(family.name, ())))
+            if family.name in self.families:
+                holding = structure.sublayers_of(family.name)
+                times = sum(item.name not in plan.sublayers for item in holding) if holding else 1
+                total += times * self.family(family.name, family.units - len(plan.units.get(family.name, ())))
         return total
 
 
@@ -231,10 +269,10 @@ class Plan:
 
     def cuts(self, structure: Structure) -> Cuts:
         """The tensor indices that go with the removed units, outside bypassed sublayers."""
-        dropped = {name for item in structure.sublayers if item.name in self.sublayers for name in item.families}
+        gone = structure.gone_with(self.sublayers)
         cuts: Cuts = {}
         for name, removed in self.units.items():
-            if name in dropped or not removed:
+            if name in gone or not removed:
                 continue
             for key, indices in structure.family(name).cuts(np.asarray(removed)).items():
                 cuts[key] = np.unique(np.concatenate([cuts[key], indices])) if key in cuts else indices

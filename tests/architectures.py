@@ -26,7 +26,6 @@ GROUPED = SIZES | {
 GPT2 = {"vocab_size": VOCABULARY, "n_embd": 40, "n_layer": 2, "n_head": 5, "n_inner": FFN, "n_positions": 64}
 
 KV, HEAD, NEURON = "kv_group 3", "head 5", f"neuron {FFN}"
-SHARED = "units are read by 2 products"
 
 
 @dataclass(frozen=True)
@@ -122,14 +121,13 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "albert": Architecture(
         "AlbertForMaskedLM",
         PLAIN | {"embedding_size": 24},
-        (),
-        pins=(SHARED, SHARED),  # all layers are one
+        (HEAD, NEURON),  # all layers are one
     ),
     "deberta": Architecture(
         "DebertaV2ForMaskedLM",
         PLAIN | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
-        repeated(NEURON),
-        pins=("read by 4 products", *("by position",) * 6),  # scores are gathered by distance, for all heads at once
+        ("neuron 40", *repeated(NEURON)),  # the width of the table of distances
+        pins=("by position",) * 6,  # scores are gathered by distance, for all heads at once
     ),
     "vit": Architecture(
         "ViTForImageClassification",
@@ -142,9 +140,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "T5ForConditionalGeneration",
         {"vocab_size": VOCABULARY, "d_model": 40, "d_kv": 8, "d_ff": FFN, "num_layers": 2, "num_heads": 5}
         | {"decoder_start_token_id": 0},
-        (NEURON,) * 4,
+        (HEAD, *repeated(NEURON), HEAD, HEAD, *repeated(NEURON)),  # one position bias serves all layers of a stack
         repeated("attention", "ffn") + repeated("attention", "attention", "ffn"),
-        pins=(SHARED,) * 3,  # one position bias serves all layers of a stack
         inputs="both sides",
     ),
 }

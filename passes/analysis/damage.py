@@ -15,7 +15,7 @@ from prunec.calibration.corpus import Corpus
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.objective import Goal, Objective
 from prunec.facts import Damage, Family, Plan, Scores, SecondMoments, Structure, Sublayer
-from prunec.ir.execute import Override, evaluate, input_values, output_nodes
+from prunec.ir.execute import evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -23,6 +23,7 @@ WORK = 1.6e13
 """Multiplications that the measurements may take: two to three minutes on two cores."""
 LEAST = 512
 """Tokens below which a measurement says little."""
+NONE: Mapping[str, Tensor] = {}
 Key = tuple[str, int]
 """What one measurement removed: (family, units) or (sublayer, -1)."""
 
@@ -90,6 +91,7 @@ class _Probe:
         self.masked = masked_program(program, structure)
         self.nodes = {node.name: node for node in self.masked.graph.nodes}
         self.outputs = output_nodes(self.masked)
+        self.reads = self.masked.graph.find_nodes(op="get_attr")
         self.items = 0.0
         starts = [self.nodes[sublayer.skip] for sublayer in structure.sublayers]
         opened = plan_masks(structure, Plan({}))
@@ -104,19 +106,20 @@ class _Probe:
         name, removed = key
         if removed < 0:
             place = next(sublayer for sublayer in self.structure.sublayers if sublayer.name == name)
-            return self._mean(place, plan_masks(self.structure, plan), None)
+            return self._mean(place, plan_masks(self.structure, plan))
         sublayer = self.structure.sublayer_of(name)
         if moments is None:
-            return self._mean(sublayer, plan_masks(self.structure, plan), None)
-        refit = _refit(self.masked, self.structure.family(name), plan.units[name], moments.families[name])
-        return self._mean(sublayer, plan_masks(self.structure, Plan({})), refit)
+            return self._mean(sublayer, plan_masks(self.structure, plan))
+        weights = _refitted(self.masked, self.structure.family(name), plan.units[name], moments.sites[name])
+        return self._mean(sublayer, plan_masks(self.structure, Plan({})), weights)
 
-    def _mean(self, place: Sublayer | None, masks: dict[str, Tensor], refit: Override | None) -> float:
+    def _mean(self, place: Sublayer | None, masks: dict[str, Tensor], weights: Mapping[str, Tensor] = NONE) -> float:
         total, self.items = 0.0, 0.0
+        other = {node: weights[str(node.target)] for node in self.reads if node.target in weights}
         for batch, dense in zip(self.batches, self.dense, strict=True):
             start = {self.nodes[place.skip]: dense[self.nodes[place.skip]]} if place else {}
             with torch.no_grad():
-                values = evaluate(self.masked, self._known(batch, masks) | start, self.outputs, before_call=refit)
+                values = evaluate(self.masked, self._known(batch, masks) | other | start, self.outputs)
             pruned, reference = (
                 dict(zip(self.masked.outputs, (found[node] for node in self.outputs), strict=True))
                 for found in (values, dense)
@@ -129,24 +132,18 @@ class _Probe:
         return input_values(self.masked, {**batch, **masks})
 
 
-def _refit(program: Program, family: Family, removed: tuple[int, ...], moments: np.ndarray) -> Override:
-    """An override of the family's product by one with the re-fitted weight, the removed features' part zero."""
-    site = family.site
-    stored = program.tensor(site.weight).detach()
-    columns = stored.movedim(site.dim, 0).reshape(stored.shape[site.dim], -1)
-    kept = torch.from_numpy(~np.isin(site.unit_of, removed))
-    # In double precision: second moments of activations are too ill-conditioned for single.
-    weight = compensate(columns.double(), torch.from_numpy(moments), kept).to(stored.dtype)
-    shaped = weight.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
-
-    parameter = program.tensor(site.weight)
-
-    def override(node: fx.Node, args: Any, kwargs: Any) -> Any:
-        if node.name != site.node:
-            return args, kwargs
-        return tuple(shaped if value is parameter else value for value in args), kwargs
-
-    return override
+def _refitted(
+    program: Program, family: Family, removed: tuple[int, ...], moments: Mapping[str, np.ndarray]
+) -> dict[str, Tensor]:
+    """The weights that read the family, fitted to what is left of it, the removed features' parts zero."""
+    weights = {}
+    for name, site in family.readers().items():
+        stored = program.tensor(name).detach()
+        kept = torch.from_numpy(~np.isin(site.unit_of, removed))
+        # In double precision: second moments of activations are too ill-conditioned for single.
+        fitted = compensate(site.columns(stored).double(), torch.from_numpy(moments[name]), kept).to(stored.dtype)
+        weights[name] = fitted.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
+    return weights
 
 
 def _curve(family: Family, increase: Mapping[Key, float]) -> tuple[tuple[int, float], ...]:

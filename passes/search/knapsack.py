@@ -90,12 +90,13 @@ class KnapsackPass(Pass):
             if family.name not in costs.families:
                 continue
             curve = damage_curve(structure, family, scores, damage)
+            times = max(1, len(structure.sublayers_of(family.name)))
             step = max(1, family.units // self.sizes)
             for kept in sorted({*range(step, family.units, step), family.units}):
-                options.append(
-                    Option(family.name, kept, costs.family(family.name, kept), float(curve[family.units - kept]))
-                )
-        priced = {option.family for option in options}
+                cost = times * costs.family(family.name, kept)
+                options.append(Option(family.name, kept, cost, float(curve[family.units - kept])))
+        # A family that several sublayers share stays as long as one of them does: dropping one saves less than it says.
+        priced = {option.family for option in options if len(structure.sublayers_of(option.family)) == 1}
         drops = {
             sublayer.name: damage.sublayers[sublayer.name]
             for sublayer in structure.sublayers

@@ -14,7 +14,7 @@ from prunec.calibration.masked import masked_program, open_masks
 from prunec.calibration.objective import Objective
 from prunec.calibration.statistics import Statistic
 from prunec.errors import PassError
-from prunec.facts import Family, Structure
+from prunec.facts import Family, Site, Structure
 from prunec.ir.execute import Override, evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Progress
@@ -81,15 +81,17 @@ class _Stream:
             self._learn(outputs, batch, masks)
 
     def _reader(self, batch: Batch) -> Override:
-        sites = {family.site.node: family for family in self.structure.families}
+        sites: dict[str, list[tuple[Family, Site]]] = {}
+        for family in self.structure.families if self.readers else ():
+            for site in family.sites:
+                sites.setdefault(site.node, []).append((family, site))
 
         def read(node: fx.Node, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
-            family = sites.get(node.name)
-            if family is not None and self.readers:
-                values = _tokens(args[family.site.argument].detach(), batch)
+            for family, site in sites.get(node.name, ()):
+                values = _tokens(site.rows(args[site.argument].detach()), batch)
                 _require_finite(family, values)
                 for statistic in self.readers:
-                    statistic.update(family, values)
+                    statistic.update(family, values, site)
             return args, kwargs
 
         return read
@@ -123,8 +125,8 @@ def _sequences(batch: Batch) -> list[Batch]:
     return rows
 
 
-def _tokens(activation: Tensor, batch: Batch) -> Tensor:
-    flat = activation.reshape(-1, activation.shape[-1])
+def _tokens(flat: Tensor, batch: Batch) -> Tensor:
+    """`[tokens, features]` without padding."""
     mask = batch.get("attention_mask")
     return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
 

@@ -8,21 +8,25 @@ import torch
 from torch import Tensor
 
 from prunec.facts import Plan, Structure
-from prunec.ir.masking import MaskSite, insert_masks
+from prunec.ir.masking import Mask, MaskSite, insert_masks
 from prunec.ir.program import Program
 
 
 def masked_program(program: Program, structure: Structure) -> Program:
     """`program` with an input `mask.<name>` for each family and each sublayer."""
     nodes = {node.name: node for node in program.graph.nodes}
-    sites = {
-        family.name: MaskSite(family.site.node, family.site.argument, family.site.unit_of, family.units)
+    masks = {
+        family.name: Mask(
+            family.units,
+            tuple(MaskSite(site.node, site.argument, site.unit_of, site.axis) for site in family.sites),
+        )
         for family in structure.families
     }
     for sublayer in structure.sublayers:
         operands = [operand.name for operand in nodes[sublayer.add].args[:2]]
-        sites[sublayer_mask(sublayer.name)] = MaskSite(sublayer.add, operands.index(sublayer.branch), None, 1)
-    return insert_masks(program, sites)
+        branch = MaskSite(sublayer.add, operands.index(sublayer.branch))
+        masks[sublayer_mask(sublayer.name)] = Mask(1, (branch,))
+    return insert_masks(program, masks)
 
 
 def sublayer_mask(name: str) -> str:

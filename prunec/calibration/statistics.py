@@ -1,4 +1,4 @@
-"""What analyses may ask of the calibration stream: sums over tokens or sequences, one array a family."""
+"""What analyses may ask of the calibration stream: sums over tokens or sequences, by family and by who reads it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunec.facts import Family
+from prunec.facts import Family, Site
+
+Key = tuple[str, str]
+"""Family, and the weight that reads it (none for gradients)."""
 
 
 class Statistic(ABC):
-    """A sum over the stream, per family. Sums of two streams add up to the sum of both.
+    """A sum over the stream, per family and reading weight. Sums of two streams add up to the sum of both.
 
     Attributes:
         name: unique among statistics.
@@ -25,22 +28,25 @@ class Statistic(ABC):
     wants_gradients: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self.sums: dict[str, np.ndarray] = {}
-        self.counts: dict[str, int] = {}
+        self.sums: dict[Key, np.ndarray] = {}
+        self.counts: dict[Key, int] = {}
 
     @abstractmethod
-    def term(self, family: Family, values: Tensor) -> Tensor:
-        """What one batch adds. `values` is `[tokens, features]`, or the gradient `[units]` of one sequence."""
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
+        """What one batch adds: `values` is `[tokens, features]` at `site`, or the gradient `[units]` of a sequence."""
 
-    def update(self, family: Family, values: Tensor) -> None:
-        """Add one batch (activations) or one sequence (gradients)."""
-        term = self.term(family, values).double().numpy()
-        self.sums[family.name] = self.sums.get(family.name, 0.0) + term
-        self.counts[family.name] = self.counts.get(family.name, 0) + (1 if self.wants_gradients else len(values))
+    def update(self, family: Family, values: Tensor, site: Site | None = None) -> None:
+        """Add one batch (activations, read at `site`) or one sequence (gradients)."""
+        key = _key(family, site)
+        self.sums[key] = self.sums.get(key, 0.0) + self.term(values, site).double().numpy()
+        self.counts[key] = self.counts.get(key, 0) + (1 if self.wants_gradients else len(values))
 
-    def mean(self, family: Family) -> np.ndarray:
-        """The sum over the stream divided by the tokens (activations) or sequences (gradients) seen."""
-        mean: np.ndarray = self.sums[family.name] / self.counts[family.name]
+    def mean(self, family: Family, site: Site | None = None) -> np.ndarray:
+        """The sum over the stream divided by the tokens (activations) or sequences (gradients) seen.
+
+        Sites with one weight between them are one: their tokens count together.
+        """
+        mean: np.ndarray = self.sums[_key(family, site)] / self.counts[_key(family, site)]
         return mean
 
 
@@ -49,19 +55,20 @@ class UnitMoments(Statistic):
 
     name: ClassVar[str] = "unit-moments"
 
-    def term(self, family: Family, values: Tensor) -> Tensor:
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
         """Sum over tokens of `a_u a_u^T` for each unit u."""
-        order = torch.from_numpy(features_by_unit(family))
+        assert site is not None
+        order = torch.from_numpy(features_by_unit(site))
         blocks = values[:, order.reshape(-1)].view(len(values), *order.shape).transpose(0, 1)
         return blocks.transpose(1, 2) @ blocks
 
 
 class Gram(Statistic):
-    """Second moments of all features of a family: `[features, features]`, 8 bytes an entry."""
+    """Second moments of all features where a family is read: `[features, features]`, 8 bytes an entry."""
 
     name: ClassVar[str] = "gram"
 
-    def term(self, family: Family, values: Tensor) -> Tensor:
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
         """Sum over tokens of `a a^T`."""
         return values.T @ values
 
@@ -72,7 +79,7 @@ class AbsoluteGradient(Statistic):
     name: ClassVar[str] = "absolute-gradient"
     wants_gradients: ClassVar[bool] = True
 
-    def term(self, family: Family, values: Tensor) -> Tensor:
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
         """The absolute gradient of one sequence."""
         return values.abs()
 
@@ -83,16 +90,20 @@ class SquaredGradient(Statistic):
     name: ClassVar[str] = "squared-gradient"
     wants_gradients: ClassVar[bool] = True
 
-    def term(self, family: Family, values: Tensor) -> Tensor:
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
         """The squared gradient of one sequence."""
         return values.square()
 
 
-def features_by_unit(family: Family) -> np.ndarray:
-    """Feature indices of each unit at the family's site: `[units, features per unit]`."""
-    order = np.argsort(family.site.unit_of, kind="stable")
-    order = order[family.site.unit_of[order] >= 0]
-    return order.reshape(family.units, -1)
+def features_by_unit(site: Site) -> np.ndarray:
+    """Feature indices of each unit at a site: `[units, features per unit]`."""
+    order = np.argsort(site.unit_of, kind="stable")
+    order = order[site.unit_of[order] >= 0]
+    return order.reshape(int(site.unit_of.max()) + 1, -1)
+
+
+def _key(family: Family, site: Site | None) -> Key:
+    return family.name, site.weight if site else ""
 
 
 def instances(kinds: Iterable[type[Statistic]]) -> Mapping[type[Statistic], Statistic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ from prunec.ir.survivors import Survivors
 
 aten = torch.ops.aten
 Arguments = tuple[list[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A computed size of which `kept` in every `whole` are left, such as heads times samples."""
+
+    size: fx.Node
+    kept: int
+    whole: int
+
+
 Rederive = Callable[[fx.Node, Survivors], list[Any]]
 
 LITERALS: dict[object, Rederive] = {}
@@ -42,15 +54,9 @@ def _literals(*operators: object) -> Callable[[Rederive], Rederive]:
 
 @_literals(aten.view, aten.reshape, aten._unsafe_view)
 def shape(node: fx.Node, survivors: Survivors) -> list[Any]:
-    """Every size becomes what survives along that axis; a computed one is left to torch."""
+    """Every size becomes what survives along that axis."""
     source, sizes, *rest = arguments(node)
-    new = _sizes(node, survivors, sizes)
-    for axis, size in enumerate(sizes):
-        if isinstance(size, fx.Node) and not survivors.alive(node, axis).all():
-            if -1 in new:
-                raise ValueError(f"the size of axis {axis} is computed, and so is another")
-            new[axis] = -1
-    return [source, new, *rest]
+    return [source, _sizes(node, survivors, sizes), *rest]
 
 
 @_literals(aten.zeros, aten.ones, aten.full, aten.empty)
@@ -68,8 +74,17 @@ def sized(node: fx.Node, survivors: Survivors) -> list[Any]:
 
 
 def _sizes(node: fx.Node, survivors: Survivors, sizes: list[Any]) -> list[Any]:
-    """Sizes of a node's value: literal ones as they survive, computed ones and -1 as they are."""
-    return [survivors.count(node, axis) if _is_count(size) else size for axis, size in enumerate(sizes)]
+    """Sizes of a node's value as they survive; -1 as it is."""
+    return [_size(node, survivors, axis, size) for axis, size in enumerate(sizes)]
+
+
+def _size(node: fx.Node, survivors: Survivors, axis: int, size: Any) -> Any:
+    if _is_count(size):
+        return survivors.count(node, axis)
+    if isinstance(size, fx.Node):
+        alive = survivors.alive(node, axis)
+        return size if alive.all() else Scaled(size, int(alive.sum()), len(alive))
+    return size
 
 
 def _is_count(value: object) -> bool:

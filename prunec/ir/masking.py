@@ -18,58 +18,79 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class MaskSite:
-    """Where one mask multiplies.
+    """A place where a mask multiplies.
 
     Attributes:
         node: name of the call whose argument is multiplied.
         argument: which of its arguments.
-        index: `[features]`, the mask entry of each feature of the last axis, -1 for features that
-            are never masked; None for a single number over the whole value.
-        size: entries of the mask.
+        index: `[features]`, the mask entry of each feature, -1 for features that are never masked; None for a
+            single number over the whole value.
+        axis: the axis of the features, from the end.
     """
 
     node: str
     argument: int
-    index: np.ndarray | None
+    index: np.ndarray | None = None
+    axis: int = -1
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One mask: how many entries it has, and every place where it multiplies."""
+
     size: int
+    sites: tuple[MaskSite, ...]
 
 
-def insert_masks(program: Program, sites: Mapping[str, MaskSite]) -> Program:
-    """The program with one more input a site, `mask.<name>` of shape `[size]`; ones change nothing."""
+def insert_masks(program: Program, masks: Mapping[str, Mask]) -> Program:
+    """The program with one more input a mask, `mask.<name>` of shape `[size]`; ones change nothing."""
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     tensors: dict[str, Tensor] = dict(program.tensors())
-    by_node: dict[str, list[str]] = {}
-    for name, site in sites.items():
-        by_node.setdefault(site.node, []).append(name)
+    by_node: dict[str, list[tuple[str, MaskSite]]] = {}
+    for name, mask in masks.items():
+        for site in mask.sites:
+            by_node.setdefault(site.node, []).append((name, site))
     originals = [node for node in program.graph.nodes if node.op == "placeholder"]
     for node in originals:
         copies[node] = graph.node_copy(node)
-    masks = {name: graph.placeholder(f"mask_{index}") for index, name in enumerate(sites)}
+    values = {name: graph.placeholder(f"mask_{index}") for index, name in enumerate(masks)}
     for node in program.graph.nodes:
         if node.op == "placeholder":
             continue
         copy = copies[node] = graph.node_copy(node, copies.__getitem__)
-        for name in by_node.get(node.name, ()):
+        for name, site in by_node.get(node.name, ()):
             with graph.inserting_before(copy):
-                product = _multiply(graph, read(copy, sites[name].argument), masks[name], name, sites[name], tensors)
-            copy.update_arg(sites[name].argument, product)
-    example = {f"mask.{name}": torch.ones(site.size) for name, site in sites.items()}
+                spread = _Spread(graph, values[name], f"{name}.{node.name}", masks[name].size, tensors)
+                copy.update_arg(site.argument, spread.multiply(read(copy, site.argument), site))
+    example = {f"mask.{name}": torch.ones(mask.size) for name, mask in masks.items()}
     inputs = (*program.inputs, *(Input(name, torch.float32, {}) for name in example))
     masked = program.with_module(build_module(graph, tensors))
     return replace(masked, inputs=inputs, example={**program.example, **example})
 
 
-def _multiply(
-    graph: fx.Graph, value: fx.Node, mask: fx.Node, name: str, site: MaskSite, tensors: dict[str, Tensor]
-) -> fx.Node:
-    def call(target: Callable[..., Any], *args: Any) -> fx.Node:
-        # A name of its own, so that no later node of the original has to give up its name.
-        return graph.create_node("call_function", target, args, name=f"masking_{mask.name}")
+@dataclass(frozen=True)
+class _Spread:
+    """A mask on its way into one call of `graph`; `label` names what it needs besides."""
 
-    if site.index is not None and not np.array_equal(site.index, np.arange(site.size)):
-        index = f"mask_index.{name}"
-        tensors[index] = torch.from_numpy(np.where(site.index < 0, site.size, site.index))
-        padded = call(aten.cat.default, [mask, call(aten.new_ones.default, mask, [1])])
-        mask = call(aten.index_select.default, padded, 0, graph.get_attr(index))
-    return call(aten.mul.Tensor, value, mask)
+    graph: fx.Graph
+    mask: fx.Node
+    label: str
+    size: int
+    tensors: dict[str, Tensor]
+
+    def multiply(self, value: fx.Node, site: MaskSite) -> fx.Node:
+        """`value` times the mask, laid along the site's axis."""
+        mask = self.mask
+        if site.index is not None and not np.array_equal(site.index, np.arange(self.size)):
+            index = f"mask_index.{self.label}.{site.argument}"
+            self.tensors[index] = torch.from_numpy(np.where(site.index < 0, self.size, site.index))
+            padded = self._call(aten.cat.default, [mask, self._call(aten.new_ones.default, mask, [1])])
+            mask = self._call(aten.index_select.default, padded, 0, self.graph.get_attr(index))
+        if site.axis != -1:
+            mask = self._call(aten.reshape.default, mask, [-1] + [1] * (-site.axis - 1))
+        return self._call(aten.mul.Tensor, value, mask)
+
+    def _call(self, target: Callable[..., Any], *args: Any) -> fx.Node:
+        # A name of its own, so that no later node of the original has to give up its name.
+        return self.graph.create_node("call_function", target, args, name=f"masking_{self.mask.name}")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, fx
 
 from prunec.errors import PassError
 from prunec.ir.labels.flow import LabelFlow, run_flow
-from prunec.ir.literals import rederive
+from prunec.ir.literals import Arguments, Scaled, rederive
 from prunec.ir.program import Program, build_module
 from prunec.ir.survivors import Survivors
 from prunec.ir.text import node_text
@@ -40,10 +43,22 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
         except ValueError as error:
             raise PassError(f"cannot cut {node_text(node)}: {error}", "remove whole units of one family") from error
         if found is not None:
-            args, kwargs = found
-            copy.args, copy.kwargs = fx.node.map_arg((tuple(args), kwargs), copies.__getitem__)
+            with graph.inserting_before(copy):
+                copy.args, copy.kwargs = _copied(graph, found, copies)
     graph.lint()
     return program.with_module(build_module(graph, tensors))
+
+
+def _copied(graph: fx.Graph, found: Arguments, copies: dict[fx.Node, fx.Node]) -> Any:
+    """Re-derived arguments in the new graph, with the arithmetic that scaled sizes take."""
+
+    def translate(value: Any) -> Any:
+        if isinstance(value, Scaled):
+            product = graph.call_function(operator.mul, (copies[value.size], value.kept))
+            return graph.call_function(operator.floordiv, (product, value.whole))
+        return copies[value] if isinstance(value, fx.Node) else value
+
+    return fx.node.map_aggregate((tuple(found[0]), found[1]), translate)
 
 
 def _sliced_tensors(program: Program, survivors: Survivors) -> dict[str, Tensor]:

@@ -173,9 +173,10 @@ def _checks(facts: Facts) -> data.Checks:
 def _layers(facts: Facts) -> list[data.Layer]:
     structure, plan, recovered = facts[Structure], facts.get(Plan) or Plan({}), facts.get(Recovered)
     layers = []
+    gone = structure.gone_with(plan.sublayers)
     for family in structure.families:
-        sublayer = structure.sublayer_of(family.name)
-        dropped = sublayer is not None and sublayer.name in plan.sublayers
+        sublayer = next(iter(structure.sublayers_of(family.name)), None)
+        dropped = family.name in gone
         kept = 0 if dropped else family.units - len(plan.units.get(family.name, ()))
         mended = recovered is not None and sublayer is not None and sublayer.name in recovered.sublayers
         name, kind = (sublayer.name, sublayer.kind) if sublayer else ("", "")

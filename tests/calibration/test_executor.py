@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prunec.calibration.executor import collect
 from prunec.calibration.statistics import Statistic
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.passbase import Silent
 from tests.passes.cases import Case, load_case
 
@@ -25,10 +25,12 @@ class Shapes(Statistic):
         super().__init__()
         self.seen: list[tuple[str, tuple[int, ...]]] = []
 
-    def term(self, family: Family, values: Tensor) -> Tensor:
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
+        return torch.zeros(1)
+
+    def update(self, family: Family, values: Tensor, site: Site | None = None) -> None:
         assert not values.requires_grad
         self.seen.append((family.name, tuple(values.shape)))
-        return torch.zeros(1)
 
 
 class Gradients(Shapes):

@@ -18,7 +18,7 @@ from prunec.facts import Family, Site
 
 
 def family(unit_of: list[int], units: int) -> Family:
-    return Family("f", "head", units, (), Site("", 0, "", 0, np.array(unit_of)))
+    return Family("f", "head", units, (), (Site("", 0, "", 0, np.array(unit_of)),))
 
 
 HEADS = family([0, 0, 1, 1, 2, 2], 3)
@@ -27,8 +27,8 @@ HEADS = family([0, 0, 1, 1, 2, 2], 3)
 def filled(kind: type[Statistic], *values: torch.Tensor) -> np.ndarray:
     statistic = kind()
     for value in values:
-        statistic.update(HEADS, value)
-    return statistic.mean(HEADS)
+        statistic.update(HEADS, value, None if kind.wants_gradients else HEADS.sites[0])
+    return statistic.mean(HEADS, None if kind.wants_gradients else HEADS.sites[0])
 
 
 def test_unit_moments_are_means_over_tokens_of_outer_products() -> None:
@@ -58,4 +58,4 @@ def test_gradients_of_sequences_do_not_cancel(kind: type[Statistic], expected: l
 
 def test_features_are_found_wherever_their_unit_has_them() -> None:
     mixed = family([1, 0, -1, 0, 1, -1], 2)
-    assert features_by_unit(mixed).tolist() == [[1, 3], [0, 4]]
+    assert features_by_unit(mixed.sites[0]).tolist() == [[1, 3], [0, 4]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from prunec.ir.masking import MaskSite, insert_masks
+from prunec.ir.masking import Mask, MaskSite, insert_masks
 from prunec.ir.program import Program
 from tests.ir.sketch import Sketch
 
@@ -22,8 +22,12 @@ def program() -> Program:
     return sketch.program(sketch(aten.add.Tensor, x, sketch.linear("down", hidden, 4, 6)))
 
 
-def neurons(index: list[int], size: int) -> MaskSite:
-    return MaskSite("linear_default_1", 0, np.array(index), size)
+def neurons(index: list[int], size: int) -> Mask:
+    return Mask(size, (MaskSite("linear_default_1", 0, np.array(index)),))
+
+
+def branch(argument: int) -> Mask:
+    return Mask(1, (MaskSite("add_tensor", argument),))
 
 
 def outputs(program: Program, **masks: torch.Tensor) -> torch.Tensor:
@@ -52,18 +56,17 @@ def test_zero_switches_off_the_features_of_its_unit(
 
 
 def test_a_number_switches_off_a_branch(program: Program) -> None:
-    masked = insert_masks(program, {"s": MaskSite("add_tensor", 1, None, 1)})
+    masked = insert_masks(program, {"s": branch(1)})
     torch.testing.assert_close(outputs(masked, mask__s=torch.zeros(1)), program.example["x"])
 
 
 def test_two_masks_may_share_a_node(program: Program) -> None:
-    sites = {"a": MaskSite("add_tensor", 0, None, 1), "b": MaskSite("add_tensor", 1, None, 1)}
-    masked = insert_masks(program, sites)
+    masked = insert_masks(program, {"a": branch(0), "b": branch(1)})
     assert not outputs(masked, mask__a=torch.zeros(1), mask__b=torch.zeros(1)).any()
 
 
 def test_node_names_survive(program: Program) -> None:
-    masked = insert_masks(program, {"n": neurons([0, 0, 1, 1, 2, 2], 3), "s": MaskSite("add_tensor", 1, None, 1)})
+    masked = insert_masks(program, {"n": neurons([0, 0, 1, 1, 2, 2], 3), "s": branch(1)})
     names = {node.name: node.target for node in masked.graph.nodes}
     assert {node.name: node.target for node in program.graph.nodes}.items() <= names.items()
 
@@ -74,3 +77,19 @@ def test_masks_can_be_learned(program: Program) -> None:
     outputs(masked, mask__n=mask).sum().backward()
     assert mask.grad is not None
     assert mask.grad.abs().sum() > 0
+
+
+def test_one_mask_may_have_several_places(program: Program) -> None:
+    both = Mask(1, (MaskSite("add_tensor", 0), MaskSite("add_tensor", 1)))
+    masked = insert_masks(program, {"s": both})
+    assert [item.name for item in masked.inputs] == ["x", "mask.s"]
+    assert not outputs(masked, mask__s=torch.zeros(1)).any()
+
+
+def test_features_may_lie_on_another_axis_than_the_last() -> None:
+    sketch = Sketch()
+    program = sketch.program(sketch(aten.mul.Tensor, sketch.input("x", 2, 3, 4, 4), 1))
+    masked = insert_masks(program, {"c": Mask(3, (MaskSite("mul_tensor", 0, np.arange(3), axis=-3),))})
+    expected = program.example["x"].clone()
+    expected[:, 1] = 0
+    torch.testing.assert_close(outputs(masked, mask__c=torch.tensor([1.0, 0.0, 1.0])), expected)

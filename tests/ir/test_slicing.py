@@ -168,3 +168,21 @@ def test_the_original_is_left_alone() -> None:
     before = program.fingerprint()
     sliced(program, [0, 1, 2])
     assert program.fingerprint() == before
+
+
+def test_a_computed_size_is_scaled_where_heads_are_counted_with_samples() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 3, 8, axes={0: "batch"})
+    heads = sketch(aten.reshape.default, sketch.linear("up.weight", x, 12, 8), [-1, 4, 3])
+    rows = sketch(operator.mul, sketch(aten.sym_size.int, x, 0), 4)
+    threes = sketch(aten.reshape.default, heads, [rows, 3])
+    back = sketch(aten.reshape.default, threes, [sketch(aten.sym_size.int, x, 0), 12])
+    program = sketch.program(sketch.linear("down.weight", back, 8, 12))
+    gone = np.array([3, 4, 5, 9, 10, 11])
+    slim = slice_program(program, {("up.weight", 0): gone, ("down.weight", 1): gone})
+    weight = program.tensor("down.weight").clone()
+    weight[:, gone] = 0
+    for batch in (3, 5):
+        given = torch.randn(batch, 8)
+        expected = given @ program.tensor("up.weight").T @ weight.T
+        torch.testing.assert_close(slim({"x": given})["output_0"], expected)

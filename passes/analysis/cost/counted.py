@@ -23,11 +23,12 @@ def counted_costs(program: Program, structure: Structure, unit: str, overhead: f
     for sublayer in structure.sublayers:
         if not sublayer.families:
             continue
-        own = dense - _count(bypass(program, [(sublayer.add, sublayer.skip)]), unit)
-        constant -= own
         per_unit = {name: _unit_cost(program, structure, name, unit) for name in sublayer.families}
-        shared = sum(cost * structure.family(name).units for name, cost in per_unit.items())
-        rest = (own - shared) / len(sublayer.families)
+        units = sum(cost * structure.family(name).units for name, cost in per_unit.items())
+        # Bypassing frees nothing that another sublayer reads, but cutting does.
+        own = max(units, dense - _count(bypass(program, [(sublayer.add, sublayer.skip)]), unit))
+        constant -= own
+        rest = (own - units) / len(sublayer.families)
         for name, cost in per_unit.items():
             tables[name] = tuple((kept, rest + cost * kept) for kept in (1, structure.family(name).units))
     return CostModel(unit, constant, tables)
@@ -38,10 +39,10 @@ def _count(program: Program, unit: str) -> float:
 
 
 def _unit_cost(program: Program, structure: Structure, name: str, unit: str) -> float:
-    """What one unit of a family holds, over all tensors that shrink with it."""
+    """What one unit of a family holds over all tensors, shared out evenly to the sublayers that hold the family."""
     total = 0.0
     for slot in structure.family(name).slots:
         tensor = program.tensor(slot.tensor)
         elements = tensor.numel() / tensor.shape[slot.dim] * slot.positions.shape[1]
         total += elements * (tensor.element_size() if unit == "bytes" else 1)
-    return total
+    return total / len(structure.sublayers_of(name))

@@ -130,11 +130,12 @@ def _table(name: str, points: list[tuple[int, Timing]]) -> Table:
 def _calibrate(structure: Structure, tables: Mapping[str, Table], baseline: Baseline) -> CostModel:
     """Scale the tables so that the dense prediction equals the dense measurement."""
     shared: dict[str, Table] = {}
+    total = 0.0
     for sublayer in structure.sublayers:
         own = [name for name in sublayer.families if name in tables]
         for name in own:  # where several families share a sublayer, its dense cost counts once
             excess = tables[name][-1][1] * (len(own) - 1) / len(own)
             shared[name] = tuple((kept, cost - excess) for kept, cost in tables[name])
-    total = sum(table[-1][1] for table in shared.values())
+            total += shared[name][-1][1]
     constant = baseline.floor.median
     return CostModel("ms", constant, shared, max(baseline.dense.median - constant, 1e-6) / total)

@@ -61,7 +61,13 @@ class ImportancePass(Pass):
         scores = Scores(self.criterion, data_hash, units)
         if Gram not in statistics:
             return PassResult(program, (scores,), criterion.summary)
-        moments = SecondMoments({family.name: statistics[Gram].mean(family) for family in structure.families})
+        grams = statistics[Gram]
+        moments = SecondMoments(
+            {
+                family.name: {name: grams.mean(family, site) for name, site in family.readers().items()}
+                for family in structure.families
+            }
+        )
         return PassResult(program, (scores, moments), criterion.summary)
 
 

@@ -19,7 +19,9 @@ class ActivationWeight(Criterion):
 
     For a neuron this is `mean(a^2) ||W[:, k]||^2`; for a head or KV group it is the trace of the
     product of the features' second moments with the Gram matrix of their weight columns, so that what
-    features of one head cancel between them counts as nothing. Both are exact for one deleted unit.
+    features of one head cancel between them counts as nothing. Both are exact for one deleted unit; for
+    a convolution, as far as neighbouring places are independent. Where several weights read the
+    family, their changes are added.
     """
 
     name: ClassVar[str] = "activation-weight"
@@ -28,8 +30,10 @@ class ActivationWeight(Criterion):
 
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Mean squared output change `[units]`, in squared units of the residual stream."""
-        moments = torch.from_numpy(collected[UnitMoments].mean(family))
-        weight = program.tensor(family.site.weight).detach().double()
-        columns = weight.movedim(family.site.dim, 0).reshape(weight.shape[family.site.dim], -1)
-        units = columns[torch.from_numpy(features_by_unit(family))]
-        return (moments * (units @ units.transpose(1, 2))).sum((1, 2)).numpy()
+        total = np.zeros(family.units)
+        for site in family.readers().values():
+            moments = torch.from_numpy(collected[UnitMoments].mean(family, site))
+            columns = site.columns(program.tensor(site.weight).detach().double())
+            units = columns[torch.from_numpy(features_by_unit(site))]
+            total += (moments * (units @ units.transpose(1, 2))).sum((1, 2)).numpy()
+        return total

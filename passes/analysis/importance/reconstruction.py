@@ -38,11 +38,12 @@ class Reconstruction(Criterion):
 
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Error increases `[units]`, in squared units of the residual stream."""
-        moments = torch.from_numpy(collected[Gram].mean(family))
-        weight = program.tensor(family.site.weight).detach().double()
-        columns = weight.movedim(family.site.dim, 0).reshape(weight.shape[family.site.dim], -1)
-        units = torch.from_numpy(features_by_unit(family))
-        return _eliminate(damped(moments), columns, units).numpy()
+        total = np.zeros(family.units)
+        for site in family.readers().values():
+            moments = torch.from_numpy(collected[Gram].mean(family, site))
+            columns = site.columns(program.tensor(site.weight).detach().double())
+            total += _eliminate(damped(moments), columns, torch.from_numpy(features_by_unit(site))).numpy()
+        return total
 
 
 def _eliminate(moments: Tensor, weight: Tensor, units: Tensor) -> Tensor:

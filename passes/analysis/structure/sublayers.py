@@ -40,14 +40,14 @@ def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> 
         name = name if name not in names else f"{name}.{branch.name}"
         names.add(name)
         sites = {node.name for node in inside}
-        own = [family for family in families if family.site.node in sites]
+        own = [family for family in families if any(site.node in sites for site in family.sites)]
         kind = _kind(own, bool(inside & attentions))
         found.append(Sublayer(name, kind, add.name, skip.name, branch.name, tuple(family.name for family in own)))
     return found
 
 
 def _kind(families: list[Family], attends: bool) -> str:
-    has_neurons = any(family.kind == "neuron" for family in families)
+    has_neurons = any(family.kind in ("neuron", "channel") for family in families)
     return "block" if attends and has_neurons else "attention" if attends else "ffn"
 
 

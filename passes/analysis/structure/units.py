@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from prunec.facts import Family, Pin, Site, Slot
-from prunec.ir.labels.ledger import Contraction
 
 from .groups import Groups
 
@@ -32,7 +32,8 @@ def find_families(groups: Groups) -> tuple[list[Family], list[Pin]]:
                 pins.append(found)
     pins.extend(_fixed_heads(groups, heads))
     order = {item.node.name: index for index, item in enumerate(groups.flow.ledger.contractions)}
-    return sorted(families, key=lambda family: order[family.site.node]), pins
+    families.sort(key=lambda family: order[family.sites[0].node])
+    return _named_apart(families), pins
 
 
 def _attention_groups(groups: Groups) -> np.ndarray:
@@ -79,25 +80,42 @@ def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placeme
         return None
     unit = np.full(int(partition.max()) + 1, -1)
     unit[ids] = np.arange(len(ids))
-    sites = [item for item in groups.flow.ledger.contractions if (unit[partition[item.labels]] >= 0).any()]
-    first = next(iter(placements[ids[0]]))
-    if len(sites) != 1:
-        return Pin(f"{first[0]}, axis {first[1]}", f"{len(ids)} units are read by {len(sites)} products, not by one")
-    if sites[0].axis != -1:
-        return Pin(f"{first[0]}, axis {first[1]}", f"{len(ids)} units are not on the last axis where they are read")
+    sites = tuple(_sites(groups, partition, unit))
+    if not sites:
+        name, dim = next(iter(placements[ids[0]]))
+        return Pin(f"{name}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
     slots = tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
-    site = _site(sites[0], unit[partition[sites[0].labels]])
-    name = site.weight.removesuffix(".weight")
-    return Family(name, _kind(groups, partition, ids), len(ids), slots, site)
+    name = sites[0].weight.removesuffix(".weight")
+    return Family(name, _kind(groups, partition, ids, sites), len(ids), slots, sites)
 
 
-def _site(contraction: Contraction, unit_of: np.ndarray) -> Site:
-    return Site(contraction.node.name, contraction.activation, contraction.weight, contraction.dim, unit_of)
+def _sites(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator[Site]:
+    """Every product that reads a unit; `unit` is the unit of each group, or -1."""
+    for item in groups.flow.ledger.contractions:
+        units = unit[partition[item.labels]]
+        if (units >= 0).any():
+            yield Site(item.node.name, item.activation, item.weight, item.dim, units, item.axis)
 
 
-def _kind(groups: Groups, partition: np.ndarray, ids: list[int]) -> str:
-    """A unit without attention is a neuron; one with several query heads is a KV group."""
+def _named_apart(families: list[Family]) -> list[Family]:
+    """The families with a number behind each name that an earlier one has."""
+    seen: Counter[str] = Counter()
+    named = []
+    for family in families:
+        seen[family.name] += 1
+        count = seen[family.name]
+        named.append(family if count == 1 else replace(family, name=f"{family.name}#{count}"))
+    return named
+
+
+def _kind(groups: Groups, partition: np.ndarray, ids: list[int], sites: tuple[Site, ...]) -> str:
+    """A unit without attention is a neuron, or a channel where convolutions read it; KV groups have several queries."""
     if partition is groups.element:
-        return "neuron"
-    heads = (next(iter(attention.roles.values()))[:, 0] for attention in groups.flow.ledger.attentions)
+        return "neuron" if all(site.axis == -1 for site in sites) else "channel"
+    # Scores have labels of their own for each sample; those of queries are the weight's.
+    heads = (
+        np.unique(rows[:, 0])
+        for attention in groups.flow.ledger.attentions
+        for rows in [next(rows for name, rows in attention.roles.items() if name != "scores")]
+    )
     return "kv_group" if max(int((partition[labels] == ids[0]).sum()) for labels in heads) > 1 else "head"

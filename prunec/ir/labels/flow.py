@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from torch.utils._pytree import tree_map
 
 from prunec.errors import PassError
+from prunec.ir.execute import evaluate, input_values
 from prunec.ir.labels import (  # noqa: F401 fill RULES
     attention,
     contraction,
@@ -87,18 +88,20 @@ class LabelFlow:
 def run_flow(program: Program) -> LabelFlow:
     """Run label flow for one sequence of one token, or as long as the example where one token is too short.
 
-    Weights are never read.
+    Weights are read only where a shape depends on what the model computes on its example, such as how many
+    tokens an expert gets.
 
     Raises:
         PassError: torch cannot tell the shape of a call's result; the call is named.
     """
     short = {item.name: _shape(program.example[item.name], item.axes) for item in program.inputs}
     try:
-        flow = _run(program, short)
+        flow = _Run(program).flow(short)
     except PassError:
         flow = None
     if flow is None or _EMPTY in flow.ledger.refused.values():
-        flow = _run(program, {name: tensor.shape for name, tensor in program.example.items()})
+        long = {name: tensor.shape for name, tensor in program.example.items()}
+        flow = _Run(program, computes=True).flow(long)
     return flow
 
 
@@ -106,23 +109,67 @@ def _shape(example: Tensor, dynamic: Iterable[int]) -> list[int]:
     return [1 if axis in dynamic else size for axis, size in enumerate(example.shape)]
 
 
-def _run(program: Program, shapes: Mapping[str, Iterable[int]]) -> LabelFlow:
-    flow = LabelFlow({}, {}, Ledger())
-    aliases: dict[int, tuple[Tensor, ...]] = {}
-    inputs = iter(program.inputs)
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            item = next(inputs)
-            flow.values[node] = Labelled(torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta"))
-        elif node.op == "get_attr":
-            flow.values[node] = _tensor(flow, program.tensor(node.target), node.target, aliases)
-        elif node.op == "call_function":
-            flow.values[node] = _call(flow, node)
-        elif node.op == "output":
-            for value in node.args[0]:
-                for plane in flow.values[value].planes:
-                    flow.ledger.pin(plane, "is an output of the graph")
-    return flow
+class _Run:
+    """One run over a program.
+
+    Args:
+        program: whose graph is run.
+        computes: whether values that shapes depend on are computed on the program's example.
+    """
+
+    def __init__(self, program: Program, computes: bool = False) -> None:
+        self.program, self.computes = program, computes
+        self.result = LabelFlow({}, {}, Ledger())
+
+    def flow(self, shapes: Mapping[str, Iterable[int]]) -> LabelFlow:
+        """Run on inputs of `shapes`."""
+        flow, aliases = self.result, dict[int, tuple[Tensor, ...]]()
+        inputs = iter(self.program.inputs)
+        for node in self.program.graph.nodes:
+            if node.op == "placeholder":
+                item = next(inputs)
+                flow.values[node] = Labelled(torch.empty(tuple(shapes[item.name]), dtype=item.dtype, device="meta"))
+            elif node.op == "get_attr":
+                flow.values[node] = _tensor(flow, self.program.tensor(node.target), node.target, aliases)
+            elif node.op == "call_function":
+                flow.values[node] = self._call(node)
+            elif node.op == "output":
+                for value in node.args[0]:
+                    for plane in flow.values[value].planes:
+                        flow.ledger.pin(plane, "is an output of the graph")
+        return flow
+
+    def _call(self, node: fx.Node) -> Any:
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), self.result.values.__getitem__)
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return _plain(node, args, kwargs)
+        meta = self._meta(node, node.target, args, kwargs)
+        if not isinstance(meta, (Tensor, tuple, list)):
+            return meta
+        planes: Any = _planes(Call(node, tuple(args), dict(kwargs), meta), self.result.ledger)
+        if isinstance(meta, Tensor):
+            return Labelled(meta, tuple(map(compact, planes)))
+        own = planes or [()] * len(meta)
+        return [Labelled(item, tuple(map(compact, each))) for item, each in zip(meta, own, strict=True)]
+
+    def _meta(self, node: fx.Node, target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any) -> Any:
+        """What the call returns, without numbers where it is a tensor."""
+        try:
+            return _run_on_meta(target, args, kwargs)
+        except Exception as error:  # Kernels raise what they like.
+            reason = str(error).partition("\n")[0]
+            unknown = PassError(f"the shape of {node_text(node)} is not known: {reason}", "trace it another way")
+            if not self.computes:
+                raise unknown from error
+            try:
+                return tree_map(_without_numbers, self._computed(node))
+            except Exception:
+                raise unknown from error
+
+    def _computed(self, node: fx.Node) -> Any:
+        """The value of the call on the program's example."""
+        with torch.no_grad():
+            return evaluate(self.program, input_values(self.program, self.program.example), [node])[node]
 
 
 def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple[Tensor, ...]]) -> Labelled:
@@ -134,20 +181,6 @@ def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple
         aliases[id(tensor)] = tuple(flow.ledger.fresh(size) for size in tensor.shape)
     labels = flow.tensors[name] = aliases[id(tensor)]
     return Labelled(meta, tuple(axis_plane(own, tensor.shape, axis) for axis, own in enumerate(labels)))
-
-
-def _call(flow: LabelFlow, node: fx.Node) -> Any:
-    args, kwargs = fx.node.map_arg((node.args, node.kwargs), flow.values.__getitem__)
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return _plain(node, args, kwargs)
-    meta = _run_on_meta(node, node.target, args, kwargs)
-    if not isinstance(meta, (Tensor, tuple, list)):
-        return meta
-    planes: Any = _planes(Call(node, tuple(args), dict(kwargs), meta), flow.ledger)
-    if isinstance(meta, Tensor):
-        return Labelled(meta, tuple(map(compact, planes)))
-    own = planes or [()] * len(meta)
-    return [Labelled(item, tuple(map(compact, each))) for item, each in zip(meta, own, strict=True)]
 
 
 def _plain(node: fx.Node, args: Any, kwargs: Any) -> Any:
@@ -186,17 +219,17 @@ def _check_shapes(meta: Any, planes: Any) -> None:
                 raise ValueError(f"labels are laid out as {list(plane.shape)}, the result as {list(value.shape)}")
 
 
-def _run_on_meta(node: fx.Node, target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any) -> Any:
+def _run_on_meta(target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any) -> Any:
     """The call on tensors without numbers."""
     args, kwargs = tree_map(_shape_only, (args, kwargs), is_leaf=lambda value: isinstance(value, Labelled))
     makes_tensor = any(argument.name == "device" for argument in target._schema.arguments)
     if makes_tensor and not any(isinstance(value, Tensor) for value in _flat(args)):
         kwargs = {**kwargs, "device": torch.device("meta")}
-    try:
-        return target(*args, **kwargs)
-    except Exception as error:  # Kernels raise what they like.
-        reason = str(error).partition("\n")[0]
-        raise PassError(f"the shape of {node_text(node)} is not known: {reason}", "trace it another way") from error
+    return target(*args, **kwargs)
+
+
+def _without_numbers(value: Any) -> Any:
+    return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
 
 
 def _shape_only(value: Any) -> Any:

@@ -46,9 +46,18 @@ def test_what_is_empty_for_the_example_too_pins() -> None:
     assert Seen(sketch, sketch(aten.sum.default, rows)).pinned("w", 0) == list(range(6))
 
 
-def test_a_shape_that_depends_on_data_is_an_error_that_names_the_call() -> None:
+def test_a_shape_that_depends_on_data_is_that_of_the_example() -> None:
     sketch = Sketch()
-    program = sketch.program(sketch(aten.nonzero.default, sketch.input("x", 5, 4)))
+    hot = sketch(aten.gt.Scalar, sketch.input("x", 5, axes={0: "batch"}), 0)
+    found = sketch(aten.nonzero.default, hot)
+    seen = Seen(sketch, found)
+    assert seen.flow.values[found].shape == (int((sketch.example["x"] > 0).sum()), 1)
+
+
+def test_a_shape_that_depends_on_weights_without_numbers_is_an_error_that_names_the_call() -> None:
+    sketch = Sketch()
+    hot = sketch(aten.gt.Scalar, sketch.stored("w", torch.empty(5, device="meta")), 0)
+    program = sketch.program(sketch(aten.nonzero.default, hot))
     with pytest.raises(PassError, match="%nonzero_default"):
         run_flow(program)
 

@@ -51,7 +51,8 @@ def test_an_empty_plan_returns_the_program(llama: Case, context: Context) -> Non
 
 def test_a_structure_that_is_wrong_is_found_out(llama: Case, context: Context) -> None:
     family = llama.structure.family("model.layers.0.mlp.down_proj")
-    shifted = replace(family, site=replace(family.site, unit_of=np.roll(family.site.unit_of, 1)))
+    (site,) = family.sites
+    shifted = replace(family, sites=(replace(site, unit_of=np.roll(site.unit_of, 1)),))
     wrong = Structure((shifted,), llama.structure.sublayers)
     plan = Plan({family.name: (0, 1, 2, 3)})
     with pytest.raises(VerificationError, match="differs from the masked dense one"):

@@ -69,7 +69,7 @@ def empty_program() -> Program:
 def toy(sizes: list[int], draw: np.random.Generator, constant: float = 1.0) -> Toy:
     """Random monotone costs and damages."""
     families = tuple(
-        Family(f"f{number}", "neuron", units, (), Site("", 0, "", 0, np.arange(units)))
+        Family(f"f{number}", "neuron", units, (), (Site("", 0, "", 0, np.arange(units)),))
         for number, units in enumerate(sizes)
     )
     sublayers = tuple(Sublayer(f"block.{f.name}", "ffn", "", "", "", (f.name,)) for f in families)
@@ -168,3 +168,27 @@ def test_the_damage_curve_never_falls_and_meets_the_measurements() -> None:
     for removed, value in problem.damage.families["f0"]:
         assert curve[removed] == pytest.approx(value)
     assert curve[8] == pytest.approx(problem.damage.sublayers["block.f0"])
+
+
+def test_a_family_that_sublayers_share_is_paid_for_in_each_and_none_of_them_is_dropped() -> None:
+    problem = toy([6, 4], np.random.default_rng(2))
+    own, shared = problem.structure.families
+    twice = (*problem.structure.sublayers, Sublayer("again", "ffn", "", "", "", (shared.name,)))
+    problem.damage.sublayers["again"] = 0.0  # type: ignore[index]
+    problem.damage.sublayers[f"block.{shared.name}"] = 0.0  # type: ignore[index]
+    both = Toy(Structure((own, shared), twice), problem.scores, problem.damage, problem.costs)
+    dense = both.costs.predict(both.structure, Plan({}))
+    once = problem.costs.predict(problem.structure, Plan({}))
+    assert dense == pytest.approx(once + problem.costs.family(shared.name, shared.units))
+    plan = both.plan(1.0 + 0.6 * (dense - 1.0))
+    assert not {"again", f"block.{shared.name}"} & set(plan.sublayers)
+    assert plan.predicted_cost == pytest.approx(both.costs.predict(both.structure, plan))
+
+
+def test_a_shared_family_is_gone_only_with_all_its_sublayers() -> None:
+    problem = toy([3], np.random.default_rng(0))
+    sublayers = (*problem.structure.sublayers, Sublayer("again", "ffn", "", "", "", ("f0",)))
+    structure = Structure(problem.structure.families, sublayers)
+    assert structure.gone_with(["again"]) == frozenset()
+    assert structure.gone_with(["again", "block.f0"]) == {"f0"}
+    assert structure.sublayer_of("f0") is None

@@ -51,6 +51,6 @@ def test_of_two_equal_neurons_one_goes_for_nothing(llama: Case, context: Context
 def test_the_moments_are_handed_on(llama: Case, context: Context) -> None:
     facts = ImportancePass("reconstruction").run(llama.program, llama.facts(), context).facts
     (moments,) = [fact for fact in facts if isinstance(fact, SecondMoments)]
-    assert {name: value.shape for name, value in moments.families.items()} == {
-        family.name: (len(family.site.unit_of),) * 2 for family in llama.structure.families
+    assert {name: next(iter(own.values())).shape for name, own in moments.sites.items()} == {
+        family.name: (len(family.sites[0].unit_of),) * 2 for family in llama.structure.families
     }
