@@ -78,6 +78,10 @@ def gather(call: Call, ledger: Ledger) -> Planes:
         size != source.shape[at] for at, size in enumerate(call.meta.shape) if at != axis
     ):
         return refuse(call, ledger, "picks from a part of it")
+    followed = frozenset().union(*map(varying_axes, positions.planes))
+    for plane in kept:
+        if varying_axes(plane) - followed:
+            ledger.pin(plane, f"{call.node.name} picks from it by position")
     laid = Labelled(call.meta, tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept))
     return combine_values((laid, positions), call.meta.shape, ledger)
 
