@@ -66,7 +66,7 @@ def filled(node: fx.Node, survivors: Survivors) -> list[Any]:
     return [_sizes(node, survivors, sizes), *rest]
 
 
-@_literals(aten.expand, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty)
+@_literals(aten.expand, aten.broadcast_to, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty)
 def sized(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Every size becomes what survives along that axis."""
     source, sizes, *rest = arguments(node)
@@ -213,7 +213,7 @@ def normalized_shape(node: fx.Node, survivors: Survivors) -> list[Any]:
     return [source, [survivors.count(node, axis - len(sizes)) for axis in range(len(sizes))], *rest]
 
 
-@_literals(aten.repeat)
+@_literals(aten.repeat, aten.tile)
 def repeated(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Copies of one element are as many as survive."""
     source, counts = arguments(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from prunec.ir.labels.elementwise import combine_values
+from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Contraction, Ledger
 from prunec.ir.labels.product import product
 from prunec.ir.labels.rules import Call, Planes, refuse, rule
@@ -38,7 +38,7 @@ def matmul(call: Call, ledger: Ledger) -> Planes:
         return product(call, ledger, *call.args)
     if right.meta.dim() == 2:
         return contract(call, ledger, activation=0, weight=1, inner=0, outer=1, bias=None)
-    result = product(call, ledger, *call.args)
+    result = product(call, ledger, *call.args, is_site=True)
     _note(call, ledger, 0, -1, stored[0], stored[1][-2])
     return result
 
@@ -97,6 +97,8 @@ def _with_stored(
     inner, outer = (_along(table.planes[order[side]], side) for side in sides)
     at = axis % source.meta.dim()
     contracted = [plane for plane in source.planes if at in varying_axes(plane)]
+    if len(contracted) == 1 and axis == -1 and varying_axes(contracted[0]) != {at}:
+        return _by_row(call, ledger, source, contracted[0], inner, outer)
     if len(contracted) > 1 or any(varying_axes(plane) != {at} for plane in contracted):
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
     for labels in (core(plane).reshape(-1) for plane in contracted):
@@ -111,6 +113,17 @@ def _with_stored(
         kept = []
     own = axis_plane(outer, call.meta.shape, axis % call.meta.dim())
     return (*(plane.expand(call.meta.shape) for plane in kept), own)
+
+
+def _by_row(call: Call, ledger: Ledger, source: Labelled, plane: Tensor, inner: Tensor, outer: Tensor) -> Planes:
+    """One matrix for rows with labels of their own, such as heads: a row lives on, the matrix outlives any one."""
+    last = plane.dim() - 1
+    ledger.repeat(plane, inner)
+    rows = labels_along(plane.shape, sorted(varying_axes(plane) - {last}), ledger)
+    ledger.repeat(plane, rows)
+    kept = (other for other in source.planes if last not in varying_axes(other))
+    narrow = (other.narrow(last, 0, 1).expand(call.meta.shape) for other in (*kept, rows))
+    return (*narrow, axis_plane(outer, call.meta.shape, last))
 
 
 def _note(call: Call, ledger: Ledger, activation: int, axis: int, name: str, dim: int) -> None:

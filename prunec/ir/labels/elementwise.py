@@ -16,11 +16,23 @@ aten = torch.ops.aten
 
 @rule(
     aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
-    aten.multiply, aten.subtract, aten.divide, aten.type_as, aten.rrelu, aten.logical_not,
+    aten.multiply, aten.subtract, aten.divide, aten.rsub, aten.floor_divide, aten.negative, aten.absolute,
+    aten.hardswish, aten.log_sigmoid, aten.special_expit, aten.feature_dropout, aten.alpha_dropout, aten.type_as,
+    aten.rrelu, aten.conj, aten.real, aten.imag,
 )  # fmt: skip
 def elementwise(call: Call, ledger: Ledger) -> Planes:
     """The result carries the labels of all operands."""
     return combine_values(call.labelled(), call.meta.shape, ledger)
+
+
+@rule(aten.prelu, aten._prelu_kernel)
+def by_channel(call: Call, ledger: Ledger) -> Planes:
+    """A slope for all, or one a channel, which is the second axis."""
+    source, slopes = call.args
+    if slopes.meta.dim() == 1 and source.meta.dim() > 1:
+        view = [1, -1, *[1] * (source.meta.dim() - 2)]
+        slopes = Labelled(slopes.meta.view(view), tuple(plane.reshape(view) for plane in slopes.planes))
+    return combine_values((source, slopes), call.meta.shape, ledger)
 
 
 def combine_values(operands: Sequence[Labelled], shape: torch.Size, ledger: Ledger) -> Planes:

@@ -27,7 +27,7 @@ def fill(call: Call, ledger: Ledger) -> Planes:
 
 @rule(
     aten.zeros_like, aten.ones_like, aten.full_like, aten.empty_like, aten.rand_like, aten.randn_like,
-    aten.bernoulli, aten.triu, aten.tril, aten.celu, aten.nan_to_num,
+    aten.bernoulli, aten.triu, aten.tril,
 )  # fmt: skip
 def alike(call: Call, ledger: Ledger) -> Planes:
     """The result is as large as the argument."""

@@ -70,10 +70,20 @@ def _pin_positions(call: Call, positions: Any, ledger: Ledger) -> None:
 
 @rule(aten.gather, aten.take_along_dim)
 def gather(call: Call, ledger: Ledger) -> Planes:
-    """Every element is picked by a position of its own, so all of them stay."""
-    for plane in (plane for value in call.labelled() for plane in value.planes):
-        ledger.pin(plane, f"{call.node.name} picks from it by position")
-    return ()
+    """Elements along one axis are picked by position, so they stay; along the others, places are the positions' own."""
+    source, dim, positions = call.args[:3]
+    axis = dim % source.meta.dim()
+    kept = _apart(call, source, [axis], ledger)
+    if source.meta.dim() != call.meta.dim() or any(
+        size != source.shape[at] for at, size in enumerate(call.meta.shape) if at != axis
+    ):
+        return refuse(call, ledger, "picks from a part of it")
+    followed = frozenset().union(*map(varying_axes, positions.planes))
+    for plane in kept:
+        if varying_axes(plane) - followed:
+            ledger.pin(plane, f"{call.node.name} picks from it by position")
+    laid = Labelled(call.meta, tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept))
+    return combine_values((laid, positions), call.meta.shape, ledger)
 
 
 @rule(aten.index_put, aten.index_add, aten.index_copy, aten.index_fill)

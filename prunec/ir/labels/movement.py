@@ -20,14 +20,15 @@ aten = torch.ops.aten
     aten.view, aten.reshape, aten._unsafe_view, aten.unsqueeze, aten.squeeze, aten.transpose, aten.permute, aten.t,
     aten.slice, aten.select, aten.narrow, aten.flatten, aten.unflatten, aten.flip,
     aten.roll, aten.contiguous, aten.clone, aten.alias, aten.detach, aten.movedim, aten.split, aten.split_with_sizes,
-    aten.chunk, aten.unbind, aten.repeat_interleave, aten.swapaxes, aten.numpy_T, aten.unfold,
+    aten.chunk, aten.unbind, aten.repeat_interleave, aten.swapaxes, aten.swapdims, aten.numpy_T, aten.mT,
+    aten.unfold, aten.lift_fresh_copy,
 )  # fmt: skip
 def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     """Run the operator on every plane of its first argument."""
     source = call.args[0]
     rest = [_meta_to_shape(argument) for argument in call.args[1:]]
     if any(isinstance(argument, Tensor) for argument in rest):
-        return _lose(call, ledger, "is moved by indices that are not known")
+        return _lose(call, ledger, "moves it by what is not known")
     moved = [_run(call, plane, rest) for plane in source.planes]
     for before, after in zip(source.planes, moved, strict=True):
         _pin_alone(call, before, after, ledger)
@@ -59,7 +60,7 @@ def as_complex(call: Call, ledger: Ledger) -> Planes:
     return tuple(plane.select(-1, 0) for plane in call.args[0].planes)
 
 
-@rule(aten.expand, makes=True)
+@rule(aten.expand, aten.broadcast_to, makes=True)
 def expand(call: Call, ledger: Ledger) -> Planes:
     """Expand every plane. Copies by the number can be fewer, so they are labelled as well.
 
@@ -77,11 +78,11 @@ def expand(call: Call, ledger: Ledger) -> Planes:
     return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
 
 
-@rule(aten.repeat, makes=True)
+@rule(aten.repeat, aten.tile, makes=True)
 def repeat(call: Call, ledger: Ledger) -> Planes:
     """Repeat every plane; copies of a single element by a literal number are labelled, as in `expand`."""
     source: Labelled = call.args[0]
-    planes = tuple(plane.repeat(call.args[1]) for plane in source.planes)
+    planes = tuple(function(call.node)(plane, call.args[1]) for plane in source.planes)
     shape = call.meta.shape
     if any(varying_axes(plane) - {source.meta.dim() - 1} for plane in source.planes):
         return planes
@@ -125,6 +126,6 @@ def _meta_to_shape(argument: Any) -> Any:
 
 
 def _lose(call: Call, ledger: Ledger, why: str) -> Planes:
-    for plane in call.args[0].planes:
-        ledger.pin(plane, why)
+    for plane in (plane for value in call.labelled() for plane in value.planes):
+        ledger.pin(plane, f"{call.node.name} {why}")
     return ()

@@ -11,7 +11,7 @@ from prunec.ir.labels.rules import Call, Planes, refuse
 from prunec.ir.labels.value import Labelled, core, varying_axes
 
 
-def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled) -> Planes:
+def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled, *, is_site: bool = False) -> Planes:
     """`left @ right`: labels of the axes that stay live on, labels of the contracted axis are tied.
 
     Where the contracted labels also vary along batch axes (a row of them a head), the result has a
@@ -21,16 +21,24 @@ def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled) -> Plan
     if min(left.meta.dim(), right.meta.dim()) < 2:
         return refuse(call, ledger, "multiplies by a vector")
     first, second = _Factor(left, rank, inner=rank - 1), _Factor(right, rank, inner=rank - 2)
-    if first.mixed or second.mixed:
+    by_row = [factor for factor in (first, second) if factor.by_row is not None]
+    if first.mixed or second.mixed or len(by_row) > 1:
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
     heads: Planes = ()
-    if first.contracted is None or second.contracted is None:
+    if by_row:
+        heads = _contract_rows(call, ledger, by_row[0], second if by_row[0] is first else first)
+    elif first.contracted is None or second.contracted is None:
         for plane in (first.contracted, second.contracted):
             if plane is not None:
                 ledger.pin(plane, f"{call.node.name} multiplies it by a value that cannot be cut")
     else:
         heads = _contract(call, ledger, first.contracted, second.contracted)
-    operands = [Labelled(factor.still, (*factor.kept, *heads)) for factor in (first, second)]
+        if not heads and not is_site:
+            ledger.pin(first.contracted, f"{call.node.name} multiplies it by a computed value")
+    operands = [
+        Labelled(factor.still, (*factor.kept, *(() if by_row and factor not in by_row else heads)))
+        for factor in (first, second)
+    ]
     result = combine_values(operands, call.meta.shape, ledger)
     if not heads:
         _note_heads(call, ledger, first.kept, second.kept)
@@ -41,10 +49,13 @@ class _Factor:
     """One factor in the axes of the result, its contracted axis being `inner`.
 
     Attributes:
+        inner: where the contracted axis is.
         contracted: the plane that varies along `inner`, as `[*batch, inner]`.
+        by_row: the plane whose labels along `inner` are others in each row of the product (or column, for the
+            second factor), as `[*batch, rows, inner]`.
         kept: the other planes, with size 1 along `inner`.
         still: a meta tensor of the shape of the kept planes.
-        mixed: whether contracted labels vary along another axis of the product, or there are several rows of them.
+        mixed: whether there are several planes along `inner`.
     """
 
     def __init__(self, value: Labelled, rank: int, inner: int) -> None:
@@ -52,11 +63,38 @@ class _Factor:
         outer = 2 * rank - 3 - inner
         planes = [plane.expand(shape) for plane in value.planes]
         wide = [plane for plane in planes if inner in varying_axes(plane)]
-        self.mixed = len(wide) > 1 or any(outer in varying_axes(plane) for plane in wide)
-        self.contracted = wide[0].select(outer, 0) if wide and not self.mixed else None
+        self.mixed = len(wide) > 1
+        self.inner = inner
+        self.by_row: Tensor | None = None
+        self.contracted: Tensor | None = None
+        if len(wide) == 1 and outer in varying_axes(wide[0]):
+            self.by_row = wide[0].movedim(inner, -1)
+        elif len(wide) == 1:
+            self.contracted = wide[0].select(outer, 0)
         self.kept = [plane.narrow(inner, 0, 1) for plane in planes if inner not in varying_axes(plane)]
         shape[inner] = 1
         self.still = torch.empty(shape, device="meta")
+
+
+def _contract_rows(call: Call, ledger: Ledger, factor: _Factor, other: _Factor) -> Planes:
+    """A factor with labels of its own in each row: a row lives on, and the other factor goes with the last of them."""
+    rows = factor.by_row
+    assert rows is not None
+    batch = len(call.meta.shape) - 2
+    wide = rows.expand(*call.meta.shape[:batch], *rows.shape[batch:])
+    rest = varying_axes(rows) - {batch + 1}
+    if other.contracted is None:
+        narrow = labels_along(wide.shape, [batch + 1], ledger)
+        ledger.pin(narrow, f"{call.node.name} multiplies it by a value that cannot be cut")
+        ledger.repeat(wide, narrow)
+    else:
+        narrow = other.contracted.unsqueeze(batch)
+        if varying_axes(narrow) - varying_axes(rows):
+            raise ValueError("both of its factors differ by row")
+        ledger.repeat(wide, narrow)
+    made = labels_along(torch.Size([*wide.shape[:-1], 1]), sorted(rest), ledger)
+    ledger.repeat(wide, made)
+    return (made if factor.inner == batch + 1 else made.movedim(-2, -1),)
 
 
 def _contract(call: Call, ledger: Ledger, first: Tensor, second: Tensor) -> Planes:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Result, rule
-from prunec.ir.labels.value import varying_axes
+from prunec.ir.labels.value import axis_plane, core, varying_axes
 
 aten = torch.ops.aten
 
@@ -36,6 +36,40 @@ def by_channel(call: Call, ledger: Ledger) -> Result:
         ledger.pin(plane, f"{call.node.name} takes places from it")
     planes = [tuple(plane.expand(result.shape) for plane in kept) for result in results]
     return planes[0] if isinstance(call.meta, Tensor) else planes
+
+
+@rule(aten.pixel_shuffle)
+def pixel_shuffle(call: Call, ledger: Ledger) -> Result:
+    """Channels that become places of one channel go together."""
+    count = call.args[1] ** 2
+    planes = []
+    for labels in _channels(call, ledger):
+        ledger.tie(labels.view(-1, count), labels.view(-1, count)[:, :1])
+        planes.append(axis_plane(labels.view(-1, count)[:, 0].contiguous(), call.meta.shape, call.meta.dim() - 3))
+    return tuple(planes)
+
+
+@rule(aten.im2col, aten.pixel_unshuffle)
+def patches(call: Call, ledger: Ledger) -> Result:
+    """Places that become channels stand for the channel they come from."""
+    axis = call.meta.dim() - (2 if call.node.target is aten.im2col.default else 3)
+    planes = []
+    for labels in _channels(call, ledger):
+        count = call.meta.shape[axis] // len(labels)
+        planes.append(axis_plane(labels.repeat_interleave(count), call.meta.shape, axis))
+    return tuple(planes)
+
+
+def _channels(call: Call, ledger: Ledger) -> list[Tensor]:
+    """The labels of planes that vary along the axis of channels alone; the others are pinned."""
+    source = call.args[0]
+    found = []
+    for plane in source.planes:
+        if varying_axes(plane) == {source.meta.dim() - 3}:
+            found.append(core(plane).reshape(-1))
+        else:
+            ledger.pin(plane, f"{call.node.name} mixes its places")
+    return found
 
 
 def _least_rank(call: Call) -> int:

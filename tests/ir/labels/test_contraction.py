@@ -80,11 +80,31 @@ def test_grouped_convolutions_are_refused() -> None:
     assert seen.pinned("w", 0) == list(range(6))
 
 
-def test_a_contracted_axis_laid_out_with_another_is_refused() -> None:
+def test_one_matrix_for_all_heads_outlives_any_of_them() -> None:
     sketch = Sketch()
     heads = sketch(aten.reshape.default, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), [5, 2, 3])
-    seen = Seen(sketch, sketch.linear("v", heads, 7, 3))
-    assert seen.pinned("w", 0) == list(range(6))
+    mapped = sketch.linear("v", heads, 7, 3)
+    seen = Seen(sketch, mapped)
+    assert seen.alive(mapped, 1, w=[0, 1, 2]) == [False, True]
+    assert not seen.survivors(w=[0, 1, 2]).gone[seen.flow.tensors["v"][1].numpy()].any()
+
+
+def test_what_is_multiplied_by_a_computed_value_stays() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    left, right = sketch.linear("a", x, 3, 4), sketch.linear("b", x, 3, 4)
+    scores = sketch(aten.matmul.default, left, sketch(aten.t.default, right))
+    assert Seen(sketch, scores).pinned("a", 0) == [0, 1, 2]
+
+
+def test_a_stack_of_matrices_is_a_site() -> None:
+    sketch = Sketch()
+    rows = sketch.linear("w", sketch.input("x", 2, 5, 4), 3, 4)
+    seen = Seen(sketch, sketch(aten.bmm.default, rows, sketch.weight("stack", 2, 3, 6)))
+    (site,) = (item for item in seen.flow.ledger.contractions if item.weight == "stack")
+    assert site.dim == 1
+    assert seen.tied(("w", 0), ("stack", 1))
+    assert seen.pinned("w", 0) == []
 
 
 def test_a_convolution_is_read_along_its_channels() -> None:
