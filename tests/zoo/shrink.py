@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from tests.zoo.numbers import LAYER_LISTS, Full, shrunk_int, shrunk_sequence
+from tests.zoo.fields import LAYER_LISTS, Full, shrunk_int, shrunk_sequence
 from tests.zoo.settings import SETTINGS, UNGROUPED, WHERE_NONE
 from tests.zoo.sizes import HEAD_DIM, HEADS, HIDDEN, KV_HEADS, LABELS, LAYERS
 
