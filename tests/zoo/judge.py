@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 
@@ -23,13 +24,17 @@ from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
-from tests.passes.golden import TOLERANCE, VISIBLE, Oracle, all_but_one, alone, distance, no_sublayers, random_plan
+from tests.passes.golden import TOLERANCE, VISIBLE, Oracle, all_but_one, alone, distance, no_sublayers, random_plan, run
 from tests.zoo.anatomy import Place, places
 from tests.zoo.axes import AxisNames
 from tests.zoo.sizing import Sized, other_sizes
 
 SEEDS = 3
 """Mixed plans: units of every family and sublayers at once."""
+BOTH_ALONE = 8
+"""Up to this many families, each is tried alone twice: with some units gone, and with all but one."""
+LEAST = 1e-12
+"""What rounding comes to in float64, over the largest output."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Trial:
         plan: which, in words.
         error: slim against masked, over the largest output; None where it crashed.
         effect: masked against dense, likewise.
-        double: whether it was compared in float64, because float32 differed by more than the tolerance.
+        double: whether it was compared in float64: float32 differed by more than the tolerance, or hid the effect.
         crash: what was raised.
     """
 
@@ -52,8 +57,9 @@ class Trial:
 
     @property
     def held(self) -> bool:
-        """Whether slim equals masked."""
-        return self.error is not None and self.error <= TOLERANCE
+        """Whether slim equals masked; where the plan hardly shows, more closely than it shows."""
+        allowed = TOLERANCE if self.effect > VISIBLE else max(TOLERANCE * self.effect, LEAST)
+        return self.error is not None and self.error <= allowed
 
 
 @dataclass
@@ -189,8 +195,9 @@ def _where(place: Place) -> str:
 
 def plans(structure: Structure) -> Iterator[tuple[str, Plan]]:
     """Every plan that a structure is judged by: each family alone, then mixed ones."""
-    for family in structure.families:
-        for plan in alone(family):
+    for index, family in enumerate(structure.families):
+        both = list(alone(family))
+        for plan in both if len(structure.families) <= BOTH_ALONE else both[index % 2 :][:1] or both:
             yield f"{len(plan.units[family.name])} of {family.units} units of {family.name}", plan
     for seed in range(SEEDS):
         yield f"mixed {seed}", random_plan(structure, seed)
@@ -201,15 +208,18 @@ def plans(structure: Structure) -> Iterator[tuple[str, Plan]]:
 
 def _try_plans(program: Program, structure: Structure, sized: Sized, judged: Judgement) -> None:
     oracle = Oracle.of(program, structure, sized.inputs)
-    judged.trials = [_tried(oracle, name, plan) for name, plan in plans(structure) if not plan.is_empty()]
+    in_double = cache(oracle.in_double)
+    for name, plan in plans(structure):
+        if not plan.is_empty():
+            judged.trials.append(_tried(oracle, in_double, name, plan))
 
 
-def _tried(oracle: Oracle, name: str, plan: Plan) -> Trial:
+def _tried(oracle: Oracle, in_double: Callable[[], Oracle], name: str, plan: Plan) -> Trial:
     try:
         found = oracle.compare(plan)
-        double = not found.error <= TOLERANCE
+        double = not found.error <= TOLERANCE or found.effect <= VISIBLE
         if double:
-            found = oracle.in_double().compare(plan)
+            found = in_double().compare(plan)
         return Trial(name, found.error, found.effect, double)
     except Exception as error:  # whatever is raised is the finding
         return Trial(name, None, crash=_told(error))
@@ -219,6 +229,9 @@ def _try_onnx(program: Program, structure: Structure, sized: Sized, judged: Judg
     """The slim program of a mixed plan, emitted and run on the other sizes."""
     plan = random_plan(structure, SEEDS, sublayers=False)
     oracle = Oracle.of(program, structure, sized.inputs)
+    if distance(run(program, sized.inputs, seed=1), oracle.dense):
+        judged.onnx_trouble = "draws random numbers, and ONNX Runtime draws others"
+        return
     slim = slim_program(program, structure, plan)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -226,7 +239,7 @@ def _try_onnx(program: Program, structure: Structure, sized: Sized, judged: Judg
             OnnxBackend().emit(slim, path)
             runner = OnnxBackend().load(path, Workload("encode", 1, 8, 1))
             outputs = runner({name: value.numpy() for name, value in sized.inputs.items()})
-    except PrunecError as error:
+    except Exception as error:  # the backend's own errors, and what ONNX Runtime raises in a run
         judged.onnx_trouble = _told(error)
         return
     judged.onnx = distance({name: torch.from_numpy(value) for name, value in outputs.items()}, oracle.expected(plan))
