@@ -18,7 +18,7 @@ PROJECTIONS = ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "g
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d")
 NONLINEAR = ("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "leaky_relu", "elu", "mish", "softplus")
 BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_product_attention", "embedding", "cumsum")
-"""What a feed-forward does not reach across, besides products and additions of two activations."""
+"""What a feed-forward does not reach across, besides products and additions that join two of them."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +56,24 @@ class Place:
 
 def places(program: Program) -> list[Place]:
     """Every attention and feed-forward, in graph order."""
-    graph = _Graph(program.graph)
-    found = [graph.attention(node) for node in program.graph.nodes] + [graph.ffn(node) for node in program.graph.nodes]
-    return [place for place in found if place is not None]
+    graph = _Graph(program)
+    found = [graph.attention(node) or graph.ffn(node) for node in program.graph.nodes]
+    one_each = {(place.kind, place.before, place.after, place.joins): place for place in reversed(found) if place}
+    return list(reversed(one_each.values()))
 
 
 class _Graph:
     """A graph, and which of its nodes are computed from its inputs."""
 
-    def __init__(self, graph: fx.Graph) -> None:
+    def __init__(self, program: Program) -> None:
+        graph = program.graph
+        self._numbers = {item.name for item in program.inputs if item.dtype.is_floating_point}
         self._order = {node: index for index, node in enumerate(graph.nodes)}
         self._active: set[fx.Node] = set()
         for node in graph.nodes:
             if node.op == "placeholder" or any(source in self._active for source in node.all_input_nodes):
                 self._active.add(node)
+        self._joining: dict[fx.Node, bool] = {}
 
     def attention(self, node: fx.Node) -> Place | None:
         """The attention whose weights `node` computes: fused, or a softmax between two products of activations."""
@@ -93,12 +97,12 @@ class _Graph:
         """The feed-forward around a nonlinearity: one projection before it and one after it, and no other between."""
         if _name(node) not in NONLINEAR or node not in self._active:
             return None
-        before = self._walk(_sources(node), _sources, self._ends_ffn)
-        after = self._walk(node.users, _users, self._ends_ffn)
-        ends = [[item for item in side if self._is_projection(item)] for side in (before, after)]
-        if not ends[0] or not ends[1]:
+        before = self._walk(_sources(node), _sources, self._ends)
+        after = self._walk(node.users, _users, lambda user: self._ends(user) or self._adds(user))
+        after = [item for item in after if self._is_projection(item)]
+        if len(before) != 1 or not self._is_projection(before[0]) or not after:
             return None
-        return Place("ffn", node.name, self._weights(ends[0]), self._weights(ends[1]), self._joins(ends[1]))
+        return Place("ffn", node.name, self._weights(before), self._weights(after), self._joins(after))
 
     def _walk(
         self, start: Iterable[fx.Node], step: Callable[[fx.Node], Iterable[fx.Node]], stop: Callable[[fx.Node], bool]
@@ -132,11 +136,18 @@ class _Graph:
         """Whether it multiplies an activation by a weight."""
         return _name(node) in PROJECTIONS and bool(self._weights([node]))
 
-    def _ends_ffn(self, node: fx.Node) -> bool:
-        return self._is_product(node) or _name(node) in BARRIERS or self._adds(node)
+    def _ends(self, node: fx.Node) -> bool:
+        return self._is_product(node) or _name(node) in BARRIERS
 
     def _adds(self, node: fx.Node) -> bool:
-        return _name(node) in ("add", "add_") and len(self._operands(node)) > 1
+        """Whether it adds two activations that come from more than one product, norm or input, as a residual does."""
+        if node not in self._joining:
+            adds = _name(node) == "add" and len(self._operands(node)) > 1
+            self._joining[node] = adds and len(self._walk(_sources(node), _sources, self._begins)) > 1
+        return self._joining[node]
+
+    def _begins(self, node: fx.Node) -> bool:
+        return self._ends(node) or (node.op == "placeholder" and node.name in self._numbers)
 
     def _weights(self, nodes: Iterable[fx.Node]) -> tuple[str, ...]:
         """The tensors with axes to cut that the nodes multiply by."""
@@ -145,7 +156,7 @@ class _Graph:
     def _read(self, node: fx.Node) -> Iterator[str]:
         stack = [item for item in node.all_input_nodes if item not in self._active]
         while stack:
-            item = stack.pop()
+            item = stack.pop(0)
             if item.op == "get_attr":
                 yield str(item.target)
             stack.extend(item.all_input_nodes)
@@ -155,9 +166,8 @@ class _Graph:
         adds = self._walk([user for node in nodes for user in node.users], _users, self._joins_or_ends)
         adds = [add for add in adds if self._adds(add)]
         for add in adds:
-            users = list(add.users)
-            if len(users) == 1 and self._adds(users[0]) and users[0] not in adds:
-                adds.append(users[0])
+            then = self._walk(add.users, _users, lambda user: self._joins_or_ends(user) or self._ends(user))
+            adds.extend(item for item in then if len(then) == 1 and self._adds(item) and item not in adds)
         return tuple(add.name for add in adds)
 
     def _joins_or_ends(self, node: fx.Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -234,15 +235,20 @@ def _try_onnx(program: Program, structure: Structure, sized: Sized, judged: Judg
         return
     slim = slim_program(program, structure, plan)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "slim.onnx"
-            OnnxBackend().emit(slim, path)
-            runner = OnnxBackend().load(path, Workload("encode", 1, 8, 1))
-            outputs = runner({name: value.numpy() for name, value in sized.inputs.items()})
+        outputs = _in_onnx_runtime(slim, sized)
     except Exception as error:  # the backend's own errors, and what ONNX Runtime raises in a run
-        judged.onnx_trouble = _told(error)
+        judged.onnx_trouble = re.sub(r"\S*/(?=slim\.onnx)", "", _told(error))
         return
-    judged.onnx = distance({name: torch.from_numpy(value) for name, value in outputs.items()}, oracle.expected(plan))
+    judged.onnx = distance(outputs, oracle.expected(plan))
+
+
+def _in_onnx_runtime(program: Program, sized: Sized) -> dict[str, Tensor]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "slim.onnx"
+        OnnxBackend().emit(program, path)
+        runner = OnnxBackend().load(path, Workload("encode", 1, 8, 1))
+        outputs = runner({name: value.numpy() for name, value in sized.inputs.items()})
+    return {name: torch.from_numpy(value) for name, value in outputs.items()}
 
 
 def _told(error: Exception) -> str:
