@@ -1,0 +1,74 @@
+"""Attentions and feed-forwards are found in the graph alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tests.programs import program_from_module
+from tests.zoo.anatomy import Place, places
+
+
+class Block(nn.Module):
+    """One residual attention, fused or spelt out, and one residual feed-forward."""
+
+    def __init__(self, fused: bool, gated: bool) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(8, 8) for _ in range(4))
+        self.up, self.gate, self.down = nn.Linear(8, 12), nn.Linear(8, 12), nn.Linear(12, 8)
+        self.norm = nn.LayerNorm(8)
+        self.fused, self.gated = fused, gated
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (layer(x).unflatten(-1, (2, 4)).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        if self.fused:
+            mixed = functional.scaled_dot_product_attention(q, k, v)
+        else:
+            mixed = (q @ k.transpose(-1, -2) / 2).softmax(-1) @ v
+        x = x + self.out(mixed.transpose(1, 2).flatten(-2))
+        h = self.norm(x)
+        inner = functional.silu(self.gate(h)) * self.up(h) if self.gated else gelu(self.up(h))
+        result: Tensor = x + self.down(inner)
+        return result
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The approximation, spelt out as many models do: it adds two values of one projection."""
+    return 0.5 * x * (1.0 + torch.tanh(0.8 * (x + 0.04 * x**3)))
+
+
+def found(module: nn.Module) -> list[Place]:
+    return places(program_from_module(module, {"x": torch.randn(2, 5, 8)}, {"x": {0: "batch"}}))
+
+
+def test_a_fused_attention_and_a_gated_feed_forward() -> None:
+    attention, ffn = found(Block(fused=True, gated=True))
+    assert (attention.kind, ffn.kind) == ("attention", "ffn")
+    assert {"query.weight", "key.weight", "value.weight"} <= set(attention.before)
+    assert (ffn.before[0], ffn.after[0]) == ("gate.weight", "down.weight")
+    assert [len(place.joins) for place in (attention, ffn)] == [1, 1]
+
+
+def test_an_attention_and_a_nonlinearity_that_are_spelt_out() -> None:
+    attention, ffn = found(Block(fused=False, gated=False))
+    assert (attention.kind, ffn.kind) == ("attention", "ffn")
+    assert {"query.weight", "key.weight", "value.weight"} <= set(attention.before)
+    assert (ffn.before[0], ffn.after[0]) == ("up.weight", "down.weight")
+    assert attention.joins != ffn.joins
+
+
+class Neither(nn.Module):
+    """A softmax over classes, and a nonlinearity behind a norm: no attention and no feed-forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.norm = nn.Linear(8, 8), nn.Linear(8, 8), nn.LayerNorm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.second(self.norm(self.first(x)).relu())
+        return hidden.softmax(-1)
+
+
+def test_what_only_looks_like_either_is_neither() -> None:
+    assert found(Neither()) == []

@@ -1,0 +1,70 @@
+"""A judgement finds what is wrong, and says it as plain data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from torch import nn
+
+from prunec.facts import Plan, Structure
+from prunec.frontends.trace import quiet
+from prunec.ir.program import Program
+from prunec.passes.rewrite.remove import slim_program
+from tests.passes import golden
+from tests.zoo.axes import dynamic_axes
+from tests.zoo.cases import case_named
+from tests.zoo.judge import Judgement, Trial, judge, judgement_from
+from tests.zoo.special import Inputs
+
+Built = tuple[nn.Module, Inputs]
+
+
+@pytest.fixture(scope="module")
+def built() -> Built:
+    with quiet():
+        return case_named("dinov2:image_cls").build()
+
+
+def judged(built: Built) -> Judgement:
+    model, inputs = built
+    with quiet():
+        return judge("dinov2:image_cls", model, inputs, dynamic_axes(inputs), onnx=False)
+
+
+def test_a_sound_case_passes_and_survives_the_results_file(built: Built) -> None:
+    found = judged(built)
+    assert (found.verdict, found.traced, found.sizes) == ("pass", "dynamic", "batch 3")
+    assert (found.families, found.sublayers) == ({"head": 2, "neuron": 2}, {"attention": 2, "ffn": 2})
+    assert judgement_from(json.loads(json.dumps(found.as_data()))) == found
+
+
+def test_a_wrong_cut_fails(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    def off_by_one(program: Program, structure: Structure, plan: Plan) -> Program:
+        last = {family.name: family.units - 1 for family in structure.families}
+        moved = {name: tuple(sorted({(unit + 1) % (last[name] + 1) for unit in units}))
+                 for name, units in plan.units.items()}  # fmt: skip
+        return slim_program(program, structure, Plan(moved, plan.sublayers))
+
+    monkeypatch.setattr(golden, "slim_program", off_by_one)
+    found = judged(built)
+    assert found.verdict == "fail"
+    assert any(trial.plan.startswith("mixed") for trial in found.broken)
+
+
+def test_a_crash_is_a_finding(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(program: Program, structure: Structure, plan: Plan) -> Program:
+        raise ValueError("no such axis")
+
+    monkeypatch.setattr(golden, "slim_program", crash)
+    found = judged(built)
+    assert found.verdict == "fail"
+    assert {trial.crash for trial in found.broken} == {"ValueError: no such axis"}
+
+
+@pytest.mark.parametrize(
+    ("error", "effect", "held"),
+    [(9e-5, 0.5, True), (2e-4, 0.5, False), (float("nan"), 0.5, False), (1e-13, 1e-8, True), (1e-9, 1e-8, False)],
+)
+def test_a_plan_that_hardly_shows_must_be_closer(error: float, effect: float, held: bool) -> None:
+    assert Trial("any", error, effect).held is held
