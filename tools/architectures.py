@@ -48,7 +48,8 @@ def serve(pipe: Connection) -> None:
 
 def judge_case(name: str, onnx: bool) -> Judgement:
     """Build and judge one case; what goes wrong is in the judgement."""
-    from prunec.frontends.trace import first_line, quiet
+    from prunec.frontends.diagnosis import first_line
+    from prunec.frontends.trace import quiet
     from tests.zoo.axes import dynamic_axes
     from tests.zoo.judge import judge
 

@@ -18,9 +18,9 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.cost.workload import Workload
 from prunec.errors import PrunecError
 from prunec.facts import Plan, Structure
+from prunec.frontends.diagnosis import first_line
 from prunec.frontends.module import trace
 from prunec.frontends.tasks import task_of_class
-from prunec.frontends.trace import first_line
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
