@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 from prunec.facts import Family, Pin
 from prunec.ir.labels import LabelFlow
+from prunec.ir.labels.removal import spans
 from prunec.ir.labels.value import Labelled, core
 from prunec.ir.literals import LITERALS, rederive
 from prunec.ir.nodes import operator
@@ -46,18 +47,25 @@ class _Calls:
         self._flow = flow
         self._nodes: list[fx.Node] = [node for node in program.graph.nodes if operator(node) in LITERALS]
         labels = [self._labels(node) for node in self._nodes]
-        self._labels_of_all = np.concatenate([np.zeros(0, dtype=np.int64), *labels])
-        self._call_of_each = np.repeat(np.arange(len(labels)), [len(own) for own in labels])
+        every = np.concatenate([np.zeros(0, dtype=np.int64), *labels])
+        order = np.argsort(every, kind="stable")
+        self._labels_in_order = every[order]
+        self._call_of_each = np.repeat(np.arange(len(labels)), [len(own) for own in labels])[order]
 
     def failure(self, family: Family, removed: np.ndarray) -> str | None:
         """Why a call cannot be adapted to the removal of some units, if one cannot."""
         survivors = Survivors(self._flow, self._flow.removed(family.cuts(removed)))
-        for index in np.unique(self._call_of_each[survivors.gone[self._labels_of_all]]):
+        for index in self._touched(np.flatnonzero(survivors.gone)):
             try:
                 rederive(self._nodes[index], survivors)
             except ValueError as error:
                 return f"{self._nodes[index].name} could not be adapted: {error}"
         return None
+
+    def _touched(self, gone: np.ndarray) -> np.ndarray:
+        """The calls that hold one of the labels `gone`, in graph order."""
+        first, last = (np.searchsorted(self._labels_in_order, gone, side) for side in ("left", "right"))
+        return np.unique(self._call_of_each[spans(first, last - first)])
 
     def _labels(self, node: fx.Node) -> np.ndarray:
         values = [leaf for item in (node, *node.all_input_nodes) for leaf in tree_leaves(self._flow.values[item])]

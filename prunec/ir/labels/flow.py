@@ -31,6 +31,7 @@ from prunec.ir.labels import (  # noqa: F401 fill RULES
     spatial,
 )
 from prunec.ir.labels.ledger import Ledger
+from prunec.ir.labels.removal import Removal
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact
 from prunec.ir.nodes import function
@@ -60,25 +61,12 @@ class LabelFlow:
         Labels tied to one that goes, go. A label that stands for many (see `Ledger.repeated`) goes
         with the last of them.
         """
-        gone = np.zeros(self.ledger.size, dtype=bool)
-        for (name, dim), indices in cuts.items():
-            gone[self.tensors[name][dim].numpy()[indices]] = True
-        gone = self._with_tied(gone)
-        if self.ledger.repeated:
-            pairs = np.concatenate(self.ledger.repeated)
-            total = np.bincount(pairs[:, 1], minlength=len(gone))
-            for _ in range(4):  # narrow labels of narrow labels: a chain is a few links at most
-                lost = np.bincount(pairs[:, 1], weights=gone[pairs[:, 0]], minlength=len(gone))
-                grown = self._with_tied(gone | ((total > 0) & (lost == total)))
-                if (grown == gone).all():
-                    break
-                gone = grown
-        return gone
+        named = [self.tensors[name][dim].numpy()[indices] for (name, dim), indices in cuts.items()]
+        return self._removal.gone(np.concatenate([np.zeros(0, dtype=np.int64), *named]))
 
-    def _with_tied(self, gone: np.ndarray) -> np.ndarray:
-        lost = np.zeros(int(self.tied.max(initial=-1)) + 1, dtype=bool)
-        lost[self.tied[gone]] = True
-        return np.asarray(lost[self.tied])
+    @cached_property
+    def _removal(self) -> Removal:
+        return Removal(self.tied, self.ledger.repeated)
 
     @cached_property
     def tied(self) -> np.ndarray:
