@@ -32,8 +32,15 @@ def optimise(model: ir.Model) -> None:
 
 
 def _name_transposed(model: ir.Model) -> None:
-    """Name what folding will turn into a weight of its own after the weight it was."""
+    """Name what folding will turn into a weight of its own after the weight it was.
+
+    One that several calls read is transposed for each; folding leaves equal weights, which become one later.
+    """
+    named: set[str] = set()
     for node in model.graph:
         source = node.inputs[0] if node.op_type == "Transpose" else None
         if source is not None and source.is_initializer():
-            node.outputs[0].name = f"{source.name}.transposed"
+            name = f"{source.name}.transposed"
+            if name not in named:
+                node.outputs[0].name = name
+            named.add(name)

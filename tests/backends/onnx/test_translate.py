@@ -134,3 +134,27 @@ def test_root_mean_square_norms_are_put_as_onnx_runtime_knows_them(tmp_path: Pat
     assert "Div" in {node.op_type for node in model.graph}
     assert "Reciprocal" not in {node.op_type for node in model.graph}
     run(model, program, {"x": torch.rand(7, 3)}, tmp_path)
+
+
+class Shared(nn.Module):
+    """One layer for all layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(3):
+            x = self.layer(x).relu() + x
+        return x
+
+
+def test_a_weight_that_several_calls_read_is_stored_once(tmp_path: Path) -> None:
+    program = program_from_module(Shared(), {"x": torch.rand(2, 3)}, ROWS)
+    model = direct(program, 20)
+    run(model, program, {"x": torch.rand(5, 3)}, tmp_path)
+    assert sum(value.const_value is not None and value.const_value.size == 9 for value in initializers(model)) == 1
+
+
+def initializers(model: ir.Model) -> list[ir.Value]:
+    return list(model.graph.initializers.values())
