@@ -56,6 +56,22 @@ SHAPES: dict[str, tuple[Draw, list[int], Callable[[torch.Tensor], torch.Tensor]]
         [1, 2],
         lambda y: y[:, :, [0, 3, 4, 5]],
     ),
+    "roll": (call(aten.roll.default, [2], [1]), [4], lambda y: y[:, 1:]),
+    "one half scaled by the other": (call(aten.glu.default, 1), [1, 4], lambda y: y[:, [0, 2]]),
+    "a kernel a row": (
+        lambda sketch, rows: sketch(
+            aten.conv1d.default,
+            sketch(aten.unsqueeze.default, rows, -1),
+            sketch.weight("k", 6, 1, 1),
+            None,
+            [1],
+            [0],
+            [1],
+            6,
+        ),
+        [0, 3],
+        lambda y: y[:, [1, 2, 4, 5]],
+    ),
     "layer norm within heads": (
         lambda sketch, rows: sketch(aten.layer_norm.default, sketch(aten.reshape.default, rows, [5, 2, 3]), [3]),
         [0, 1, 2],

@@ -33,7 +33,7 @@ from prunec.ir.labels import (  # noqa: F401 fill RULES
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.removal import Removal
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
-from prunec.ir.labels.value import Labelled, axis_plane, compact
+from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
 from prunec.ir.nodes import function
 from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
@@ -195,7 +195,7 @@ def _planes(call: Call, ledger: Ledger) -> Result:
         return ()
     if rule is None:
         return refuse(call, ledger, "has an operator without a label rule")
-    if _is_empty(call.meta):
+    if _is_empty(call):
         return refuse(call, ledger, _EMPTY)
     try:
         planes = rule(call, ledger)
@@ -205,10 +205,12 @@ def _planes(call: Call, ledger: Ledger) -> Result:
     return planes
 
 
-def _is_empty(meta: Any) -> bool:
-    """Whether a result has no element that a label could stand at."""
-    results = [meta] if isinstance(meta, Tensor) else meta
-    return any(isinstance(value, Tensor) and not value.numel() for value in results)
+def _is_empty(call: Call) -> bool:
+    """Whether a result has no element that a label could stand at, and that not for a cut along labels."""
+    results = [call.meta] if isinstance(call.meta, Tensor) else call.meta
+    labelled = {axis for value in call.labelled() for plane in value.planes for axis in varying_axes(plane)}
+    empty = [value for value in results if isinstance(value, Tensor) and not value.numel()]
+    return any(axis not in labelled for value in empty for axis, size in enumerate(value.shape) if not size)
 
 
 def _check_shapes(meta: Any, planes: Any) -> None:

@@ -16,8 +16,10 @@ _STAYS = "is joined with a value that cannot be cut"
 @rule(aten.cat, aten.concat, aten.concatenate)
 def join(call: Call, ledger: Ledger) -> Planes:
     """Join planes that vary along the joined axis; planes that do not must shrink alike, so they are tied."""
+    dim = call.named("dim", 0) % call.meta.dim()
     parts = [part for part in call.args[0] if part.meta.dim() == call.meta.dim()]  # torch skips empty vectors
-    return _join(parts, call.named("dim", 0) % call.meta.dim(), call.meta.shape, ledger)
+    parts = [part for part in parts if part.shape[dim]] or parts
+    return _join(parts, dim, call.meta.shape, ledger)
 
 
 @rule(aten.stack)

@@ -102,3 +102,13 @@ def test_an_index_that_is_written_must_shrink_with_the_others() -> None:
     row = sketch(aten.select.int, sketch.linear("v", x, 3, 4), 0, 0)
     written = sketch(aten.select_scatter.default, sketch.linear("w", x, 3, 4), row, 0, 2)
     assert Seen(sketch, written).tied(("w", 0), ("v", 0))
+
+
+def test_a_part_that_is_sliced_to_nothing_is_no_part() -> None:
+    sketch = Sketch()
+    sketch.input("x", 1, 5, 4)
+    heads = by_heads(sketch, "w", 2)
+    joined = sketch(aten.cat.default, [heads, sketch(aten.slice.Tensor, heads, 3, 2, 2**63 - 1)], -1)
+    seen = Seen(sketch, joined)
+    assert seen.flow.ledger.refused == {}
+    assert seen.alive(joined, 1, w=[0, 1]) == [False, True, True]
