@@ -7,18 +7,13 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensorMode,
-)
 
 from prunec.errors import VerificationError
 from prunec.ir.program import Program
+from prunec.ir.shapes import Shapes
 from prunec.ir.text import node_text, operator_name
 
 CONTEXT_LINES = 10
@@ -147,25 +142,10 @@ def shapes_propagate(program: Program) -> Iterator[Problem]:
 
     From an operator whose output shape depends on data, nothing more can be told without data.
     """
-    mode = FakeTensorMode()
-    fakes = {name: mode.from_tensor(tensor, static_shapes=True) for name, tensor in program.tensors().items()}
-    examples = iter([mode.from_tensor(program.example[item.name], static_shapes=True) for item in program.inputs])
-    values: dict[fx.Node, Any] = {}
-    with mode, torch.no_grad():
-        for node in program.graph.nodes:
-            if node.op == "placeholder":
-                values[node] = next(examples)
-            elif node.op == "get_attr":
-                values[node] = fakes[node.target]
-            elif node.op == "call_function":
-                args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-                try:
-                    values[node] = node.target(*args, **kwargs)
-                except (DataDependentOutputException, DynamicOutputShapeException):
-                    return
-                except Exception as error:
-                    yield Problem(f"`{node.name}` cannot run ({_first_line(error)})", node)
-                    return
+    failure = Shapes.of(program).failure()
+    if failure is not None:
+        names = {node.name: node for node in program.graph.nodes}
+        yield Problem(f"`{failure.node.name}` cannot run ({failure.why})", names[failure.node.name])
 
 
 INVARIANTS: dict[str, Invariant] = {
@@ -194,11 +174,6 @@ def _is_allowed(target: object) -> bool:
 
 def _identifier(name: str) -> str:
     return re.sub(r"\W", "_", name)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _error(name: str, problems: list[Problem], program: Program) -> VerificationError:

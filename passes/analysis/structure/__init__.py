@@ -15,6 +15,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 from .groups import Groups
 from .rehearsal import rehearse
 from .sublayers import find_sublayers
+from .trial import try_out
 from .units import find_families
 
 
@@ -39,8 +40,9 @@ class StructurePass(Pass):
             return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
         families, pins = find_families(groups)
-        families, uneven = rehearse(program, flow, families)
-        pins.extend(uneven)
+        for sift in (rehearse, try_out):
+            families, failing = sift(program, flow, families)
+            pins.extend(failing)
         sublayers = find_sublayers(program, groups, families)
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))

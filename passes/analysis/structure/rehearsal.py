@@ -34,10 +34,20 @@ def rehearse(program: Program, flow: LabelFlow, families: list[Family]) -> tuple
     return sound, pins
 
 
+def third(family: Family) -> np.ndarray:
+    """The first third of the units."""
+    return np.arange(-(-family.units // 3))
+
+
+def nearly_all(family: Family) -> np.ndarray:
+    """All units but the first."""
+    return np.arange(1, family.units)
+
+
 def _parts(family: Family) -> tuple[np.ndarray, np.ndarray]:
     """The first third of the units, and the last: as uneven as a removal can be."""
-    third = -(-family.units // 3)
-    return np.arange(third), np.arange(family.units - third, family.units)
+    first = third(family)
+    return first, first + family.units - len(first)
 
 
 class _Calls:
