@@ -105,6 +105,8 @@ class Sublayer:
         skip: name of the node `x`.
         branch: name of the node `f(x)`.
         families: names of the families inside.
+        start: name of the node that both are computed from: `x` itself, except where branches stand side by side,
+            `(x + f(x)) + g(x)`, and where the stream is scaled, `a x + f(x)`.
     """
 
     name: str
@@ -113,6 +115,11 @@ class Sublayer:
     skip: str
     branch: str
     families: tuple[str, ...]
+    start: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.start:
+            object.__setattr__(self, "start", self.skip)
 
 
 @dataclass(frozen=True)

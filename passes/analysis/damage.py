@@ -93,7 +93,7 @@ class _Probe:
         self.outputs = output_nodes(self.masked)
         self.reads = self.masked.graph.find_nodes(op="get_attr")
         self.items = 0.0
-        starts = [self.nodes[sublayer.skip] for sublayer in structure.sublayers]
+        starts = [self.nodes[name] for item in structure.sublayers for name in (item.start, item.skip)]
         opened = plan_masks(structure, Plan({}))
         with torch.no_grad():
             self.dense = [
@@ -117,7 +117,7 @@ class _Probe:
         total, self.items = 0.0, 0.0
         other = {node: weights[str(node.target)] for node in self.reads if node.target in weights}
         for batch, dense in zip(self.batches, self.dense, strict=True):
-            start = {self.nodes[place.skip]: dense[self.nodes[place.skip]]} if place else {}
+            start = {self.nodes[name]: dense[self.nodes[name]] for name in ((place.start, place.skip) if place else ())}
             with torch.no_grad():
                 values = evaluate(self.masked, self._known(batch, masks) | other | start, self.outputs)
             pruned, reference = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,21 +13,21 @@ from prunec.ir.program import Input, Program, build_module
 
 
 def extract(
-    program: Program, source: str, result: str, inputs: Mapping[str, Tensor], tensors: Collection[str] = ()
+    program: Program, sources: Sequence[str], result: str, inputs: Mapping[str, Tensor], tensors: Collection[str] = ()
 ) -> Program:
-    """The calls between two nodes as a program, specialised to the shapes of `inputs`.
+    """The calls between `sources` and `result` as a program, specialised to the shapes of `inputs`.
 
     What the calls read besides and is computed from `tensors`, such as a position bias, is computed in the
-    program as well. Its inputs are `source` and every tensor that the calls read besides (masks, rotary tables), each
+    program as well. Its inputs are `sources` and every tensor that the calls read besides (masks, rotary tables), each
     with the value it has when the whole program runs on `inputs`; sizes become literals; its output
     is `result`. Tensors keep their names.
     """
     names = {node.name: node for node in program.graph.nodes}
-    start, end = names[source], names[result]
-    inside = _between(program.graph, start, end)
-    inside |= _computed_from(program.graph, tensors, start, inside)
+    starts, end = dict.fromkeys(names[source] for source in sources), names[result]
+    inside = _between(program.graph, starts, end)
+    inside |= _computed_from(program.graph, tensors, starts, inside)
     calls = [node for node in program.graph.nodes if node in inside]
-    reads = dict.fromkeys([start, *(read for node in calls for read in node.all_input_nodes if read not in inside)])
+    reads = dict.fromkeys([*starts, *(read for node in calls for read in node.all_input_nodes if read not in inside)])
     boundary = [node for node in reads if node.op != "get_attr"]
     values = evaluate(program, input_values(program, inputs), boundary)
     graph = fx.Graph()
@@ -49,11 +49,13 @@ def extract(
     return replace(piece, inputs=items, outputs=(end.name,), example=example)
 
 
-def _computed_from(graph: fx.Graph, tensors: Collection[str], start: fx.Node, inside: set[fx.Node]) -> set[fx.Node]:
-    """Calls outside `inside` that it needs and that read `tensors`, on ways that do not pass `start`."""
+def _computed_from(
+    graph: fx.Graph, tensors: Collection[str], starts: Collection[fx.Node], inside: set[fx.Node]
+) -> set[fx.Node]:
+    """Calls outside `inside` that it needs and that read `tensors`, on ways that do not pass `starts`."""
     reading: set[fx.Node] = set()
     for node in graph.nodes:
-        if node is not start and any(item.target in tensors or item in reading for item in node.all_input_nodes):
+        if node not in starts and any(item.target in tensors or item in reading for item in node.all_input_nodes):
             reading.add(node)
     found: set[fx.Node] = set()
     stack = [item for node in inside for item in node.all_input_nodes]
@@ -65,11 +67,11 @@ def _computed_from(graph: fx.Graph, tensors: Collection[str], start: fx.Node, in
     return found
 
 
-def _between(graph: fx.Graph, start: fx.Node, end: fx.Node) -> set[fx.Node]:
-    """Calls computed from `start` that `end` needs."""
+def _between(graph: fx.Graph, starts: Collection[fx.Node], end: fx.Node) -> set[fx.Node]:
+    """Calls computed from `starts` that `end` needs."""
     after: set[fx.Node] = set()
     for node in graph.nodes:
-        if any(read is start or read in after for read in node.all_input_nodes):
+        if node not in starts and any(read in starts or read in after for read in node.all_input_nodes):
             after.add(node)
     inside: set[fx.Node] = set()
     stack = [end]

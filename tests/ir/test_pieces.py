@@ -105,13 +105,13 @@ def test_what_a_bypass_leaves_is_known_without_it(program: Program, dropped: int
 def test_a_piece_gives_what_it_gives_in_the_whole(program: Program) -> None:
     inputs = {"x": torch.randn(3, 7, 4), "ids": torch.zeros(3, 7), "scale": program.example["scale"]}
     nodes = named(program)
-    piece = extract(program, "add_tensor", "add_tensor_1", inputs)
+    piece = extract(program, ["add_tensor"], "add_tensor_1", inputs)
     whole = evaluate(program, input_values(program, inputs), [nodes["add_tensor_1"]])
     torch.testing.assert_close(piece(piece.example)["add_tensor_1"], whole[nodes["add_tensor_1"]])
 
 
 def test_a_piece_takes_what_it_reads_besides_as_inputs_and_sizes_as_literals(program: Program) -> None:
-    piece = extract(program, "add_tensor", "add_tensor_1", program.example)
+    piece = extract(program, ["add_tensor"], "add_tensor_1", program.example)
     assert {item.name for item in piece.inputs} == {"add_tensor", "exp_default"}
     assert set(piece.tensor_names()) == {"layers.1.up", "layers.1.down"}
     (reshape,) = (node for node in piece.graph.nodes if node.target is aten.reshape.default)
@@ -120,9 +120,9 @@ def test_a_piece_takes_what_it_reads_besides_as_inputs_and_sizes_as_literals(pro
 
 def test_equal_layers_have_one_signature_and_other_shapes_another(program: Program) -> None:
     other = {**program.example, "x": torch.randn(2, 6, 4), "ids": torch.zeros(2, 6)}
-    first = extract(program, "x", "add_tensor", program.example)
-    second = extract(program, "add_tensor", "add_tensor_1", program.example)
-    longer = extract(program, "add_tensor", "add_tensor_1", other)
+    first = extract(program, ["x"], "add_tensor", program.example)
+    second = extract(program, ["add_tensor"], "add_tensor_1", program.example)
+    longer = extract(program, ["add_tensor"], "add_tensor_1", other)
     assert signature(first) == signature(second)
     assert signature(second) != signature(longer)
 
@@ -136,8 +136,8 @@ def test_what_a_piece_reads_of_given_tensors_is_computed_inside() -> None:
         x = sketch(aten.add.Tensor, x, branch)
     program = sketch.program(x)
     inputs = {"x": torch.randn(3, 5, 4)}
-    outside = extract(program, "add_tensor_1", x.name, inputs)
-    inside = extract(program, "add_tensor_1", x.name, inputs, {"table", "layers.0", "layers.1"})
+    outside = extract(program, ["add_tensor_1"], x.name, inputs)
+    inside = extract(program, ["add_tensor_1"], x.name, inputs, {"table", "layers.0", "layers.1"})
     assert [item.name for item in outside.inputs] == ["add_tensor_1", "exp_default"]
     assert [item.name for item in inside.inputs] == ["add_tensor_1"]
     assert set(inside.tensor_names()) == {"table", "layers.1"}

@@ -73,7 +73,7 @@ def _pieces(program: Program, structure: Structure, target: Target, context: Con
             for name in sublayer.families:
                 family = structure.family(name)
                 tensors = {slot.tensor for slot in family.slots}
-                cut = extract(program, sublayer.skip, sublayer.add, inputs, tensors)
+                cut = extract(program, (sublayer.start, sublayer.skip), sublayer.add, inputs, tensors)
                 slots = ",".join(f"{slot.dim}:{slot.positions.shape}" for slot in family.slots)
                 pieces[name] = Piece(f"{family.kind} {slots}\n{signature(cut)}", family, cut)
     return pieces

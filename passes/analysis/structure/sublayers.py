@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
@@ -31,18 +32,18 @@ def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> 
     attentions |= {node for node in groups.flow.ledger.refused if operator(node) is aten.scaled_dot_product_attention}
     found: list[Sublayer] = []
     names: set[str] = set()
-    for add, skip, branch, inside in _branches(program, stream):
-        products = [node for node in inside if node in contractions]
+    for item in _branches(program, stream):
+        products = [node for node in item.inside if node in contractions]
         if not products:
             continue
         last = max(products, key=stream.position.__getitem__)
-        name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or branch.name
-        name = name if name not in names else f"{name}.{branch.name}"
+        name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or item.branch.name
+        name = name if name not in names else f"{name}.{item.branch.name}"
         names.add(name)
-        sites = {node.name for node in inside}
+        sites = {node.name for node in item.inside}
         own = [family for family in families if any(site.node in sites for site in family.sites)]
-        kind = _kind(own, bool(inside & attentions))
-        found.append(Sublayer(name, kind, add.name, skip.name, branch.name, tuple(family.name for family in own)))
+        kind, held = _kind(own, bool(item.inside & attentions)), tuple(family.name for family in own)
+        found.append(Sublayer(name, kind, item.add.name, item.skip.name, item.branch.name, held, item.start.name))
     return found
 
 
@@ -51,22 +52,38 @@ def _kind(families: list[Family], attends: bool) -> str:
     return "block" if attends and has_neurons else "attention" if attends else "ffn"
 
 
-def _branches(program: Program, stream: _Stream) -> Iterator[tuple[fx.Node, fx.Node, fx.Node, set[fx.Node]]]:
-    """Each residual addition with its skip and its branch, and the nodes between the two."""
+@dataclass(frozen=True)
+class _Branch:
+    """A residual addition with its operands, what both start from, and the nodes from there to the branch."""
+
+    add: fx.Node
+    skip: fx.Node
+    branch: fx.Node
+    start: fx.Node
+    inside: set[fx.Node]
+
+
+def _branches(program: Program, stream: _Stream) -> Iterator[_Branch]:
+    """Each residual addition."""
     skips: dict[fx.Node, fx.Node] = {}
     for add in program.graph.nodes:
         if add.target is not aten.add.Tensor or len(add.all_input_nodes) != 2 or add.kwargs.get("alpha", 1) != 1:
             continue
         for skip, branch in permutations(add.all_input_nodes):
-            origin = skip
-            inside = stream.between(add, origin, branch)
-            while inside is None and origin in skips:  # branches side by side: (x + f(x)) + g(x)
-                origin = skips[origin]
-                inside = stream.between(add, origin, branch)
-            if inside is not None and skip not in inside and not _passed(inside, origin, skips):
+            tried = ((start, stream.between(add, start, branch)) for start in _starts(skip, skips, stream))
+            start, inside = next((found for found in tried if found[1] is not None), (skip, None))
+            if inside is not None and skip not in inside and not _passed(inside, start, skips):
                 skips[add] = skip
-                yield add, skip, branch, inside
+                yield _Branch(add, skip, branch, start, inside)
                 break
+
+
+def _starts(skip: fx.Node, skips: dict[fx.Node, fx.Node], stream: _Stream) -> Iterator[fx.Node]:
+    """What a branch beside `skip` may start from: it, what other branches were added to, and what was scaled."""
+    node: fx.Node | None = skip
+    while node is not None:
+        yield node
+        node = skips.get(node) or stream.scaled(node)
 
 
 def _passed(inside: set[fx.Node], origin: fx.Node, skips: dict[fx.Node, fx.Node]) -> bool:
@@ -118,6 +135,11 @@ class _Stream:
             elif self._carried[node] & self._carried[skip]:
                 return None
         return inside
+
+    def scaled(self, node: fx.Node) -> fx.Node | None:
+        """What `node` is a multiple of, if its factor does not depend on an input."""
+        values = [source for source in node.all_input_nodes if source not in self._constant]
+        return values[0] if operator(node) in (aten.mul, aten.div) and len(values) == 1 else None
 
     def _is_stream(self, skip: fx.Node, *others: fx.Node) -> bool:
         """Whether `skip` carries labels, and the other nodes have its shape."""

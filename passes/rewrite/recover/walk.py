@@ -51,11 +51,11 @@ class Walk:
         slim: list[dict[fx.Node, Tensor]] = [{} for _ in self.batches]
         with torch.no_grad():
             for index, sublayer in enumerate(self.structure.sublayers):
-                add, skip = self.dense_nodes[sublayer.add], self.dense_nodes[sublayer.skip]
+                nodes = [self.dense_nodes[name] for name in (sublayer.start, sublayer.skip, sublayer.add)]
                 for stream, batch in zip(dense, self.batches, strict=True):
-                    stream.update(self._advance(self.dense, stream, batch, [skip]))
-                    stream.update(self._advance(self.dense, {skip: stream[skip]}, batch, [add]))
-                    _forget(stream, (add,))
+                    stream.update(self._advance(self.dense, stream, batch, nodes[:1]))
+                    stream.update(self._advance(self.dense, stream, batch, nodes[1:]))
+                    _forget(stream, (nodes[0], nodes[2]))
                 if sublayer.add not in self.moved and self._refit(sublayer, method, dense, slim):
                     fitted.append(sublayer.name)
                 self.progress.item("re-fitting projections", index + 1, len(self.structure.sublayers))
@@ -76,13 +76,15 @@ class Walk:
         self, sublayer: Sublayer, method: str, dense: list[dict[fx.Node, Tensor]], slim: list[dict[fx.Node, Tensor]]
     ) -> bool:
         """Bring the slim stream to `sublayer`, re-fit its projection if that helps, and step over it."""
-        skip, add = self.slim_nodes[self._still_there(sublayer.skip)], self.slim_nodes[sublayer.add]
+        start, skip = (self.slim_nodes[self._still_there(name)] for name in (sublayer.start, sublayer.skip))
+        add = self.slim_nodes[sublayer.add]
         projection = self._projection(sublayer)
         wanted = [add] if projection is None else [projection.args[0], projection]
         inside: list[dict[fx.Node, Tensor]] = []
         for stream, batch in zip(slim, self.batches, strict=True):
+            stream.update(self._advance(self.slim, stream, batch, [start]))
             stream.update(self._advance(self.slim, stream, batch, [skip]))
-            inside.append(self._advance(self.slim, {skip: stream[skip]}, batch, wanted))  # type: ignore[arg-type]
+            inside.append(self._advance(self.slim, stream, batch, wanted))  # type: ignore[arg-type]
         changed = False
         for stream, values in zip(slim, inside, strict=True):
             values[skip] = stream[skip]
@@ -91,7 +93,7 @@ class Walk:
             changed = self._fit_projection(projection, skip, inside, targets, method)
         for stream, values in zip(slim, inside, strict=True):
             stream[add] = values[add] if projection is None else values[skip] + values[projection]
-            _forget(stream, (add,))
+            _forget(stream, (start, add))
         return changed
 
     def _fit_projection(

@@ -207,3 +207,25 @@ def test_a_bias_that_layers_add_to_is_no_residual_stream() -> None:
         stream = sketch(aten.add.Tensor, stream, sketch.linear(f"{layer}.o.weight", mixed, 4, 4))
     skips = {item.skip for item in structure_of(sketch.program(stream)).sublayers}
     assert "bias" not in skips
+
+
+def test_branches_side_by_side_start_from_one_place() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    stream = sketch.linear("first.weight", x, 4, 4)
+    first = sketch(aten.add.Tensor, stream, gated(sketch, stream, "a"))
+    both = sketch(aten.add.Tensor, first, gated(sketch, stream, "b"))
+    one, two = structure_of(sketch.program(both)).sublayers
+    assert (one.start, one.skip) == (stream.name, stream.name)
+    assert (two.start, two.skip, two.families) == (stream.name, first.name, ("b.down",))
+
+
+def test_a_scaled_stream_is_one_too() -> None:
+    sketch = Sketch()
+    stream = sketch.linear("first.weight", sketch.input("x", 5, 4), 4, 4)
+    scaled = sketch(aten.mul.Tensor, stream, sketch.weight("scale", 4))
+    program = sketch.program(sketch(aten.add.Tensor, scaled, gated(sketch, stream)))
+    structure = structure_of(program)
+    (sublayer,) = structure.sublayers
+    assert (sublayer.start, sublayer.skip, sublayer.families) == (stream.name, scaled.name, ("mlp.down",))
+    assert deviation(program, structure, Plan({}, (sublayer.name,)), program.example) < TOLERANCE
