@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from prunec.ir.labels.ledger import Ledger
-from prunec.ir.labels.rules import Call, Planes, rule
+from prunec.ir.labels.rules import POINTWISE, Call, Planes, rule
 from prunec.ir.labels.value import Labelled, varying_axes
 
 aten = torch.ops.aten
 
 
 @rule(
-    aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
+    POINTWISE, aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
     aten.multiply, aten.subtract, aten.divide, aten.rsub, aten.floor_divide, aten.negative, aten.absolute,
     aten.hardswish, aten.log_sigmoid, aten.special_expit, aten.feature_dropout, aten.alpha_dropout, aten.type_as,
     aten.rrelu, aten.conj, aten.real, aten.imag,

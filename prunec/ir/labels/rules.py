@@ -62,6 +62,8 @@ Rule = Callable[[Call, Ledger], Result]
 
 RULES: dict[object, Rule] = {}
 """Operator to rule; one that torch itself does not have, by its name."""
+POINTWISE = "every other pointwise operator"
+"""What the rule goes by that pointwise operators share which have none of their own."""
 
 
 MAKERS: set[Rule | None] = set()
@@ -84,11 +86,7 @@ def find_rule(target: object) -> Rule | None:
     if not isinstance(target, torch._ops.OpOverload):
         return None
     found = RULES.get(target.overloadpacket) or RULES.get(target._schema.name)
-    if found is None and torch.Tag.pointwise in target.tags:
-        from prunec.ir.labels.elementwise import elementwise
-
-        return elementwise
-    return found
+    return RULES[POINTWISE] if found is None and torch.Tag.pointwise in target.tags else found
 
 
 def refuse(call: Call, ledger: Ledger, why: str) -> Planes:
