@@ -59,13 +59,20 @@ class Site:
         return activation.movedim(self.axis, -1).reshape(-1, activation.shape[self.axis])
 
 
+ADDITIVE = ("neuron", "channel", "head", "kv_group")
+"""Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
+
+KINDS = (*ADDITIVE, "vo_dim")
+"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay."""
+
+
 @dataclass(frozen=True)
 class Family:
     """Units of one kind in one place, such as one layer's neurons.
 
     Attributes:
         name: unique in the structure, such as `model.layers.0.mlp.down_proj`.
-        kind: `neuron`, `channel`, `head` or `kv_group`.
+        kind: one of `KINDS`.
         units: how many there are.
         slots: every tensor axis that shrinks with the family.
         sites: where the family's output is read: several where layers share weights or a position bias.
@@ -104,7 +111,7 @@ class Sublayer:
         add: name of the residual addition.
         skip: name of the node `x`.
         branch: name of the node `f(x)`.
-        families: names of the families inside.
+        families: names of the families inside, of additive kinds.
         start: name of the node that both are computed from: `x` itself, except where branches stand side by side,
             `(x + f(x)) + g(x)`, and where the stream is scaled, `a x + f(x)`.
     """

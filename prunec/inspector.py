@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from prunec.errors import InputError
-from prunec.facts import Structure
+from prunec.facts import KINDS, Structure
 from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Facts, Progress
@@ -18,7 +18,7 @@ from prunec.report.inspection import Inspection
 from prunec.report.inspection_build import build_inspection
 from prunec.request import Request
 
-FIND = "structure"
+FIND = f"structure{{kinds={'|'.join(KINDS)}}}"
 MEASURE = "baseline, cost"
 
 

@@ -25,6 +25,8 @@ from tests.test_bad_input import SETTINGS
 
 GROUP = 2 * (32 * 64) + 2 * (16 * 64)
 """Parameters of a KV group of the tiny Llama: two query heads, their part of the output, a key and a value head."""
+VALUE_DIM = (2 + 4) * 64
+"""Parameters of a value dim: a row for each key/value head, a column for each query head."""
 NEURON = 3 * 64
 NORM = 64
 FLOOR = 300 * 64 + NORM
@@ -77,7 +79,7 @@ EXAMPLE = {"x": torch.ones(2, 8)}
 
 def test_families_tell_their_units_and_parameters(llama: Inspection) -> None:
     found = [(item.kind, item.units, item.parameters_per_unit) for item in llama.families]
-    assert found == [("kv_group", 2, GROUP), ("neuron", 96, NEURON)] * 3
+    assert found == [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)] * 3
     assert llama.family("model.layers.1.mlp.down_proj").slots == (
         Slot("model.layers.1.mlp.gate_proj.weight", 0, 1),
         Slot("model.layers.1.mlp.up_proj.weight", 0, 1),
@@ -122,11 +124,13 @@ def test_a_workload_measures_what_each_part_could_save(
     assert latency.dense.median_ms == pytest.approx(0.1 + found.model.parameters / 1e5)
     saved = sum(item.saves_ms or 0 for item in found.sublayers)
     assert saved == pytest.approx(latency.dense.median_ms - latency.floor.median_ms)
-    group, neurons = (item.saves_ms for item in found.families[:2])
+    priced = [item for item in found.families if item.sublayers]
+    group, neurons = (item.saves_ms for item in priced[:2])
     assert group is not None
     assert neurons is not None
     assert neurons / group == pytest.approx(95 * NEURON / GROUP)
-    assert all(family.saves_ms < found.sublayers[n].saves_ms for n, family in enumerate(found.families))  # type: ignore[operator]
+    assert all(family.saves_ms < found.sublayers[n].saves_ms for n, family in enumerate(priced))  # type: ignore[operator]
+    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim"}
 
 
 def test_measurements_are_kept(tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]) -> None:
@@ -177,6 +181,7 @@ def test_equal_layers_share_a_row(tiny_llama_dir: Path, capsys: pytest.CaptureFi
     assert [line.split() for line in out.splitlines() if line.startswith("0-2 ")] == [
         ["0-2", "3", TIMES, "attention", "2", "kv", "groups", "6.14", "k", "36.9", "k", "33.0", "%"],
         ["0-2", "3", TIMES, "ffn", "96", "neurons", "192", "55.3", "k", "49.5", "%"],
+        ["0-2", "not", "counted", "16", "vo", "dims", "384", "18.4", "k", "16.5", "%"],
     ]
     assert "add --workload prefill:1x128" in out
     assert max(map(len, out.splitlines())) <= 80
@@ -187,8 +192,8 @@ def test_all_prints_every_family(tiny_llama_dir: Path, capsys: pytest.CaptureFix
     assert cli.main(["inspect", str(tiny_llama_dir), "--all"]) == 0
     out = capsys.readouterr().out
     for layer in range(3):
-        for name in ("self_attn.o_proj", "mlp.down_proj"):
-            assert out.count(f"model.layers.{layer}.{name}") == 1
+        for name in ("self_attn.o_proj", "self_attn.o_proj.vo_dim", "mlp.down_proj"):
+            assert out.count(f"model.layers.{layer}.{name} ") == 1
 
 
 def test_quiet_prints_one_line(tiny_bert_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +201,7 @@ def test_quiet_prints_one_line(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert not err
     assert out.count("\n") == 1
-    assert out.endswith("could go; 4 families in 4 sublayers, 0 pins\n")
+    assert out.endswith("could go; 6 families in 4 sublayers, 0 pins\n")
 
 
 def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +210,7 @@ def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys:
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tiny_bert_dir / name, model)
     assert cli.main(["inspect", str(model), "--quiet"]) == 0
-    assert "4 families in 4 sublayers" in capsys.readouterr().out
+    assert "6 families in 4 sublayers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -249,13 +254,14 @@ def test_minilm(real_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     found = decode(Inspection, capsys.readouterr().out)
     assert [(item.kind, item.units, item.parameters_per_unit) for item in found.families] == [
         ("head", 12, 49_248),
+        ("vo_dim", 32, 12 * (2 * 384 + 1)),
         ("neuron", 1536, 769),
     ] * 6
     assert found.pins == ()
     assert found.model.parameters == found.floor.parameters + 6 * (591_360 + 1_181_568)
     assert found.latency is not None
     assert 0 < found.latency.floor.median_ms < 0.2 * found.latency.dense.median_ms
-    for number, family in enumerate(found.families):
+    for number, family in enumerate(item for item in found.families if item.sublayers):
         saved, whole = family.saves_ms, found.sublayers[number].saves_ms
         assert saved is not None
         assert whole is not None

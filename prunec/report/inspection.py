@@ -57,7 +57,7 @@ class Family:
     """Units of one kind in one place.
 
     Attributes:
-        kind: `neuron`, `channel`, `head` or `kv_group`.
+        kind: one of `prunec.facts.KINDS`.
         sublayers: names of those around it, several where they share it; outside any it is known but never cut.
         saves_ms: milliseconds that a request takes less with one unit left; None where nothing was measured.
         parameters: of all its units.

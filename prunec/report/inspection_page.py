@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prunec.facts import ADDITIVE
 from prunec.report import units
 from prunec.report.inspection import Family, Inspection, Pin, Sublayer
 from prunec.report.layers import places
@@ -135,7 +136,8 @@ def _table(inspection: Inspection, everything: bool) -> Table:
 
 def _cells(row: Row, parameters: int, timed: bool) -> list[str | Text]:
     number = f"{len(row.sublayers)} {TIMES} " if len(row.sublayers) > 1 else ""
-    sublayers = f"{number}{row.sublayers[0].kind}" if row.sublayers else "outside any"
+    apart = "outside any" if all(item.kind in ADDITIVE for item in row.families) else "not counted"
+    sublayers = f"{number}{row.sublayers[0].kind}" if row.sublayers else apart
     if row.families:
         one = row.families[0]
         held = sum(item.parameters for item in row.families)
@@ -158,8 +160,10 @@ def _sum_ms(values: Iterable[float | None]) -> str:
 def _legend(inspection: Inspection) -> list[str]:
     """What the columns say, where that is not plain, and what to type to learn more."""
     lines = []
-    if any(not family.sublayers for family in inspection.families):
+    if any(not family.sublayers and family.kind in ADDITIVE for family in inspection.families):
         lines.append("outside any: units in no residual branch are known but not cut.")
+    if any(family.kind not in ADDITIVE for family in inspection.families):
+        lines.append("not counted: units that run through those of other kinds are known but not cut.")
     if any(not sublayer.families for sublayer in inspection.sublayers):
         lines.append("no units: a sublayer without units that can be cut is not dropped either.")
     if inspection.latency is not None:

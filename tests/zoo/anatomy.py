@@ -43,7 +43,7 @@ class Place:
         """Whether a family has units in it: heads or KV groups before an attention, any on both sides of an FFN."""
         for family in structure.families:
             tensors = {slot.tensor for slot in family.slots}
-            if self.kind == "attention" and family.kind != "neuron" and tensors & set(self.before):
+            if self.kind == "attention" and family.kind not in ("neuron", "vo_dim") and tensors & set(self.before):
                 return True
             if self.kind == "ffn" and tensors & set(self.before) and tensors & set(self.after):
                 return True

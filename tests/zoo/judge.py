@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from prunec.backends.onnx import OnnxBackend
 from prunec.cost.workload import Workload
 from prunec.errors import PrunecError
-from prunec.facts import Plan, Structure
+from prunec.facts import KINDS, Plan, Structure
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.module import trace
 from prunec.frontends.tasks import task_of_class
@@ -123,7 +123,7 @@ class Judgement:
     @property
     def heads(self) -> int:
         """Families of heads and KV groups."""
-        return sum(count for kind, count in self.families.items() if kind != "neuron")
+        return sum(count for kind, count in self.families.items() if kind not in ("neuron", "vo_dim"))
 
     def as_data(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -172,7 +172,7 @@ def _traced(model: nn.Module, inputs: Mapping[str, Tensor], axes: AxisNames, jud
 
 
 def _discovered(program: Program, judged: Judgement) -> Structure:
-    (structure,) = StructurePass().run(program, Facts(), Context(Path(), Path())).facts
+    (structure,) = StructurePass(KINDS).run(program, Facts(), Context(Path(), Path())).facts
     assert isinstance(structure, Structure)
     judged.families = dict(Counter(item.kind for item in structure.families))
     judged.sublayers = dict(Counter(item.kind for item in structure.sublayers))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from prunec.errors import PassError
-from prunec.facts import Pin, Structure
+from prunec.errors import InputError, PassError
+from prunec.facts import ADDITIVE, KINDS, Pin, Structure
 from prunec.ir.labels import run_flow
 from prunec.ir.program import Program
 from prunec.ir.text import operator_name
@@ -25,11 +25,21 @@ class StructurePass(Pass):
 
     Labels that must go together are connected components; attention operators say which components
     make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and
-    weights are not read.
+    weights are not read. Families of kinds that do not add up are in no sublayer.
+
+    Attributes:
+        kinds: which kinds of units to look for.
     """
 
     name: ClassVar[str] = "structure"
     gives: ClassVar[tuple[type, ...]] = (Structure,)
+
+    kinds: tuple[str, ...] = ADDITIVE
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown:
+            raise InputError(f"there is no kind of units '{unknown[0]}'", f"choose from {', '.join(KINDS)}")
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the structure; say what has no rule."""
@@ -39,11 +49,11 @@ class StructurePass(Pass):
             structure = Structure((), (), (Pin("everything", str(error)),))
             return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
-        families, pins = find_families(groups)
+        families, pins = find_families(groups, self.kinds)
         for sift in (rehearse, try_out):
             families, failing = sift(program, flow, families)
             pins.extend(failing)
-        sublayers = find_sublayers(program, groups, families)
+        sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         units = sum(family.units for family in families)

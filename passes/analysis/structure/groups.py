@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
 
 from prunec.ir.labels import LabelFlow
 
+VALUES = ("values", "output")
+"""Roles of the dims that attention sums over tokens."""
+SCORES = ("query", "key", "first", "second")
+"""Roles of the dims that its scores are summed over."""
+
 
 class Groups:
-    """Two partitions of the labels of one flow: by element and by attention head.
+    """Three partitions of the labels of one flow: by element, by attention head, and across the heads.
 
     By element, labels tied or repeated against each other are one group: the finest thing that can
     go. By head, all dims of a head are one group too, while a tensor that is broadcast over the heads
-    (a norm's weight, a rotary table) stays apart, since it outlives any one head.
+    (a norm's weight, a rotary table) stays apart, since it outlives any one head. Across the heads,
+    the value dims at one place of each head are a group: without it, the heads stay a rectangle.
     """
 
     def __init__(self, flow: LabelFlow) -> None:
@@ -32,12 +39,23 @@ class Groups:
 
         A label that stands for dims of one head only goes with that head, so it belongs to it.
         """
-        links = [*self.flow.ledger.tied]
+        links = []
         for attention in self.flow.ledger.attentions:
             anchor = next(iter(attention.roles.values()))[:, :1]
-            for labels in attention.roles.values():
-                pairs = np.stack([labels.ravel(), np.broadcast_to(anchor, labels.shape).ravel()], axis=1)
-                links.append(pairs)
+            links += [_pairs(labels, anchor) for labels in attention.roles.values()]
+        return self._joined(links)
+
+    @cached_property
+    def across(self) -> np.ndarray:
+        """Group id of each label, by value dim over all heads of an attention operator.
+
+        A label that stands for one dim in every head goes with that dim, so it belongs to it.
+        """
+        return self._joined([_pairs(labels, labels[:1]) for labels in self._roles(VALUES)])
+
+    def _joined(self, links: list[np.ndarray]) -> np.ndarray:
+        """Group id of each label where labels are tied, linked, or stand for those of one group only."""
+        links = [*self.flow.ledger.tied, *links]
         group = self.flow.ledger.components(links)
         while len(own := self._one_group_only(group)):
             links.append(own)
@@ -58,10 +76,25 @@ class Groups:
     @cached_property
     def attended(self) -> np.ndarray:
         """Which labels an attention operator touches."""
-        flags = np.zeros(self.size, dtype=bool)
+        return self._flags(labels for item in self.flow.ledger.attentions for labels in item.roles.values())
+
+    @cached_property
+    def value_dims(self) -> np.ndarray:
+        """Which groups across the heads hold value dims, and no dim that scores are summed over: bool by group id."""
+        wanted, unwanted = (
+            np.bincount(self.across, weights=self._flags(self._roles(names))) > 0 for names in (VALUES, SCORES)
+        )
+        return np.asarray(wanted & ~unwanted)
+
+    def _roles(self, names: tuple[str, ...]) -> Iterator[np.ndarray]:
+        """The labels `[heads, size]` that play one of some roles in an attention."""
         for attention in self.flow.ledger.attentions:
-            for labels in attention.roles.values():
-                flags[labels.ravel()] = True
+            yield from (labels for name, labels in attention.roles.items() if name in names)
+
+    def _flags(self, arrays: Iterable[np.ndarray]) -> np.ndarray:
+        flags = np.zeros(self.size, dtype=bool)
+        for labels in arrays:
+            flags[labels.ravel()] = True
         return flags
 
     def removable(self, group: np.ndarray) -> np.ndarray:
@@ -81,3 +114,8 @@ class Groups:
             wide, narrow = group[pairs[:, 0]], group[pairs[:, 1]]
             good[narrow[wide != narrow]] = False
         return good
+
+
+def _pairs(labels: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    """Pairs of labels `[heads, size]` with those of `anchor`, which is broadcast over them."""
+    return np.stack([labels.ravel(), np.broadcast_to(anchor, labels.shape).ravel()], axis=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from prunec.facts import Family, Pin, Site, Slot
+from prunec.facts import ADDITIVE, Family, Pin, Site, Slot
 
 from .groups import Groups
 
@@ -16,18 +16,21 @@ Placement = dict[tuple[str, int], np.ndarray]
 """Where one group lies: (tensor, dim) to the indices it occupies."""
 
 
-def find_families(groups: Groups) -> tuple[list[Family], list[Pin]]:
-    """Every family of heads, KV groups and neurons, in graph order, and what was left out and why."""
+def find_families(groups: Groups, kinds: Collection[str]) -> tuple[list[Family], list[Pin]]:
+    """Every family of some kinds, in graph order, and what was left out and why."""
     heads = _attention_groups(groups)
     neurons = groups.removable(groups.element)
     neurons[groups.element[groups.attended]] = False
     families: list[Family] = []
     pins: list[Pin] = []
-    for partition, wanted in ((groups.head, heads), (groups.element, neurons)):
+    searches = [(groups.head, heads), (groups.element, neurons)]
+    if "vo_dim" in kinds:
+        searches.append((groups.across, groups.value_dims & groups.removable(groups.across)))
+    for partition, wanted in searches:
         for placements in _by_signature(groups, partition, wanted).values():
             found = _family(groups, partition, placements)
             if isinstance(found, Family):
-                families.append(found)
+                families.extend([found] if found.kind in kinds else [])
             elif found is not None:
                 pins.append(found)
     pins.extend(_fixed_heads(groups, heads))
@@ -85,8 +88,9 @@ def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placeme
         name, dim = next(iter(placements[ids[0]]))
         return Pin(f"{name}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
     slots = tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
-    name = sites[0].weight.removesuffix(".weight")
-    return Family(name, _kind(groups, partition, ids, sites), len(ids), slots, sites)
+    kind = _kind(groups, partition, ids, sites)
+    name = sites[0].weight.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
+    return Family(name, kind, len(ids), slots, sites)
 
 
 def _sites(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator[Site]:
@@ -110,6 +114,8 @@ def _named_apart(families: list[Family]) -> list[Family]:
 
 def _kind(groups: Groups, partition: np.ndarray, ids: list[int], sites: tuple[Site, ...]) -> str:
     """A unit without attention is a neuron, or a channel where convolutions read it; KV groups have several queries."""
+    if partition is groups.across:
+        return "vo_dim"
     if partition is groups.element:
         return "neuron" if all(site.axis == -1 for site in sites) else "channel"
     # Scores have labels of their own for each sample; those of queries are the weight's.

@@ -1,0 +1,114 @@
+"""Kinds of families beyond those that a compile removes: which there are, and what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prunec.catalogue import find_pass
+from prunec.errors import InputError
+from prunec.facts import ADDITIVE, KINDS, Family, Plan, Structure
+from prunec.ir.program import Program
+from prunec.passbase import Context, Facts
+from prunec.passes.analysis.structure import StructurePass
+from prunec.passes.rewrite.remove import slim_program
+from prunec.pipeline import parse, to_text
+from tests.ir.sketch import Sketch
+from tests.passes.cases import Case
+
+aten = torch.ops.aten
+
+
+def structure_of(program: Program, *kinds: str) -> Structure:
+    (structure,) = StructurePass(kinds).run(program, Facts(), Context(Path(), Path())).facts
+    assert isinstance(structure, Structure)
+    return structure
+
+
+def value_dims(program: Program) -> tuple[Family, ...]:
+    return structure_of(program, "vo_dim").families
+
+
+def attention(key: str = "k.weight", fused: bool = False) -> Program:
+    """Two heads of three dims over four features; the values are made by `v.weight`, or by the keys' weight."""
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 2, 5, 4), 4, 4)
+    heads = {
+        name: sketch(aten.transpose.int, sketch(aten.view.default, sketch.linear(name, x, 6, 4), [2, 5, 2, 3]), 1, 2)
+        for name in dict.fromkeys(("q.weight", key, "v.weight"))
+    }
+    mixed = sketch(
+        aten.scaled_dot_product_attention.default, heads["q.weight"], heads[key], heads[key if fused else "v.weight"]
+    )
+    joined = sketch(aten.reshape.default, sketch(aten.transpose.int, mixed, 1, 2), [2, 5, 6])
+    return sketch.program(sketch(aten.add.Tensor, x, sketch.linear("o.weight", joined, 4, 6)))
+
+
+def test_a_value_dim_lies_at_one_place_of_every_head() -> None:
+    (family,) = value_dims(attention())
+    assert (family.name, family.kind, family.units) == ("o.vo_dim", "vo_dim", 3)
+    assert {(slot.tensor, slot.dim): slot.positions.tolist() for slot in family.slots} == {
+        ("v.weight", 0): [[0, 3], [1, 4], [2, 5]],
+        ("o.weight", 1): [[0, 3], [1, 4], [2, 5]],
+    }
+    assert family.sites[0].unit_of.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_the_value_dims_of_a_kv_group_go_with_the_columns_of_all_its_query_heads(llama: Case) -> None:
+    family = value_dims(llama.program)[0]
+    rows = {slot.tensor.split(".")[-2]: slot.positions for slot in family.slots}
+    assert (family.units, {name: where.shape for name, where in rows.items()}) == (
+        16,
+        {"v_proj": (16, 2), "o_proj": (16, 4)},
+    )
+    np.testing.assert_array_equal(rows["o_proj"][3], [3, 19, 35, 51])
+
+
+def test_value_dims_and_heads_go_together() -> None:
+    program = attention()
+    structure = structure_of(program, *KINDS)
+    slim = slim_program(program, structure, Plan({"o": (1,), "o.vo_dim": (0, 2)}))
+    assert {name: list(slim.tensor(name).shape) for name in ("q.weight", "v.weight", "o.weight")} == {
+        "q.weight": [3, 4],
+        "v.weight": [1, 4],
+        "o.weight": [4, 1],
+    }
+
+
+def test_values_that_are_keys_too_have_no_value_dims() -> None:
+    assert value_dims(attention(fused=True)) == ()
+
+
+def test_values_that_are_returned_have_no_value_dims() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 2, 2, 5, 3)
+    values = sketch(aten.mul.Tensor, x, sketch.weight("scale", 2, 1, 3))
+    mixed = sketch(aten.scaled_dot_product_attention.default, x, x, values)
+    joined = sketch(aten.reshape.default, sketch(aten.transpose.int, mixed, 1, 2), [2, 5, 6])
+    assert value_dims(sketch.program(sketch.linear("o.weight", joined, 4, 6), values)) == ()
+
+
+def test_other_kinds_leave_the_additive_ones_as_they_are(llama: Case) -> None:
+    every, usual = structure_of(llama.program, *KINDS), structure_of(llama.program, *ADDITIVE)
+    assert [item.name for item in usual.families] == [item.name for item in llama.structure.families]
+    assert [item.name for item in every.families if item.kind in ADDITIVE] == [item.name for item in usual.families]
+    assert every.sublayers == usual.sublayers == llama.structure.sublayers
+    assert [item.kind for item in every.families] == ["kv_group", "vo_dim", "neuron"] * 3
+
+
+def test_only_the_kinds_asked_for_are_found(llama: Case) -> None:
+    assert {item.kind for item in structure_of(llama.program, "neuron").families} == {"neuron"}
+
+
+def test_kinds_have_a_text_form() -> None:
+    passes = parse("structure{kinds=head|vo_dim}", find_pass)
+    assert passes == (StructurePass(("head", "vo_dim")),)
+    assert to_text(passes) == "structure{kinds=head|vo_dim}"
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim"):
+        StructurePass(("neuron", "layer"))
