@@ -62,8 +62,9 @@ class Site:
 ADDITIVE = ("neuron", "channel", "head", "kv_group")
 """Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
 
-KINDS = (*ADDITIVE, "vo_dim")
-"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay."""
+KINDS = (*ADDITIVE, "vo_dim", "hidden")
+"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay, and no mask removes a
+`hidden` from the means of normalisations."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,16 @@ class Pin:
 
 @dataclass(frozen=True)
 class Structure:
-    """Every removable unit of a program, by family, and every removable sublayer."""
+    """Every removable unit of a program, by family, and every removable sublayer.
+
+    Attributes:
+        unmasked: families that have no sites, for no mask does what removing them does; no plan names them.
+    """
 
     families: tuple[Family, ...]
     sublayers: tuple[Sublayer, ...]
     pins: tuple[Pin, ...] = ()
+    unmasked: tuple[Family, ...] = ()
 
     def family(self, name: str) -> Family:
         """The family called `name`."""

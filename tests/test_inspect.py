@@ -28,6 +28,8 @@ GROUP = 2 * (32 * 64) + 2 * (16 * 64)
 VALUE_DIM = (2 + 4) * 64
 """Parameters of a value dim: a row for each key/value head, a column for each query head."""
 NEURON = 3 * 64
+FEATURE = 300 + 3 * (2 * 64 + 2 * 32 + 3 * 96 + 2) + 1
+"""Parameters of a feature of the stream: of the tied embedding, of every projection and of every norm."""
 NORM = 64
 FLOOR = 300 * 64 + NORM
 
@@ -79,7 +81,9 @@ EXAMPLE = {"x": torch.ones(2, 8)}
 
 def test_families_tell_their_units_and_parameters(llama: Inspection) -> None:
     found = [(item.kind, item.units, item.parameters_per_unit) for item in llama.families]
-    assert found == [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)] * 3
+    assert found == [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)] * 3 + [
+        ("hidden", 64, FEATURE)
+    ]
     assert llama.family("model.layers.1.mlp.down_proj").slots == (
         Slot("model.layers.1.mlp.gate_proj.weight", 0, 1),
         Slot("model.layers.1.mlp.up_proj.weight", 0, 1),
@@ -130,7 +134,7 @@ def test_a_workload_measures_what_each_part_could_save(
     assert neurons is not None
     assert neurons / group == pytest.approx(95 * NEURON / GROUP)
     assert all(family.saves_ms < found.sublayers[n].saves_ms for n, family in enumerate(priced))  # type: ignore[operator]
-    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim"}
+    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim", "hidden"}
 
 
 def test_measurements_are_kept(tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]) -> None:
@@ -201,7 +205,7 @@ def test_quiet_prints_one_line(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert not err
     assert out.count("\n") == 1
-    assert out.endswith("could go; 6 families in 4 sublayers, 0 pins\n")
+    assert out.endswith("could go; 7 families in 4 sublayers, 0 pins\n")
 
 
 def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,7 +214,7 @@ def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys:
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tiny_bert_dir / name, model)
     assert cli.main(["inspect", str(model), "--quiet"]) == 0
-    assert "6 families in 4 sublayers" in capsys.readouterr().out
+    assert "7 families in 4 sublayers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

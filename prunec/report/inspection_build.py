@@ -65,7 +65,7 @@ def _sublayers(program: Program, structure: Structure, costs: CostModel | None) 
 
 def _families(program: Program, structure: Structure, costs: CostModel | None) -> tuple[data.Family, ...]:
     found = []
-    for item in structure.families:
+    for item in (*structure.families, *structure.unmasked):
         around = tuple(sublayer.name for sublayer in structure.sublayers_of(item.name))
         saves = None
         if costs is not None and item.name in costs.families:

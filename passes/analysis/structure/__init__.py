@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from prunec.errors import InputError, PassError
-from prunec.facts import ADDITIVE, KINDS, Pin, Structure
-from prunec.ir.labels import run_flow
+from prunec.facts import ADDITIVE, KINDS, Family, Pin, Structure, Sublayer
+from prunec.ir.labels import LabelFlow, run_flow
 from prunec.ir.program import Program
 from prunec.ir.text import operator_name
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -16,7 +16,7 @@ from .groups import Groups
 from .rehearsal import rehearse
 from .sublayers import find_sublayers
 from .trial import try_out
-from .units import find_families
+from .units import find_families, find_hidden
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class StructurePass(Pass):
 
     Labels that must go together are connected components; attention operators say which components
     make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and
-    weights are not read. Families of kinds that do not add up are in no sublayer.
+    weights are not read. Families of kinds that do not add up are in no sublayer; features of the residual
+    stream are apart from all others, as no mask removes them.
 
     Attributes:
         kinds: which kinds of units to look for.
@@ -50,12 +51,29 @@ class StructurePass(Pass):
             return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
         families, pins = find_families(groups, self.kinds)
-        for sift in (rehearse, try_out):
-            families, failing = sift(program, flow, families)
-            pins.extend(failing)
+        families, failing = _sifted(program, flow, families)
+        pins.extend(failing)
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
+        unmasked, ragged = self._unmasked(program, groups, sublayers)
+        pins.extend(ragged)
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
-        units = sum(family.units for family in families)
-        log = f"{units} units in {len(families)} families, {len(sublayers)} sublayers, {len(pins)} pins"
-        return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins)),), log)
+        found = [*families, *unmasked]
+        units = sum(family.units for family in found)
+        log = f"{units} units in {len(found)} families, {len(sublayers)} sublayers, {len(pins)} pins"
+        return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins), tuple(unmasked)),), log)
+
+    def _unmasked(self, program: Program, groups: Groups, sublayers: list[Sublayer]) -> tuple[list[Family], list[Pin]]:
+        """The features of all streams that sublayers add to, if asked for, and a pin for each stream that stays."""
+        if "hidden" not in self.kinds:
+            return [], []
+        named = {item.skip for item in sublayers}
+        streams = [node for node in program.graph.nodes if node.name in named]
+        return _sifted(program, groups.flow, find_hidden(groups, streams))
+
+
+def _sifted(program: Program, flow: LabelFlow, families: list[Family]) -> tuple[list[Family], list[Pin]]:
+    """The families that can be cut in part, and a pin for each other one."""
+    sound, pins = rehearse(program, flow, families)
+    sound, failing = try_out(program, flow, sound)
+    return sound, [*pins, *failing]

@@ -16,12 +16,13 @@ SCORES = ("query", "key", "first", "second")
 
 
 class Groups:
-    """Three partitions of the labels of one flow: by element, by attention head, and across the heads.
+    """Partitions of the labels of one flow: by element, by attention head, across the heads, by feature.
 
     By element, labels tied or repeated against each other are one group: the finest thing that can
     go. By head, all dims of a head are one group too, while a tensor that is broadcast over the heads
     (a norm's weight, a rotary table) stays apart, since it outlives any one head. Across the heads,
-    the value dims at one place of each head are a group: without it, the heads stay a rectangle.
+    the value dims at one place of each head are a group: without it, the heads stay a rectangle. By
+    feature, labels are joined as little as can be: what a mean leaves of many features joins none of them.
     """
 
     def __init__(self, flow: LabelFlow) -> None:
@@ -52,6 +53,16 @@ class Groups:
         A label that stands for one dim in every head goes with that dim, so it belongs to it.
         """
         return self._joined([_pairs(labels, labels[:1]) for labels in self._roles(VALUES)])
+
+    @cached_property
+    def feature(self) -> np.ndarray:
+        """Group id of each label, by feature."""
+        return self._joined([])
+
+    @cached_property
+    def averaged(self) -> np.ndarray:
+        """Which labels a mean is taken over."""
+        return self._flags(self.flow.ledger.averaged)
 
     def _joined(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where labels are tied, linked, or stand for those of one group only."""
@@ -97,16 +108,16 @@ class Groups:
             flags[labels.ravel()] = True
         return flags
 
-    def removable(self, group: np.ndarray) -> np.ndarray:
+    def removable(self, group: np.ndarray, *, from_means: bool = False) -> np.ndarray:
         """Which groups of a partition can go whole: bool by group id.
 
-        A group stays if it holds a pinned label, part of a sum, or a label that stands for others
-        outside the group.
+        A group stays if it holds a pinned label, part of a sum (or of a mean, unless `from_means`), or a
+        label that stands for others outside the group.
         """
         good = np.ones(int(group.max(initial=-1)) + 1, dtype=bool)
         for labels, _ in self.flow.ledger.pins:
             good[group[labels]] = False
-        for sets in self.flow.ledger.reduced:
+        for sets in [*self.flow.ledger.reduced, *([] if from_means else self.flow.ledger.averaged)]:
             ids = group[sets]
             split = (ids != ids[:, :1]).any(axis=1)
             good[np.unique(ids[split])] = False

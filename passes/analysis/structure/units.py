@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from torch import fx
 
 from prunec.facts import ADDITIVE, Family, Pin, Site, Slot
+from prunec.ir.labels.value import core
 
 from .groups import Groups
 
@@ -37,6 +39,26 @@ def find_families(groups: Groups, kinds: Collection[str]) -> tuple[list[Family],
     order = {item.node.name: index for index, item in enumerate(groups.flow.ledger.contractions)}
     families.sort(key=lambda family: order[family.sites[0].node])
     return _named_apart(families), pins
+
+
+def find_hidden(groups: Groups, streams: Iterable[fx.Node]) -> list[Family]:
+    """The features of residual streams, which the nodes `streams` carry, where normalisations alone sum over them."""
+    carried = np.zeros(groups.size, dtype=bool)
+    for node in streams:
+        for plane in groups.flow.values[node].planes:
+            carried[core(plane).reshape(-1).numpy()] = True
+    wanted = groups.removable(groups.feature, from_means=True)
+    wanted[groups.feature[groups.attended]] = False
+    for labels in (carried, groups.averaged):
+        wanted &= np.bincount(groups.feature, weights=labels) > 0
+    families = []
+    for placements in _by_signature(groups, groups.feature, wanted).values():
+        ids = _in_order(placements)
+        if len(ids) > 1:
+            (first, _), *_ = placements[ids[0]]
+            name = f"{first.removesuffix('.weight')}.hidden"
+            families.append(Family(name, "hidden", len(ids), _slots(placements, ids), ()))
+    return _named_apart(families)
 
 
 def _attention_groups(groups: Groups) -> np.ndarray:
@@ -78,7 +100,7 @@ def _by_signature(
 
 
 def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placement]) -> Family | Pin | None:
-    ids = sorted(placements, key=lambda group: next(iter(placements[group].values()))[0])
+    ids = _in_order(placements)
     if len(ids) < 2:
         return None
     unit = np.full(int(partition.max()) + 1, -1)
@@ -87,10 +109,18 @@ def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placeme
     if not sites:
         name, dim = next(iter(placements[ids[0]]))
         return Pin(f"{name}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
-    slots = tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
     kind = _kind(groups, partition, ids, sites)
     name = sites[0].weight.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
-    return Family(name, kind, len(ids), slots, sites)
+    return Family(name, kind, len(ids), _slots(placements, ids), sites)
+
+
+def _in_order(placements: dict[int, Placement]) -> list[int]:
+    """Groups in the order in which they lie along the first of their axes."""
+    return sorted(placements, key=lambda group: next(iter(placements[group].values()))[0])
+
+
+def _slots(placements: dict[int, Placement], ids: list[int]) -> tuple[Slot, ...]:
+    return tuple(Slot(*key, np.stack([placements[group][key] for group in ids])) for key in placements[ids[0]])
 
 
 def _sites(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator[Site]:

@@ -22,7 +22,7 @@ def normalise(call: Call, ledger: Ledger) -> Result:
     axes = list(range(source.meta.dim() - len(call.args[1]), source.meta.dim()))
     for plane in source.planes:
         if varying_axes(plane) & set(axes):
-            ledger.reduce(plane, axes)
+            ledger.reduce(plane, axes, mean=True)
     return _results(call, combine_values(call.labelled(), source.shape, ledger))
 
 

@@ -11,6 +11,7 @@ from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, Result, rule
 from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.nodes import operator
 
 aten = torch.ops.aten
 
@@ -44,7 +45,7 @@ def _reduced(call: Call, ledger: Ledger, meta: Tensor) -> Planes:
         rest = sorted(varying - set(axes))
         summed = plane
         if varying & set(axes):
-            ledger.reduce(plane, axes)
+            ledger.reduce(plane, axes, mean=operator(call.node) is aten.mean)
             summed = labels_along(plane.shape, rest, ledger)
             ledger.repeat(plane, summed)
         if rest:

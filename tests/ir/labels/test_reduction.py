@@ -17,12 +17,20 @@ def projected(sketch: Sketch, out: int = 6) -> fx.Node:
     return sketch.linear("w", sketch.input("x", 5, 4), out, 4)
 
 
-@pytest.mark.parametrize("operator", [aten.mean.dim, aten.sum.dim_IntList, aten.amax.default])
+@pytest.mark.parametrize("operator", [aten.sum.dim_IntList, aten.amax.default])
 def test_a_sum_over_features_is_a_set(operator: object) -> None:
     sketch = Sketch()
     seen = Seen(sketch, sketch(operator, projected(sketch), [-1], True))
     (sets,) = seen.flow.ledger.reduced
     assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
+
+
+def test_a_mean_over_features_is_a_set_of_its_own_kind() -> None:
+    sketch = Sketch()
+    seen = Seen(sketch, sketch(aten.mean.dim, projected(sketch), [-1], True))
+    (sets,) = seen.flow.ledger.averaged
+    assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
+    assert seen.flow.ledger.reduced == []
 
 
 def test_a_sum_within_heads_is_a_set_a_head_and_leaves_a_label_a_head() -> None:
@@ -52,7 +60,7 @@ def test_a_norm_is_a_set_and_ties_its_weight(operator: object) -> None:
     sketch = Sketch()
     seen = Seen(sketch, sketch(operator, projected(sketch), [6], sketch.weight("scale", 6)))
     assert seen.tied(("w", 0), ("scale", 0))
-    assert seen.flow.ledger.reduced[0].shape == (1, 6)
+    assert seen.flow.ledger.averaged[0].shape == (1, 6)
 
 
 def test_a_norm_over_what_stays_pins_its_weight() -> None:

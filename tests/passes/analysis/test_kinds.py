@@ -91,6 +91,35 @@ def test_values_that_are_returned_have_no_value_dims() -> None:
     assert value_dims(sketch.program(sketch.linear("o.weight", joined, 4, 6), values)) == ()
 
 
+def stream(*norm: object, returned: bool = False) -> Program:
+    """A feed-forward branch of six neurons on a stream of four features, which `norm` sums over before it is read."""
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 5, 3), 4, 3)
+    hidden = sketch(aten.relu.default, sketch.linear("up.weight", sketch(*norm[:1], x, *norm[1:]), 6, 4))
+    total = sketch(aten.add.Tensor, x, sketch.linear("down.weight", hidden, 4, 6))
+    read = sketch.linear("head.weight", total, 2, 4)
+    return sketch.program(read, total) if returned else sketch.program(read)
+
+
+def test_features_of_a_stream_lie_in_all_that_writes_and_reads_it() -> None:
+    (family,) = structure_of(stream(aten.layer_norm.default, [4]), "hidden").unmasked
+    assert (family.name, family.kind, family.units, family.sites) == ("embed.hidden", "hidden", 4, ())
+    assert {(slot.tensor, slot.dim) for slot in family.slots} == {
+        ("embed.weight", 0),
+        ("up.weight", 1),
+        ("down.weight", 0),
+        ("head.weight", 1),
+    }
+
+
+def test_features_that_other_sums_run_over_stay() -> None:
+    assert structure_of(stream(aten.softmax.int, -1), "hidden").unmasked == ()
+
+
+def test_features_that_are_returned_stay() -> None:
+    assert structure_of(stream(aten.layer_norm.default, [4], returned=True), "hidden").unmasked == ()
+
+
 def test_other_kinds_leave_the_additive_ones_as_they_are(llama: Case) -> None:
     every, usual = structure_of(llama.program, *KINDS), structure_of(llama.program, *ADDITIVE)
     assert [item.name for item in usual.families] == [item.name for item in llama.structure.families]
@@ -110,5 +139,5 @@ def test_kinds_have_a_text_form() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim"):
+    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim, hidden"):
         StructurePass(("neuron", "layer"))

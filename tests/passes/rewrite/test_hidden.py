@@ -1,0 +1,127 @@
+"""Features of the residual stream removed: the slim program equals the dense one whose means leave them out."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, fx
+
+from prunec.facts import KINDS, Family, Structure
+from prunec.frontends.module import trace
+from prunec.ir.labels import LabelFlow, run_flow
+from prunec.ir.nodes import arguments, operator
+from prunec.ir.program import Program
+from prunec.ir.slicing import slice_program
+from prunec.ir.survivors import Survivors
+from prunec.passbase import Context, Facts
+from prunec.passes.analysis.structure import StructurePass
+from tests.architectures import ARCHITECTURES
+from tests.passes.cases import Case, with_tensors
+from tests.passes.golden import TOLERANCE, VISIBLE, Values, distance, run
+
+aten = torch.ops.aten
+
+
+def structure_of(program: Program) -> Structure:
+    (structure,) = StructurePass(KINDS).run(program, Facts(), Context(Path(), Path())).facts
+    assert isinstance(structure, Structure)
+    return structure
+
+
+@cache
+def found(name: str) -> tuple[Program, Structure]:
+    program = trace(ARCHITECTURES[name].model(), ARCHITECTURES[name].example(2, 7)).program
+    return program, structure_of(program)
+
+
+def zeroed(program: Program, family: Family, removed: np.ndarray) -> Program:
+    """The program with zero wherever a removed feature is written or read."""
+    tensors = {name: tensor.clone() for name, tensor in program.tensors().items()}
+    for (name, dim), indices in family.cuts(removed).items():
+        tensors[name].detach().index_fill_(dim, torch.from_numpy(indices), 0.0)
+    return with_tensors(program, tensors)
+
+
+class Oracle(fx.Interpreter):
+    """Runs a program with zeros in what is removed, and takes every mean over what survives along the last axis."""
+
+    def __init__(self, program: Program, survivors: Survivors) -> None:
+        super().__init__(program.module)
+        self._left = {}
+        for node in program.graph.nodes:
+            if operator(node) in (aten.layer_norm, aten.rms_norm) or _averages_features(node, survivors):
+                self._left[node.name] = torch.from_numpy(np.flatnonzero(survivors.alive(node.args[0], -1)))
+
+    def run_node(self, n: fx.Node) -> Any:
+        left = self._left.get(n.name)
+        if left is None:
+            return super().run_node(n)
+        call: Any = n.target
+        source, *rest = (self.env[item] if isinstance(item, fx.Node) else item for item in arguments(n))
+        kept = source.index_select(-1, left)
+        if operator(n) is aten.mean:
+            return call(kept, *rest[:2])
+        own = [item.index_select(0, left) if isinstance(item, Tensor) else item for item in rest[1:]]
+        return torch.zeros_like(source).index_copy(-1, left, call(kept, [len(left)], *own))
+
+
+def _averages_features(node: fx.Node, survivors: Survivors) -> bool:
+    """Whether a call is a mean over the last axis alone."""
+    if node.target is not aten.mean.dim:
+        return False
+    source, axes, *_ = arguments(node)
+    return bool([axis % survivors.rank(source) for axis in axes] == [survivors.rank(source) - 1])
+
+
+def expected(program: Program, family: Family, removed: np.ndarray, inputs: Values) -> Values:
+    flow: LabelFlow = run_flow(program)
+    blank = zeroed(program, family, removed)
+    survivors = Survivors(run_flow(blank), flow.removed(family.cuts(removed)))
+    with torch.no_grad():
+        outputs = Oracle(blank, survivors).run(*(inputs[item.name] for item in program.inputs))
+    return dict(zip(program.outputs, outputs, strict=True))
+
+
+def assert_equal(name: str, removed: list[int]) -> None:
+    program, structure = found(name)
+    (family,) = structure.unmasked
+    gone, inputs = np.array(removed), ARCHITECTURES[name].example(3, 11)
+    oracle = expected(program, family, gone, inputs)
+    slim = run(slice_program(program, family.cuts(gone)), inputs)
+    assert distance(slim, oracle) < TOLERANCE
+    assert distance(run(program, inputs), oracle) > VISIBLE
+    assert distance(run(zeroed(program, family, gone), inputs), oracle) > VISIBLE
+
+
+@pytest.mark.parametrize("removed", [[3], [0, 1, 2, 17, 38], [*range(1, 40)]])
+@pytest.mark.parametrize("name", ["llama", "bert", "gpt2"])
+def test_slim_equals_dense_with_means_over_what_survives(name: str, removed: list[int]) -> None:
+    assert_equal(name, removed)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_has_one_stream_whose_features_can_go(name: str) -> None:
+    assert_equal(name, [1, 2, 5])
+
+
+def test_features_go_from_every_tensor_of_the_stream() -> None:
+    program, structure = found("llama")
+    (family,) = structure.unmasked
+    slim = slice_program(program, family.cuts(np.arange(8)))
+    assert family.units == 48
+    for name, tensor in program.tensors().items():
+        lost = [before - after for before, after in zip(tensor.shape, slim.tensor(name).shape, strict=True)]
+        assert sorted(lost) == [0] * (tensor.ndim - 1) + [0 if "rotary" in name or "inv_freq" in name else 8]
+
+
+def test_masks_leave_features_out(llama: Case) -> None:
+    structure = structure_of(llama.program)
+    assert [item.kind for item in structure.unmasked] == ["hidden"]
+    assert "hidden" not in {item.kind for item in structure.families}
+    assert all(not item.sites for item in structure.unmasked)
+    assert llama.structure.unmasked == ()
