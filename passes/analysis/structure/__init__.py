@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import fx
+
 from prunec.errors import InputError, PassError
-from prunec.facts import ADDITIVE, KINDS, Family, Pin, Structure, Sublayer
+from prunec.facts import ADDITIVE, KINDS, Family, Pin, Structure
 from prunec.ir.labels import LabelFlow, run_flow
 from prunec.ir.program import Program
 from prunec.ir.text import operator_name
@@ -16,7 +18,7 @@ from .groups import Groups
 from .rehearsal import rehearse
 from .sublayers import find_sublayers
 from .trial import try_out
-from .units import find_families, find_hidden
+from .units import find_families, find_hidden, find_summed
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ class StructurePass(Pass):
         families, failing = _sifted(program, flow, families)
         pins.extend(failing)
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
-        unmasked, ragged = self._unmasked(program, groups, sublayers)
+        skips = {item.skip for item in sublayers}
+        streams = [node for node in program.graph.nodes if node.name in skips]
+        pins.extend(find_summed(groups, streams))
+        unmasked, ragged = self._unmasked(program, groups, streams)
         pins.extend(ragged)
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
@@ -63,12 +68,10 @@ class StructurePass(Pass):
         log = f"{units} units in {len(found)} families, {len(sublayers)} sublayers, {len(pins)} pins"
         return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins), tuple(unmasked)),), log)
 
-    def _unmasked(self, program: Program, groups: Groups, sublayers: list[Sublayer]) -> tuple[list[Family], list[Pin]]:
+    def _unmasked(self, program: Program, groups: Groups, streams: list[fx.Node]) -> tuple[list[Family], list[Pin]]:
         """The features of all streams that sublayers add to, if asked for, and a pin for each stream that stays."""
         if "hidden" not in self.kinds:
             return [], []
-        named = {item.skip for item in sublayers}
-        streams = [node for node in program.graph.nodes if node.name in named]
         return _sifted(program, groups.flow, find_hidden(groups, streams))
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
+from torch import fx
 
 from prunec.ir.labels import LabelFlow
+from prunec.ir.labels.ledger import Sum
+from prunec.ir.labels.value import core
 
 VALUES = ("values", "output")
 """Roles of the dims that attention sums over tokens."""
@@ -62,7 +65,7 @@ class Groups:
     @cached_property
     def averaged(self) -> np.ndarray:
         """Which labels a mean is taken over."""
-        return self._flags(self.flow.ledger.averaged)
+        return self._flags(item.sets for item in self.flow.ledger.averaged)
 
     def _joined(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where labels are tied, linked, or stand for those of one group only."""
@@ -108,19 +111,34 @@ class Groups:
             flags[labels.ravel()] = True
         return flags
 
-    def removable(self, group: np.ndarray, *, from_means: bool = False) -> np.ndarray:
+    @property
+    def sums(self) -> list[Sum]:
+        """Every sum and mean over labels."""
+        return [*self.flow.ledger.reduced, *self.flow.ledger.averaged]
+
+    def carried(self, nodes: Iterable[fx.Node]) -> np.ndarray:
+        """Which labels the values of `nodes` have: bool by label."""
+        planes = (plane for node in nodes for plane in self.flow.values[node].planes)
+        return self._flags(core(plane).reshape(-1).numpy() for plane in planes)
+
+    def split(self, group: np.ndarray, sums: Iterable[Sum]) -> np.ndarray:
+        """Which groups of a partition are a part only of what one of `sums` runs over: bool by group id."""
+        parts = np.zeros(int(group.max(initial=-1)) + 1, dtype=bool)
+        for item in sums:
+            ids = group[item.sets]
+            parts[np.unique(ids[(ids != ids[:, :1]).any(axis=1)])] = True
+        return parts
+
+    def removable(self, group: np.ndarray, sums: Iterable[Sum] | None = None) -> np.ndarray:
         """Which groups of a partition can go whole: bool by group id.
 
-        A group stays if it holds a pinned label, part of a sum (or of a mean, unless `from_means`), or a
-        label that stands for others outside the group.
+        A group stays if it holds a pinned label, a part of one of `sums` (of any, by default), or a label
+        that stands for others outside the group.
         """
         good = np.ones(int(group.max(initial=-1)) + 1, dtype=bool)
         for labels, _ in self.flow.ledger.pins:
             good[group[labels]] = False
-        for sets in [*self.flow.ledger.reduced, *([] if from_means else self.flow.ledger.averaged)]:
-            ids = group[sets]
-            split = (ids != ids[:, :1]).any(axis=1)
-            good[np.unique(ids[split])] = False
+        good &= ~self.split(group, self.sums if sums is None else sums)
         for pairs in self.flow.ledger.repeated:
             wide, narrow = group[pairs[:, 0]], group[pairs[:, 1]]
             good[narrow[wide != narrow]] = False

@@ -32,16 +32,17 @@ def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> 
     attentions |= {node for node in groups.flow.ledger.refused if operator(node) is aten.scaled_dot_product_attention}
     found: list[Sublayer] = []
     names: set[str] = set()
-    for item in _branches(program, stream):
-        products = [node for node in item.inside if node in contractions]
-        if not products:
-            continue
-        last = max(products, key=stream.position.__getitem__)
+    branches = [item for item in _branches(program, stream) if any(node in contractions for node in item.inside)]
+    within = {node.name for item in branches for node in item.inside}
+    # What is read elsewhere as well, such as the stream itself, outlives the branches that read it.
+    bound = [family for family in families if all(site.node in within for site in family.sites)]
+    for item in branches:
+        last = max((node for node in item.inside if node in contractions), key=stream.position.__getitem__)
         name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or item.branch.name
         name = name if name not in names else f"{name}.{item.branch.name}"
         names.add(name)
         sites = {node.name for node in item.inside}
-        own = [family for family in families if any(site.node in sites for site in family.sites)]
+        own = [family for family in bound if any(site.node in sites for site in family.sites)]
         kind, held = _kind(own, bool(item.inside & attentions)), tuple(family.name for family in own)
         found.append(Sublayer(name, kind, item.add.name, item.skip.name, item.branch.name, held, item.start.name))
     return found

@@ -10,7 +10,7 @@ import numpy as np
 from torch import fx
 
 from prunec.facts import ADDITIVE, Family, Pin, Site, Slot
-from prunec.ir.labels.value import core
+from prunec.ir.text import operator_name
 
 from .groups import Groups
 
@@ -43,13 +43,9 @@ def find_families(groups: Groups, kinds: Collection[str]) -> tuple[list[Family],
 
 def find_hidden(groups: Groups, streams: Iterable[fx.Node]) -> list[Family]:
     """The features of residual streams, which the nodes `streams` carry, where normalisations alone sum over them."""
-    carried = np.zeros(groups.size, dtype=bool)
-    for node in streams:
-        for plane in groups.flow.values[node].planes:
-            carried[core(plane).reshape(-1).numpy()] = True
-    wanted = groups.removable(groups.feature, from_means=True)
+    wanted = groups.removable(groups.feature, groups.flow.ledger.reduced)
     wanted[groups.feature[groups.attended]] = False
-    for labels in (carried, groups.averaged):
+    for labels in (groups.carried(streams), groups.averaged):
         wanted &= np.bincount(groups.feature, weights=labels) > 0
     families = []
     for placements in _by_signature(groups, groups.feature, wanted).values():
@@ -59,6 +55,25 @@ def find_hidden(groups: Groups, streams: Iterable[fx.Node]) -> list[Family]:
             name = f"{first.removesuffix('.weight')}.hidden"
             families.append(Family(name, "hidden", len(ids), _slots(placements, ids), ()))
     return _named_apart(families)
+
+
+def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
+    """Units that a product reads and that nothing holds but a sum over them, such as a norm; streams are left out."""
+    group = groups.element
+    wanted = groups.removable(group, ()) & groups.split(group, groups.sums)
+    wanted[group[groups.attended]] = False
+    wanted &= np.bincount(group, weights=groups.carried(streams)) == 0
+    for placements in _by_signature(groups, group, wanted).values():
+        found = _family(groups, group, placements)
+        if isinstance(found, Family):
+            yield Pin(f"{found.units} units of {found.name}", _summed(groups, group, np.array(list(placements))))
+
+
+def _summed(groups: Groups, group: np.ndarray, ids: np.ndarray) -> str:
+    """Which sum runs over groups; empty where none does."""
+    nodes = (item.node for item in groups.sums if groups.split(group, [item])[ids].any())
+    node = next(nodes, None)
+    return f"{node.name} ({operator_name(node)}) sums over all of them" if node is not None else ""
 
 
 def _attention_groups(groups: Groups) -> np.ndarray:
@@ -74,7 +89,8 @@ def _fixed_heads(groups: Groups, heads: np.ndarray) -> Iterator[Pin]:
         if heads[own].any():
             continue
         reasons = (why for labels, why in groups.flow.ledger.pins if np.isin(groups.head[labels], own).any())
-        yield Pin(f"heads of {attention.node.name}", next(reasons, "each is tied to what is outside it"))
+        why = next(reasons, "") or _summed(groups, groups.head, own) or "each is tied to what is outside it"
+        yield Pin(f"heads of {attention.node.name}", why)
 
 
 def _by_signature(

@@ -40,6 +40,14 @@ class AttentionHeads:
     roles: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Sum:
+    """Sets of labels, `[sets, size]`, each of which one sum (or mean) of `node` runs over."""
+
+    sets: np.ndarray
+    node: fx.Node
+
+
 @dataclass
 class Ledger:
     """Everything label flow learns, as flat arrays.
@@ -48,8 +56,8 @@ class Ledger:
         tied: pairs of labels that go together.
         repeated: (wide, narrow) pairs: a narrow label stands for several wide ones (broadcasting
             along a labelled axis), and goes when, and only when, all of them go.
-        reduced: sets of labels that one sum runs over: all of a set goes, or none.
-        averaged: likewise, sets that a mean is taken of: it can be taken of what is left, which is another mean.
+        reduced: what sums run over: all of a set goes, or none.
+        averaged: likewise, what means are taken of: they can be taken of what is left, which are other means.
         pins: labels that stay, and why.
         refused: calls that no rule understands, and why: all they touch is pinned.
     """
@@ -57,8 +65,8 @@ class Ledger:
     size: int = 0
     tied: list[np.ndarray] = field(default_factory=list)
     repeated: list[np.ndarray] = field(default_factory=list)
-    reduced: list[np.ndarray] = field(default_factory=list)
-    averaged: list[np.ndarray] = field(default_factory=list)
+    reduced: list[Sum] = field(default_factory=list)
+    averaged: list[Sum] = field(default_factory=list)
     pins: list[tuple[np.ndarray, str]] = field(default_factory=list)
     refused: dict[fx.Node, str] = field(default_factory=dict)
     contractions: list[Contraction] = field(default_factory=list)
@@ -82,12 +90,12 @@ class Ledger:
         """The labels of `plane` stay."""
         self.pins.append((np.unique(core(plane).numpy()), why))
 
-    def reduce(self, plane: Tensor, axes: list[int], *, mean: bool = False) -> None:
-        """A sum, or a mean, runs over `axes` of `plane`: the labels that share the other axes are one set."""
+    def reduce(self, plane: Tensor, axes: list[int], node: fx.Node, *, mean: bool = False) -> None:
+        """A sum, or a mean, of `node` runs over `axes` of `plane`: the labels that share the other axes are one set."""
         plane = core(plane)
         moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
         sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
-        (self.averaged if mean else self.reduced).append(np.unique(sets, axis=0))
+        (self.averaged if mean else self.reduced).append(Sum(np.unique(sets, axis=0), node))
 
     def components(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where `links`, arrays of pairs, join labels."""

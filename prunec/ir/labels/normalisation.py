@@ -22,7 +22,7 @@ def normalise(call: Call, ledger: Ledger) -> Result:
     axes = list(range(source.meta.dim() - len(call.args[1]), source.meta.dim()))
     for plane in source.planes:
         if varying_axes(plane) & set(axes):
-            ledger.reduce(plane, axes, mean=True)
+            ledger.reduce(plane, axes, call.node, mean=True)
     return _results(call, combine_values(call.labelled(), source.shape, ledger))
 
 
@@ -46,7 +46,7 @@ def by_group(call: Call, ledger: Ledger) -> Result:
     for plane in source.planes:
         if 1 in varying_axes(plane):
             parted = plane.movedim(1, 0).reshape(groups, source.shape[1] // groups, -1)
-            ledger.reduce(parted, [1])
+            ledger.reduce(parted, [1], call.node)
             if groups > 1:
                 ledger.pin(plane, f"{call.node.name} counts its groups")
     return _results(call, combine_values(_with_channels(call, source), source.shape, ledger))

@@ -45,7 +45,7 @@ def _reduced(call: Call, ledger: Ledger, meta: Tensor) -> Planes:
         rest = sorted(varying - set(axes))
         summed = plane
         if varying & set(axes):
-            ledger.reduce(plane, axes, mean=operator(call.node) is aten.mean)
+            ledger.reduce(plane, axes, call.node, mean=operator(call.node) is aten.mean)
             summed = labels_along(plane.shape, rest, ledger)
             ledger.repeat(plane, summed)
         if rest:
@@ -73,7 +73,7 @@ def along_axis(call: Call, ledger: Ledger) -> Planes:
     axis = call.named("dim") % source.meta.dim()
     for plane in source.planes:
         if axis in varying_axes(plane):
-            ledger.reduce(plane, [axis])
+            ledger.reduce(plane, [axis], call.node)
     return source.planes
 
 

@@ -21,14 +21,14 @@ def projected(sketch: Sketch, out: int = 6) -> fx.Node:
 def test_a_sum_over_features_is_a_set(operator: object) -> None:
     sketch = Sketch()
     seen = Seen(sketch, sketch(operator, projected(sketch), [-1], True))
-    (sets,) = seen.flow.ledger.reduced
+    (sets,) = (item.sets for item in seen.flow.ledger.reduced)
     assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
 
 
 def test_a_mean_over_features_is_a_set_of_its_own_kind() -> None:
     sketch = Sketch()
     seen = Seen(sketch, sketch(aten.mean.dim, projected(sketch), [-1], True))
-    (sets,) = seen.flow.ledger.averaged
+    (sets,) = (item.sets for item in seen.flow.ledger.averaged)
     assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
     assert seen.flow.ledger.reduced == []
 
@@ -38,7 +38,7 @@ def test_a_sum_within_heads_is_a_set_a_head_and_leaves_a_label_a_head() -> None:
     heads = sketch(aten.reshape.default, projected(sketch), [5, 2, 3])
     total = sketch(aten.sum.dim_IntList, heads, [-1])
     seen = Seen(sketch, total)
-    assert seen.flow.ledger.reduced[0].shape == (2, 3)
+    assert seen.flow.ledger.reduced[0].sets.shape == (2, 3)
     assert seen.alive(total, 1, w=[0, 1, 2]) == [False, True]
 
 
@@ -60,7 +60,7 @@ def test_a_norm_is_a_set_and_ties_its_weight(operator: object) -> None:
     sketch = Sketch()
     seen = Seen(sketch, sketch(operator, projected(sketch), [6], sketch.weight("scale", 6)))
     assert seen.tied(("w", 0), ("scale", 0))
-    assert seen.flow.ledger.averaged[0].shape == (1, 6)
+    assert seen.flow.ledger.averaged[0].sets.shape == (1, 6)
 
 
 def test_a_norm_over_what_stays_pins_its_weight() -> None:

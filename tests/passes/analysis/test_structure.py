@@ -229,3 +229,27 @@ def test_a_scaled_stream_is_one_too() -> None:
     (sublayer,) = structure.sublayers
     assert (sublayer.start, sublayer.skip, sublayer.families) == (stream.name, scaled.name, ("mlp.down",))
     assert deviation(program, structure, Plan({}, (sublayer.name,)), program.example) < TOLERANCE
+
+
+def test_what_is_read_outside_too_is_in_no_sublayer_and_outlives_it() -> None:
+    sketch = Sketch()
+    stream = sketch.linear("first.weight", sketch.input("x", 5, 3), 4, 3)
+    total = sketch(aten.add.Tensor, stream, gated(sketch, stream))
+    program = sketch.program(sketch.linear("last.weight", total, 2, 4))
+    structure = structure_of(program)
+    (sublayer,) = structure.sublayers
+    wide = next(family for family in structure.families if family.units == 4)
+    assert sublayer.families == ("mlp.down",)
+    plan = Plan({wide.name: (0, 3)}, (sublayer.name,))
+    assert deviation(program, structure, plan, program.example) < TOLERANCE
+
+
+def test_units_that_only_a_sum_holds_are_told() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    normed = sketch(aten.layer_norm.default, hidden, [6])
+    structure = structure_of(sketch.program(sketch.linear("down.weight", normed, 4, 6)))
+    assert structure.families == ()
+    assert [(pin.what, pin.why) for pin in structure.pins] == [
+        ("6 units of down", "layer_norm_default (aten.layer_norm.default) sums over all of them")
+    ]
