@@ -258,7 +258,7 @@ def kernels(node: fx.Node, survivors: Survivors) -> list[Any]:
     return given
 
 
-@_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.einsum, aten.scaled_dot_product_attention)
+@_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.scaled_dot_product_attention)
 def whole(node: fx.Node, survivors: Survivors) -> list[Any]:
     """No integers; what goes and what is left must be blocks all the same.
 
