@@ -14,6 +14,7 @@ from torch.utils._pytree import TreeSpec
 
 from prunec.errors import InputError
 from prunec.frontends.diagnosis import node_place
+from prunec.frontends.stored import settle_stored
 from prunec.frontends.trace import Traced, quiet
 from prunec.ir.program import CachePair, Input, Program, Provenance, build_module
 from prunec.ir.tidy import is_mutating, tidy
@@ -48,6 +49,8 @@ def to_program(
     positions = _kept_outputs(exported, [*outputs, *(f"{cache}.{index}" for index in range(len(caches)))])
     graph, used = _unlift(exported, names, tuple(positions.values()), traced.placeholders)
     tidy(graph)
+    tensors = _frozen(exported, used)
+    settle_stored(graph, tensors)
     for node in graph.nodes:
         node.meta = {key: node.meta[key] for key in ("nn_module_stack", "stack_trace") if key in node.meta}
     inputs = tuple(
@@ -55,7 +58,7 @@ def to_program(
         for name, value in traced.example.items()
     )
     presents = {f"{cache}.{index}": pair.present for index, pair in enumerate(caches)}
-    module = build_module(graph, _frozen(exported, used))
+    module = build_module(graph, tensors)
     given = tuple(presents.get(name, name) for name in positions)
     return Program(module, inputs, given, dict(traced.example), provenance, caches)
 

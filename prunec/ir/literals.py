@@ -225,6 +225,14 @@ def repeated(node: fx.Node, survivors: Survivors) -> list[Any]:
     ]
 
 
+@_literals(aten.repeat_interleave)
+def interleaved(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Copies of one element are as many as survive; those of several elements all stay, or go with theirs."""
+    source, count, dim, *rest = arguments(node)
+    single = dim is not None and survivors.size(source, dim) == 1
+    return [source, survivors.count(node, dim) if single and _is_count(count) else count, dim, *rest]
+
+
 @_literals(aten.roll)
 def rolled(node: fx.Node, survivors: Survivors) -> list[Any]:
     """As many are rolled over the end as survive of those that were."""
@@ -258,7 +266,7 @@ def kernels(node: fx.Node, survivors: Survivors) -> list[Any]:
     return given
 
 
-@_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.einsum, aten.scaled_dot_product_attention)
+@_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.scaled_dot_product_attention)
 def whole(node: fx.Node, survivors: Survivors) -> list[Any]:
     """No integers; what goes and what is left must be blocks all the same.
 

@@ -9,6 +9,8 @@ import torch
 from torch import fx
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
+from prunec.ir.einsum import respell
+
 aten = torch.ops.aten
 Rule = Callable[[fx.Node], "fx.Node | None"]
 """Returns the node to use instead, or None to leave the node alone."""
@@ -18,7 +20,7 @@ def tidy(graph: fx.Graph) -> None:
     """Drop assertions, no-op casts, copies, full slices and dead code; respell aliases of operators.
 
     Works in place. Types and shapes are read from `node.meta["val"]`: what they cannot prove stays.
-    Copies stay where the graph writes in place.
+    Copies stay where the graph writes in place. Sums of products become matrix products.
     """
     for node in list(graph.nodes):
         if is_assertion(node) and not node.users:
@@ -156,6 +158,7 @@ _RULES: dict[Any, Rule] = {
     aten.feature_dropout.default: _drop_dropout,
     aten.alpha_dropout.default: _drop_dropout,
     aten.slice.Tensor: _drop_full_slice,
+    aten.einsum.default: respell,
     aten.expand.default: _drop_if_same_shape,
     aten.reshape.default: _drop_if_same_shape,
     aten.add.Tensor: _drop_if_neutral(0),

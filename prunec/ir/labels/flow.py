@@ -19,7 +19,6 @@ from prunec.ir.labels import (  # noqa: F401 fill RULES
     attention,
     contraction,
     convolution,
-    einsum,
     elementwise,
     filling,
     grouped,

@@ -20,7 +20,7 @@ aten = torch.ops.aten
     aten.view, aten.reshape, aten._unsafe_view, aten.unsqueeze, aten.squeeze, aten.transpose, aten.permute, aten.t,
     aten.slice, aten.select, aten.narrow, aten.flatten, aten.unflatten, aten.flip,
     aten.roll, aten.contiguous, aten.clone, aten.alias, aten.detach, aten.movedim, aten.split, aten.split_with_sizes,
-    aten.chunk, aten.unbind, aten.repeat_interleave, aten.swapaxes, aten.swapdims, aten.numpy_T, aten.mT,
+    aten.chunk, aten.unbind, aten.swapaxes, aten.swapdims, aten.numpy_T, aten.mT,
     aten.unfold, aten.lift_fresh_copy,
 )  # fmt: skip
 def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
@@ -90,6 +90,20 @@ def repeat(call: Call, ledger: Ledger) -> Planes:
     counts: list[Any] = arguments(call.node)[1]
     made = [axis for axis, n in enumerate(counts) if isinstance(n, int) and n > 1 and old[axis] == 1]
     return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
+
+
+@rule(aten.repeat_interleave, makes=True)
+def interleave(call: Call, ledger: Ledger) -> Planes | list[Planes]:
+    """As `move`; copies of a single element by a literal number are labelled, as in `expand`."""
+    planes = move(call, ledger)
+    source, dim = call.named("self"), call.named("dim")
+    shape = call.meta.shape
+    if dim is None or not isinstance(planes, tuple) or source.shape[dim] != 1 or call.named("output_size") is not None:
+        return planes
+    given = arguments(call.node)[1]  # a number, where it is not computed from other sizes
+    if not isinstance(given, int) or given < 2 or any(varying_axes(plane) - {len(shape) - 1} for plane in planes):
+        return planes
+    return (*planes, labels_along(shape, [dim % len(shape)], ledger))
 
 
 @rule(aten.glu)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from prunec.ir.literals import interleaved
 from tests.ir.sketch import Seen, Sketch
 
 aten = torch.ops.aten
@@ -73,3 +74,18 @@ def test_halves_of_a_gate_go_together() -> None:
     sketch = Sketch()
     gated = sketch(aten.glu.default, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), -1)
     assert Seen(sketch, gated).alive(gated, 1, w=[4]) == [True, False, True]
+
+
+def test_copies_of_one_element_are_labelled_and_counted() -> None:
+    sketch = Sketch()
+    heads = sketch(aten.reshape.default, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), [5, 2, 3])
+    copies = sketch(aten.repeat_interleave.self_int, sketch.input("m", 5, 1, 1), 2, 1)
+    seen = Seen(sketch, sketch(aten.mul.Tensor, heads, copies))
+    assert seen.alive(copies, 1, w=[3, 4, 5]) == [True, False]
+    assert interleaved(copies, seen.survivors(w=[3, 4, 5]))[1:] == [1, 1]
+
+
+def test_copies_of_several_elements_are_not() -> None:
+    sketch = Sketch()
+    copies = sketch(aten.repeat_interleave.self_int, sketch.input("m", 5, 2, 1), 2, 1)
+    assert Seen(sketch, copies).flow.values[copies].planes == ()
