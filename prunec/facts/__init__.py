@@ -1,0 +1,27 @@
+"""What passes state about a program: structure, scores, damage, cost and plan. Frozen, plain data."""
+
+from prunec.facts.measured import Damage, Dense, Equivalence, Quality, Recovered, Scores, SecondMoments
+from prunec.facts.plan import Ceiling, CostModel, Plan
+from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, Pin, Site, Slot, Structure, Sublayer
+
+__all__ = [
+    "ADDITIVE",
+    "KINDS",
+    "Ceiling",
+    "CostModel",
+    "Cuts",
+    "Damage",
+    "Dense",
+    "Equivalence",
+    "Family",
+    "Pin",
+    "Plan",
+    "Quality",
+    "Recovered",
+    "Scores",
+    "SecondMoments",
+    "Site",
+    "Slot",
+    "Structure",
+    "Sublayer",
+]

@@ -1,0 +1,100 @@
+"""What analyses measured: scores, moments, damage, and how well a slim program holds up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunec.ir.program import Program
+
+
+@dataclass(frozen=True)
+class Dense:
+    """The program as it was before anything was removed: the oracle of every later check."""
+
+    program: Program
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One criterion's importance of every unit: higher means keep. Comparable within a family.
+
+    Attributes:
+        criterion: its text form, with settings, such as `sensitivity`.
+        data_hash: hash of the calibration text, empty for criteria that read none.
+        units: per family name, `[units]`.
+    """
+
+    criterion: str
+    data_hash: str
+    units: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SecondMoments:
+    """Mean over calibration tokens of `a a^T` where each family is read.
+
+    Attributes:
+        sites: `[features, features]` by family name and by the name of the weight that reads it.
+    """
+
+    sites: Mapping[str, Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Measured loss increase of removals, one place at a time.
+
+    Attributes:
+        objective: what the loss is, such as `KL divergence to the dense model, nats per token`.
+        families: per family name, the increase when the lowest-scored `k` units go: `(k, increase)`
+            pairs, `k` ascending, starting at `(0, 0.0)`.
+        sublayers: per sublayer name, the increase when it is bypassed.
+    """
+
+    objective: str
+    families: Mapping[str, tuple[tuple[int, float], ...]]
+    sublayers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Slim program against masked dense program, before recovery.
+
+    Attributes:
+        error: largest absolute difference of an output, over the largest absolute dense output (or 1).
+        tolerance: what was allowed.
+    """
+
+    error: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What recovery did: which sublayers were re-fitted, and the damage before and after on held-out text."""
+
+    method: str
+    sublayers: tuple[str, ...]
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The objective on held-out text that nothing was chosen by.
+
+    Attributes:
+        unit: what `dense` and `slim` are measured in.
+        dense, slim: the figure for each.
+        damage: distance of slim from dense, in the objective's damage unit.
+        items: tokens or sequences it is a mean over.
+    """
+
+    unit: str
+    dense: float
+    slim: float
+    damage: float
+    items: int
