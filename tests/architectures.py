@@ -112,7 +112,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
     "bert": Architecture("BertForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
     "roberta": Architecture("RobertaForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
-    "electra": Architecture("ElectraForMaskedLM", PLAIN | {"embedding_size": 24}, repeated(HEAD, NEURON)),
+    "electra": Architecture(
+        "ElectraForMaskedLM",
+        PLAIN | {"embedding_size": 24},
+        repeated(HEAD, NEURON),
+        pins=("layer_norm (aten.layer_norm.default) sums over all of them",),  # the embedding's own width
+    ),
     "distilbert": Architecture(
         "DistilBertForMaskedLM",
         {"vocab_size": VOCABULARY, "dim": 40, "hidden_dim": FFN, "n_layers": 2, "n_heads": 5},
@@ -122,6 +127,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "AlbertForMaskedLM",
         PLAIN | {"embedding_size": 24},
         (HEAD, NEURON),  # all layers are one
+        pins=("layer_norm (aten.layer_norm.default) sums over all of them",),
     ),
     "deberta": Architecture(
         "DebertaV2ForMaskedLM",
