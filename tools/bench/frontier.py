@@ -104,7 +104,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "",
         "Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page.",
         "Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the",
-        f"ratios. Loss is that of the artifact, on {TOKENS} tokens of each text, which no compile has seen.",
+        "ratios; `dense` is the dense artifact in the same rounds. Loss is that of the artifact, on",
+        f"{TOKENS} tokens of each text, which no compile has seen.",
         "`calibration` names the text that units were scored on; `default` is what prunec uses where none is given.",
     ]
     for name in dict.fromkeys(row["model"] for row in rows):
@@ -117,6 +118,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             "budget",
             "predicted",
             "measured",
+            "dense",
             "speed-up",
             "parameters",
             *texts,
@@ -126,12 +128,13 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         dense = own[0]["loss"]
         lines.append(
-            "| | dense | | | "
-            f"{own[0]['dense_ms']:.1f} ms | 1.00x | {own[0]['parameters'][0] / 1e6:.1f}M | "
+            "| | dense | | | | | 1.00x | "
+            f"{own[0]['parameters'][0] / 1e6:.1f}M | "
             + " | ".join(f"{dense[text][0]:.4f}" for text in texts)
             + " | | |"
         )
         lines += [_line(row, texts) for row in own]
+        lines += [f"\nAt {row['speedup_asked']:g}x: {row['note']}." for row in own if row.get("note")]
         lines += ["", "Where the time of a compile goes, in seconds:", "", *_stages(own)]
     return "\n".join(lines) + "\n"
 
@@ -143,6 +146,7 @@ def _line(row: dict[str, Any], texts: list[str]) -> str:
         f"{row['budget_ms']:.1f} ms",
         f"{row['predicted_ms']:.1f} ms",
         f"{row['measured_ms']:.1f} ms{'' if row['held'] else ' (missed)'}",
+        f"{row['dense_ms']:.1f} ms",
         f"{row['dense_ms'] / row['measured_ms']:.2f}x",
         f"{row['parameters'][1] / 1e6:.1f}M",
         *("" if row["loss"][text][1] is None else f"{row['loss'][text][1]:.4f}" for text in texts),
