@@ -18,7 +18,10 @@ def masked_program(program: Program, structure: Structure) -> Program:
     masks = {
         family.name: Mask(
             family.units,
-            tuple(MaskSite(site.node, site.argument, site.unit_of, site.axis) for site in family.sites),
+            tuple(
+                MaskSite(point.node, point.argument, point.unit_of, point.axis, point.absent)
+                for point in family.mask_points()
+            ),
         )
         for family in structure.families
     }

@@ -28,6 +28,25 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class MaskPoint:
+    """Where a mask of a family acts on a value.
+
+    Attributes:
+        node: name of the call that takes the value.
+        argument: which of its arguments the value is.
+        unit_of: `[size]`, the unit each index along `axis` belongs to; -1 for those of none.
+        axis: the axis along which the units lie, from the end.
+        absent: what a masked element becomes: 0, or minus infinity where the call compares elements.
+    """
+
+    node: str
+    argument: int
+    unit_of: np.ndarray
+    axis: int = -1
+    absent: float = 0.0
+
+
+@dataclass(frozen=True)
 class Site:
     """Where a family is masked, scored and re-fitted: a contraction that reads its output.
 
@@ -47,6 +66,11 @@ class Site:
     dim: int
     unit_of: np.ndarray
     axis: int = -1
+
+    @property
+    def point(self) -> MaskPoint:
+        """Where a mask of the family acts on this site."""
+        return MaskPoint(self.node, self.argument, self.unit_of, self.axis)
 
     def columns(self, tensor: Tensor) -> Tensor:
         """The weight `tensor` as `[features, outputs]`."""
@@ -75,6 +99,7 @@ class Family:
         units: how many there are.
         slots: every tensor axis that shrinks with the family.
         sites: where the family's output is read: several where layers share weights or a position bias.
+        points: where its masks act besides: in what no weight reads, such as scores of attention.
     """
 
     name: str
@@ -82,6 +107,11 @@ class Family:
     units: int
     slots: tuple[Slot, ...]
     sites: tuple[Site, ...]
+    points: tuple[MaskPoint, ...] = ()
+
+    def mask_points(self) -> tuple[MaskPoint, ...]:
+        """Every place where its masks act."""
+        return (*(site.point for site in self.sites), *self.points)
 
     def readers(self) -> dict[str, Site]:
         """One site for each weight that reads the family, by the weight's name."""
@@ -141,7 +171,7 @@ class Structure:
     """Every removable unit of a program, by family, and every removable sublayer.
 
     Attributes:
-        unmasked: families that have no sites, for no mask does what removing them does; no plan names them.
+        unmasked: families that no mask stands for, for no mask does what removing them does; no plan names them.
     """
 
     families: tuple[Family, ...]

@@ -1,4 +1,4 @@
-"""Masks: every family's output multiplied by a vector, every sublayer's by a number, both graph inputs."""
+"""Masks: every family's output under a vector, every sublayer's times a number, both graph inputs."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class MaskSite:
-    """A place where a mask multiplies.
+    """A place where a mask acts.
 
     Attributes:
-        node: name of the call whose argument is multiplied.
+        node: name of the call whose argument is masked.
         argument: which of its arguments.
         index: `[features]`, the mask entry of each feature, -1 for features that are never masked; None for a
             single number over the whole value.
         axis: the axis of the features, from the end.
+        absent: what is there where the mask is zero: 0, by multiplication, or any other number in its place.
     """
 
     node: str
     argument: int
     index: np.ndarray | None = None
     axis: int = -1
+    absent: float = 0.0
 
 
 @dataclass(frozen=True)
 class Mask:
-    """One mask: how many entries it has, and every place where it multiplies."""
+    """One mask: how many entries it has, and every place where it acts."""
 
     size: int
     sites: tuple[MaskSite, ...]
@@ -62,7 +64,7 @@ def insert_masks(program: Program, masks: Mapping[str, Mask]) -> Program:
         for name, site in by_node.get(node.name, ()):
             with graph.inserting_before(copy):
                 spread = _Spread(graph, values[name], f"{name}.{node.name}", masks[name].size, tensors)
-                copy.update_arg(site.argument, spread.multiply(read(copy, site.argument), site))
+                copy.update_arg(site.argument, spread.over(read(copy, site.argument), site))
     example = {f"mask.{name}": torch.ones(mask.size) for name, mask in masks.items()}
     inputs = (*program.inputs, *(Input(name, torch.float32, {}) for name in example))
     masked = program.with_module(build_module(graph, tensors))
@@ -79,8 +81,8 @@ class _Spread:
     size: int
     tensors: dict[str, Tensor]
 
-    def multiply(self, value: fx.Node, site: MaskSite) -> fx.Node:
-        """`value` times the mask, laid along the site's axis."""
+    def over(self, value: fx.Node, site: MaskSite) -> fx.Node:
+        """`value` under the mask, which is laid along the site's axis."""
         mask = self.mask
         if site.index is not None and not np.array_equal(site.index, np.arange(self.size)):
             index = f"mask_index.{self.label}.{site.argument}"
@@ -89,6 +91,8 @@ class _Spread:
             mask = self._call(aten.index_select.default, padded, 0, self.graph.get_attr(index))
         if site.axis != -1:
             mask = self._call(aten.reshape.default, mask, [-1] + [1] * (-site.axis - 1))
+        if site.absent:
+            return self._call(aten.masked_fill.Scalar, value, self._call(aten.eq.Scalar, mask, 0), site.absent)
         return self._call(aten.mul.Tensor, value, mask)
 
     def _call(self, target: Callable[..., Any], *args: Any) -> fx.Node:

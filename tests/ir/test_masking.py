@@ -93,3 +93,12 @@ def test_features_may_lie_on_another_axis_than_the_last() -> None:
     expected = program.example["x"].clone()
     expected[:, 1] = 0
     torch.testing.assert_close(outputs(masked, mask__c=torch.tensor([1.0, 0.0, 1.0])), expected)
+
+
+def test_what_is_masked_may_become_another_number_than_zero() -> None:
+    sketch = Sketch()
+    program = sketch.program(sketch(aten.softmax.int, sketch.input("x", 2, 3), -1))
+    never = Mask(3, (MaskSite("softmax_int", 0, np.arange(3), absent=-np.inf),))
+    masked = insert_masks(program, {"e": never})
+    left = program.example["x"][:, [0, 2]].softmax(-1)
+    torch.testing.assert_close(outputs(masked, mask__e=torch.tensor([1.0, 0.0, 1.0]))[:, [0, 2]], left)
