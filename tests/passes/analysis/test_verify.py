@@ -93,6 +93,32 @@ def test_a_missed_budget_corrects_the_constant_and_searches_again(llama: Case, c
     assert "missed" in result.log
 
 
+class Disturbed:
+    """The slim artifact takes a share more until it has been loaded for the comparison and for one timing."""
+
+    def __init__(self, case: Case, share: float) -> None:
+        self.slim = slim_program(case.program, case.structure, PLAN).parameter_count()
+        self.share, self.loaded = share, 0
+
+    def __call__(self, program: Program) -> float:
+        self.loaded += program.parameter_count() == self.slim
+        disturbed = program.parameter_count() == self.slim and self.loaded <= 2
+        return by_parameters(program) * (1 + self.share * disturbed)
+
+
+def test_a_miss_within_the_noise_is_timed_again(llama: Case, context: Context) -> None:
+    result, facts = judged(llama, context, Disturbed(llama, 0.01), value=1.005 * truth(llama))
+    assert facts[Verdict].holds
+    assert [item.measured for item in facts[Verdict].rounds] == [pytest.approx(truth(llama))]
+    assert "at first, timed again" in result.log
+
+
+def test_a_miss_beyond_the_noise_is_believed(llama: Case, context: Context) -> None:
+    result, facts = judged(llama, context, Disturbed(llama, 0.05), value=1.005 * truth(llama))
+    assert not facts[Verdict].holds
+    assert result.again_from == "knapsack"
+
+
 def test_room_that_is_left_stays(llama: Case, context: Context) -> None:
     result, facts = judged(llama, context, by_parameters, value=1.1 * truth(llama))
     assert facts[Verdict].holds
