@@ -50,6 +50,18 @@ class Statistic(ABC):
         return mean
 
 
+class FeatureSums(Statistic):
+    """Each feature, its size and its square: `[3, features]`, in that order."""
+
+    name: ClassVar[str] = "feature-sums"
+    PLAIN, ABSOLUTE, SQUARE = range(3)
+
+    def term(self, values: Tensor, site: Site | None) -> Tensor:
+        """Sums over tokens of `a`, `|a|` and `a^2`."""
+        values = values.double()
+        return torch.stack([values.sum(0), values.abs().sum(0), values.square().sum(0)])
+
+
 class UnitMoments(Statistic):
     """Second moments of the features of each unit: `[units, features per unit, features per unit]`."""
 

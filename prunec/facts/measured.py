@@ -22,7 +22,7 @@ class Scores:
     """One criterion's importance of every unit: higher means keep. Comparable within a family.
 
     Attributes:
-        criterion: its text form, with settings, such as `sensitivity`.
+        criterion: its text form, with settings, such as `taylor`.
         data_hash: hash of the calibration text, empty for criteria that read none.
         units: per family name, `[units]`.
     """

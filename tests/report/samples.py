@@ -43,7 +43,7 @@ def report(depth: int = 6, **changes: object) -> Report:
         prunec="0.1.0",
         created="2026-01-02T03:04:05Z",
         command="prunec model -o slim.onnx --budget-latency 20ms",
-        pipeline="structure, calibrate, importance{criterion=sensitivity}, search{budget=20ms}, remove, emit{onnx}",
+        pipeline="structure, calibrate, importance{criterion=taylor}, search{budget=20ms}, remove, emit{onnx}",
         given={"budget": "20 ms", "threads": None},
         resolved={"budget": "20 ms", "threads": 2, "seed": 0},
         versions={"python": "3.11.0", "torch": "2.13.0"},

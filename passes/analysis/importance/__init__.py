@@ -44,7 +44,7 @@ class ImportancePass(Pass):
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Collect what the criterion asks for and score every family."""
         structure, corpus = facts[Structure], facts[Corpus]
-        criterion = criteria()[self.criterion]()
+        criterion = criteria()[self.criterion](context.seed)
         statistics = instances(criterion.statistics)
         if statistics:
             collect(

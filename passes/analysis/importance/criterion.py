@@ -22,11 +22,17 @@ class Criterion(ABC):
         name: as `--importance` spells it.
         summary: one line for the report.
         statistics: what is collected from the calibration stream for it.
+
+    Args:
+        seed: of what is drawn at random, where anything is.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     statistics: ClassVar[tuple[type[Statistic], ...]] = ()
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
 
     @abstractmethod
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:

@@ -50,6 +50,11 @@ def projected(module: PreTrainedModel, name: str, row: Batch) -> tuple[Tensor, T
     return seen[0].detach()[0].double(), seen[0].grad[0].double()
 
 
+def read_by(module: PreTrainedModel, name: str, batches: tuple[Batch, ...]) -> Tensor:
+    """What the projection `name` reads over the whole text, `[tokens, features]`."""
+    return torch.cat([projected(module, name, row)[0] for row in rows(batches)])
+
+
 def mask_gradients(module: PreTrainedModel, name: str, units: int, batches: tuple[Batch, ...]) -> Tensor:
     """dL/dm of every unit's mask, one line a sequence: `[sequences, units]`."""
     pairs = [projected(module, name, row) for row in rows(batches)]

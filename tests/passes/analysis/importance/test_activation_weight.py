@@ -11,12 +11,12 @@ from prunec.calibration.masked import masked_program, plan_masks
 from prunec.facts import Family, Plan
 from prunec.ir.execute import evaluate, input_values
 from prunec.passbase import Context
-from tests.passes.analysis.importance.scoring import NEURONS, projected, rows, scores
+from tests.passes.analysis.importance.scoring import NEURONS, read_by, scores
 from tests.passes.cases import Case
 
 
 def test_a_neuron_is_its_mean_square_times_its_column(llama: Case, module: PreTrainedModel, context: Context) -> None:
-    read = torch.cat([projected(module, NEURONS, row)[0] for row in rows(llama.corpus.score)])
+    read = read_by(module, NEURONS, llama.corpus.score)
     weight = module.get_submodule(NEURONS).get_parameter("weight").detach().double()
     expected = read.square().mean(0) * weight.square().sum(0)
     assert scores(llama, "activation-weight", context)[NEURONS] == pytest.approx(expected.numpy(), rel=1e-5)

@@ -15,7 +15,9 @@ from prunec.passes.analysis.importance import ImportancePass, criteria
 from tests.passes.analysis.importance.scoring import GROUPS, NEURONS, scores
 from tests.passes.cases import Batch, Case
 
-BY_DATA = ["activation-weight", "fisher", "reconstruction", "sensitivity"]
+READING = ["activation", "activation-l2"]
+"""Criteria that see what a unit does, and not who reads it."""
+BY_DATA = ["activation-weight", "fisher", "flap", "reconstruction", "taylor", "wanda"]
 
 
 def test_every_criterion_scores_every_unit_finitely(case: Case, context: Context) -> None:
@@ -55,7 +57,7 @@ def test_a_head_whose_output_is_projected_to_zero_scores_nothing(criterion: str,
     assert np.delete(found, 2).min() > 1e-9
 
 
-@pytest.mark.parametrize("criterion", BY_DATA)
+@pytest.mark.parametrize("criterion", [*READING, *BY_DATA])
 def test_neither_order_nor_batching_of_the_text_matters(criterion: str, case: Case, context: Context) -> None:
     together = scores(case, criterion, context)
     single: list[Batch] = [
@@ -73,14 +75,14 @@ def test_padding_counts_for_nothing(llama: Case, context: Context) -> None:
         {name: torch.nn.functional.pad(value, (0, 5)) for name, value in batch.items()} for batch in llama.corpus.score
     )
     wider = replace(llama, corpus=replace(llama.corpus, score=padded))
-    for criterion in BY_DATA:
+    for criterion in (*READING, *BY_DATA):
         found, expected = scores(wider, criterion, context), scores(llama, criterion, context)
         assert found[GROUPS] == pytest.approx(expected[GROUPS], rel=1e-3)
 
 
 def test_an_unknown_criterion_is_refused_with_the_nearest(llama: Case) -> None:
-    with pytest.raises(InputError, match="did you mean sensitivity"):
-        ImportancePass("sensitivty")
+    with pytest.raises(InputError, match="did you mean taylor"):
+        ImportancePass("tailor")
 
 
 def test_a_model_that_overflows_is_named(llama: Case, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Sensitivity is the mean over sequences of the absolute mask gradient."""
+"""Taylor is the mean over sequences of the absolute mask gradient."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def test_it_is_what_autograd_says(
     family: str, units: int, llama: Case, module: PreTrainedModel, context: Context
 ) -> None:
     expected = mask_gradients(module, family, units, llama.corpus.score).abs().mean(0)
-    found = scores(llama, "sensitivity", context)[family]
+    found = scores(llama, "taylor", context)[family]
     assert found == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-5)

@@ -1,0 +1,37 @@
+"""Wanda, structured: weight size times activation norm, summed over everything a unit is read by."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from prunec.calibration.statistics import FeatureSums, Statistic, features_by_unit
+from prunec.facts import Family
+from prunec.ir.program import Program
+
+from .criterion import Collected, Criterion
+
+
+class Wanda(Criterion):
+    """`sum over the unit's features f of mean over outputs of |W[o, f]| rms(a_f)`.
+
+    Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models", equation 1,
+    scores single weights by `|W| ||X_f||`. The structured form is that of the comparison in An et al.
+    2024 ("FLAP"): the mean over the outputs of the weights that read a unit. Here the norm over the
+    stream is divided by the square root of its length, which changes no order. Where several weights
+    read the family, their scores are added.
+    """
+
+    name: ClassVar[str] = "wanda"
+    summary: ClassVar[str] = "weight size times activation norm, over all that read the unit"
+    statistics: ClassVar[tuple[type[Statistic], ...]] = (FeatureSums,)
+
+    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+        """Scores `[units]`, in units of one output."""
+        total = np.zeros(family.units)
+        for site in family.readers().values():
+            norms = np.sqrt(collected[FeatureSums].mean(family, site)[FeatureSums.SQUARE])
+            sizes = site.columns(program.tensor(site.weight).detach().double()).abs().mean(1).numpy()
+            total += (sizes * norms)[features_by_unit(site)].sum(1)
+        return total
