@@ -83,7 +83,8 @@ Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by
 TEXTS = "Text like yours: .txt, .jsonl or a folder of them."
 REPAIR = "Closed-form repair of what is left: none, bias (cheap) or lsq."
 Calibration = Annotated[MaybePath, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
-Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", "How units are scored.", "the best measured")]
+SCORING = "How units are scored: a criterion, or a mixture such as reconstruction+0.5*taylor."
+Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
 

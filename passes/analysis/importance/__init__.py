@@ -1,4 +1,4 @@
-"""`importance`: scores every unit by one criterion. Each file beside this one is a criterion."""
+"""`importance`: scores every unit by one criterion or several; each has a file beside this one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.executor import collect
 from prunec.calibration.objective import Goal
-from prunec.calibration.statistics import Gram, instances
 from prunec.errors import InputError
 from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .criterion import Criterion
+from .mixture import mixed, read_mixture
+from .scoring import score
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class ImportancePass(Pass):
     """Score units by `criterion`, in one pass over the scoring text.
 
     A criterion is found by its file: adding one means adding one file with a subclass of `Criterion`.
+
+    Attributes:
+        criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`.
     """
 
     name: ClassVar[str] = "importance"
@@ -34,41 +37,27 @@ class ImportancePass(Pass):
     criterion: str = "reconstruction"
 
     def __post_init__(self) -> None:
-        if self.criterion not in criteria():
-            near = difflib.get_close_matches(self.criterion, criteria(), n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise InputError(
-                f"there is no importance criterion '{self.criterion}'", f"{hint}There are {', '.join(criteria())}"
-            )
+        for term in read_mixture(self.criterion):
+            if term.name not in criteria():
+                near = difflib.get_close_matches(term.name, criteria(), n=3)
+                hint = f"did you mean {' or '.join(near)}? " if near else ""
+                raise InputError(
+                    f"there is no importance criterion '{term.name}'", f"{hint}There are {', '.join(criteria())}"
+                )
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
-        """Collect what the criterion asks for and score every family."""
-        structure, corpus = facts[Structure], facts[Corpus]
-        criterion = criteria()[self.criterion](context.seed)
-        statistics = instances(criterion.statistics)
-        if statistics:
-            collect(
-                program,
-                structure,
-                corpus.score,
-                statistics.values(),
-                facts[Goal].objective,
-                seed=context.seed,
-                progress=context.progress,
-            )
-        units = {family.name: criterion.score(program, family, statistics) for family in structure.families}
-        data_hash = corpus.data_hash if statistics else ""
-        scores = Scores(self.criterion, data_hash, units)
-        if Gram not in statistics:
-            return PassResult(program, (scores,), criterion.summary)
-        grams = statistics[Gram]
-        moments = SecondMoments(
-            {
-                family.name: {name: grams.mean(family, site) for name, site in family.readers().items()}
-                for family in structure.families
-            }
-        )
-        return PassResult(program, (scores, moments), criterion.summary)
+        """Collect what the criteria ask for and score every family."""
+        terms = read_mixture(self.criterion)
+        kinds = {term.name: criteria()[term.name] for term in terms}
+        families = facts[Structure].families
+        found = score(program, facts, context, kinds)
+        units = {
+            family.name: mixed(terms, {name: found.units[name][family.name] for name in kinds}) for family in families
+        }
+        data_hash = facts[Corpus].data_hash if found.statistics else ""
+        given = (Scores(self.criterion, data_hash, units), found.moments(families))
+        summary = "; ".join(kind.summary for kind in kinds.values())
+        return PassResult(program, tuple(fact for fact in given if fact is not None), summary)
 
 
 def criteria() -> dict[str, type[Criterion]]:
