@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -85,13 +86,15 @@ class _Stream:
         for family in self.structure.families if self.readers else ():
             for site in family.sites:
                 sites.setdefault(site.node, []).append((family, site))
+        keyed = any(statistic.wants_keys for statistic in self.readers)
 
         def read(node: fx.Node, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
             for family, site in sites.get(node.name, ()):
                 values = _tokens(site.rows(args[site.argument].detach()), batch)
                 _require_finite(family, values)
+                keys = _keys(batch, len(values), self.seed) if keyed else None
                 for statistic in self.readers:
-                    statistic.update(family, values, site)
+                    statistic.update(family, values, site, keys)
             return args, kwargs
 
         return read
@@ -110,6 +113,17 @@ def _generator(row: Batch, seed: int) -> torch.Generator:
     """A generator of the sequence's own, so that its draws do not depend on its place in the stream."""
     content = b"".join(row[name].contiguous().numpy().tobytes() for name in sorted(row))
     return torch.Generator().manual_seed(zlib.crc32(content, seed & 0xFFFFFFFF))
+
+
+def _keys(batch: Batch, count: int, seed: int) -> np.ndarray:
+    """A number between 0 and 1 for each of the `count` tokens of a batch, from its sequence and its place in it."""
+    rows = _sequences(batch)
+    lengths = [count // len(rows)] * len(rows)
+    mask = batch.get("attention_mask")
+    if mask is not None and int(mask.sum()) == count:
+        lengths = [int(kept) for kept in mask.reshape(len(rows), -1).sum(1)]
+    drawn = (torch.rand(length, generator=_generator(row, seed)) for row, length in zip(rows, lengths, strict=True))
+    return torch.cat(list(drawn)).numpy()
 
 
 def _sequences(batch: Batch) -> list[Batch]:

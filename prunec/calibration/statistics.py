@@ -1,10 +1,10 @@
-"""What analyses may ask of the calibration stream: sums over tokens or sequences, by family and by who reads it."""
+"""What analyses may ask of the calibration stream, by family and by who reads it: sums over tokens or sequences."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,15 +17,28 @@ Key = tuple[str, str]
 
 
 class Statistic(ABC):
-    """A sum over the stream, per family and reading weight. Sums of two streams add up to the sum of both.
+    """What is kept of the stream, per family and reading weight; neither order nor batching changes it.
 
     Attributes:
         name: unique among statistics.
         wants_gradients: whether it is fed mask gradients instead of activations.
+        wants_keys: whether it is fed a random number a token besides.
     """
 
     name: ClassVar[str]
     wants_gradients: ClassVar[bool] = False
+    wants_keys: ClassVar[bool] = False
+
+    @abstractmethod
+    def update(self, family: Family, values: Tensor, site: Site | None = None, keys: np.ndarray | None = None) -> None:
+        """Take in a batch of activations, `[tokens, features]` read at `site`, or the gradient `[units]` of a sequence.
+
+        `keys` `[tokens]` depend on the token's sequence and its place in it alone.
+        """
+
+
+class Sums(Statistic):
+    """A sum over the stream. Sums of two streams add up to the sum of both."""
 
     def __init__(self) -> None:
         self.sums: dict[Key, np.ndarray] = {}
@@ -35,9 +48,9 @@ class Statistic(ABC):
     def term(self, values: Tensor, site: Site | None) -> Tensor:
         """What one batch adds: `values` is `[tokens, features]` at `site`, or the gradient `[units]` of a sequence."""
 
-    def update(self, family: Family, values: Tensor, site: Site | None = None) -> None:
+    def update(self, family: Family, values: Tensor, site: Site | None = None, keys: np.ndarray | None = None) -> None:
         """Add one batch (activations, read at `site`) or one sequence (gradients)."""
-        key = _key(family, site)
+        key = key_of(family, site)
         self.sums[key] = self.sums.get(key, 0.0) + self.term(values, site).double().numpy()
         self.counts[key] = self.counts.get(key, 0) + (1 if self.wants_gradients else len(values))
 
@@ -46,11 +59,11 @@ class Statistic(ABC):
 
         Sites with one weight between them are one: their tokens count together.
         """
-        mean: np.ndarray = self.sums[_key(family, site)] / self.counts[_key(family, site)]
+        mean: np.ndarray = self.sums[key_of(family, site)] / self.counts[key_of(family, site)]
         return mean
 
 
-class FeatureSums(Statistic):
+class FeatureSums(Sums):
     """Each feature, its size and its square: `[3, features]`, in that order."""
 
     name: ClassVar[str] = "feature-sums"
@@ -62,7 +75,7 @@ class FeatureSums(Statistic):
         return torch.stack([values.sum(0), values.abs().sum(0), values.square().sum(0)])
 
 
-class UnitMoments(Statistic):
+class UnitMoments(Sums):
     """Second moments of the features of each unit: `[units, features per unit, features per unit]`."""
 
     name: ClassVar[str] = "unit-moments"
@@ -75,7 +88,7 @@ class UnitMoments(Statistic):
         return blocks.transpose(1, 2) @ blocks
 
 
-class Gram(Statistic):
+class Gram(Sums):
     """Second moments of all features where a family is read: `[features, features]`, 8 bytes an entry."""
 
     name: ClassVar[str] = "gram"
@@ -85,7 +98,7 @@ class Gram(Statistic):
         return values.T @ values
 
 
-class AbsoluteGradient(Statistic):
+class AbsoluteGradient(Sums):
     """|dL/dm| of each unit's mask, one term a sequence: `[units]`."""
 
     name: ClassVar[str] = "absolute-gradient"
@@ -96,7 +109,7 @@ class AbsoluteGradient(Statistic):
         return values.abs()
 
 
-class SquaredGradient(Statistic):
+class SquaredGradient(Sums):
     """(dL/dm)^2 of each unit's mask, one term a sequence: `[units]`."""
 
     name: ClassVar[str] = "squared-gradient"
@@ -114,10 +127,28 @@ def features_by_unit(site: Site) -> np.ndarray:
     return order.reshape(int(site.unit_of.max()) + 1, -1)
 
 
-def _key(family: Family, site: Site | None) -> Key:
+def key_of(family: Family, site: Site | None) -> Key:
+    """What a statistic files under: the family, and the weight that reads it."""
     return family.name, site.weight if site else ""
 
 
-def instances(kinds: Iterable[type[Statistic]]) -> Mapping[type[Statistic], Statistic]:
-    """One fresh statistic of each kind."""
-    return {kind: kind() for kind in kinds}
+Kind = TypeVar("Kind", bound=Statistic)
+
+
+class Collected:
+    """One statistic of each kind that was asked for."""
+
+    def __init__(self, kinds: Iterable[type[Statistic]]) -> None:
+        self._by_kind: dict[type[Statistic], Statistic] = {kind: kind() for kind in kinds}
+
+    def __getitem__(self, kind: type[Kind]) -> Kind:
+        return cast("Kind", self._by_kind[kind])
+
+    def __contains__(self, kind: type[Statistic]) -> bool:
+        return kind in self._by_kind
+
+    def __iter__(self) -> Iterator[Statistic]:
+        return iter(self._by_kind.values())
+
+    def __len__(self) -> int:
+        return len(self._by_kind)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from prunec.calibration.executor import collect
@@ -22,13 +22,9 @@ class Shapes(Statistic):
     name: ClassVar[str] = "shapes"
 
     def __init__(self) -> None:
-        super().__init__()
         self.seen: list[tuple[str, tuple[int, ...]]] = []
 
-    def term(self, values: Tensor, site: Site | None) -> Tensor:
-        return torch.zeros(1)
-
-    def update(self, family: Family, values: Tensor, site: Site | None = None) -> None:
+    def update(self, family: Family, values: Tensor, site: Site | None = None, keys: np.ndarray | None = None) -> None:
         assert not values.requires_grad
         self.seen.append((family.name, tuple(values.shape)))
 

@@ -10,7 +10,7 @@ from prunec.calibration.statistics import (
     AbsoluteGradient,
     Gram,
     SquaredGradient,
-    Statistic,
+    Sums,
     UnitMoments,
     features_by_unit,
 )
@@ -24,7 +24,7 @@ def family(unit_of: list[int], units: int) -> Family:
 HEADS = family([0, 0, 1, 1, 2, 2], 3)
 
 
-def filled(kind: type[Statistic], *values: torch.Tensor) -> np.ndarray:
+def filled(kind: type[Sums], *values: torch.Tensor) -> np.ndarray:
     statistic = kind()
     for value in values:
         statistic.update(HEADS, value, None if kind.wants_gradients else HEADS.sites[0])
@@ -45,13 +45,13 @@ def test_gram_is_the_mean_outer_product_of_all_features() -> None:
 
 
 @pytest.mark.parametrize("kind", [UnitMoments, Gram])
-def test_batches_add_up(kind: type[Statistic]) -> None:
+def test_batches_add_up(kind: type[Sums]) -> None:
     values = torch.randn(10, 6, dtype=torch.float64)
     assert filled(kind, values[:3], values[3:]) == pytest.approx(filled(kind, values))
 
 
 @pytest.mark.parametrize(("kind", "expected"), [(AbsoluteGradient, [2.0, 1.5, 1.0]), (SquaredGradient, [5, 2.5, 1])])
-def test_gradients_of_sequences_do_not_cancel(kind: type[Statistic], expected: list[float]) -> None:
+def test_gradients_of_sequences_do_not_cancel(kind: type[Sums], expected: list[float]) -> None:
     found = filled(kind, torch.tensor([1.0, -1.0, 1.0]), torch.tensor([-3.0, 2.0, -1.0]))
     assert found.tolist() == expected
 

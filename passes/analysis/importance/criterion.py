@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 
-from prunec.calibration.statistics import Statistic
+from prunec.calibration.statistics import Collected, Statistic
 from prunec.facts import Family
 from prunec.ir.program import Program
-
-Collected = Mapping[type[Statistic], Statistic]
 
 
 class Criterion(ABC):

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from prunec.calibration.statistics import SquaredGradient, Statistic
+from prunec.calibration.statistics import Collected, SquaredGradient, Statistic
 from prunec.facts import Family
 from prunec.ir.program import Program
 
-from .criterion import Collected, Criterion
+from .criterion import Criterion
 
 
 class Fisher(Criterion):

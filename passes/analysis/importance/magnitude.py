@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from prunec.calibration.statistics import Collected
 from prunec.facts import Family
 from prunec.ir.program import Program
 
-from .criterion import Collected, Criterion
+from .criterion import Criterion
 
 
 class Magnitude(Criterion):

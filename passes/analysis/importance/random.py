@@ -7,10 +7,11 @@ from zlib import crc32
 
 import numpy as np
 
+from prunec.calibration.statistics import Collected
 from prunec.facts import Family
 from prunec.ir.program import Program
 
-from .criterion import Collected, Criterion
+from .criterion import Criterion
 
 
 class Random(Criterion):

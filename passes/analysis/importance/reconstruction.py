@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.compensation import damped
-from prunec.calibration.statistics import Gram, Statistic, features_by_unit
+from prunec.calibration.statistics import Collected, Gram, Statistic, features_by_unit
 from prunec.facts import Family
 from prunec.ir.program import Program
 
-from .criterion import Collected, Criterion
+from .criterion import Criterion
 
 STEPS = 96
 """Units of a large family go in so many steps; within one, their scores are not updated."""

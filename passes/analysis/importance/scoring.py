@@ -10,7 +10,7 @@ import numpy as np
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.executor import collect
 from prunec.calibration.objective import Goal
-from prunec.calibration.statistics import Gram, Statistic, instances
+from prunec.calibration.statistics import Collected, Gram
 from prunec.facts import Family, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
@@ -24,11 +24,11 @@ class Scored:
 
     Attributes:
         units: by criterion and family, `[units]`.
-        statistics: what the text gave, by kind; empty where no criterion reads text.
+        statistics: what the text gave; empty where no criterion reads text.
     """
 
     units: Mapping[str, Mapping[str, np.ndarray]]
-    statistics: Mapping[type[Statistic], Statistic]
+    statistics: Collected
 
     def moments(self, families: Iterable[Family]) -> SecondMoments | None:
         """Second moments where each family is read, if some criterion asked for them."""
@@ -51,13 +51,13 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
     """
     structure = facts[Structure]
     made = {name: kind(context.seed) for name, kind in criteria.items()}
-    statistics = instances(kind for criterion in made.values() for kind in criterion.statistics)
+    statistics = Collected(kind for criterion in made.values() for kind in criterion.statistics)
     if statistics:
         collect(
             program,
             structure,
             facts[Corpus].score,
-            statistics.values(),
+            statistics,
             facts[Goal].objective,
             seed=context.seed,
             progress=context.progress,

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from prunec.calibration.statistics import AbsoluteGradient, Statistic
+from prunec.calibration.statistics import AbsoluteGradient, Collected, Statistic
 from prunec.facts import Family
 from prunec.ir.program import Program
 
-from .criterion import Collected, Criterion
+from .criterion import Criterion
 
 
 class Taylor(Criterion):

@@ -1,0 +1,69 @@
+"""Matrix-based Renyi entropy of samples, and the mutual information of pairs from it.
+
+Sanchez Giraldo, Rao and Principe 2015, "Measures of Entropy From Data Using Infinitely Divisible Kernels": a sample's
+kernel matrix, scaled to trace 1, stands for its density. No density is ever estimated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+WIDENING = 3.0
+"""What Silverman's bandwidth is multiplied by. At 1 the estimate for independent neurons is nearly that of dependent
+ones; at 10 it is little more than squared correlation."""
+
+
+def kernel(samples: np.ndarray) -> np.ndarray:
+    """Gaussian kernel matrix `[n, n]` of samples `[n, features]`, ones on its diagonal.
+
+    The bandwidth follows Silverman's rule, `1.06 s n^(-1/5)`, widened, with s the root of the summed variances of the
+    features: scaling the samples changes nothing. Samples that are all alike have a kernel of ones.
+    """
+    count = len(samples)
+    spread = float(samples.var(0).sum())
+    squares = np.square(samples).sum(1)
+    distances = np.maximum(squares[:, None] + squares[None] - 2 * samples @ samples.T, 0)
+    if spread <= np.finfo(np.float64).tiny:
+        return np.ones((count, count))
+    bandwidth = (WIDENING * 1.06 * count ** (-0.2)) ** 2 * spread
+    return np.asarray(np.exp(-distances / (2 * bandwidth)))
+
+
+def entropy(matrix: np.ndarray, alpha: float) -> float:
+    """Renyi entropy of order `alpha`, in bits, of a kernel matrix: `log2(sum of eigenvalues^alpha) / (1 - alpha)`."""
+    eigenvalues = np.maximum(np.linalg.eigvalsh(matrix / np.trace(matrix)), 0)
+    return float(np.log2(np.power(eigenvalues, alpha).sum()) / (1 - alpha))
+
+
+def mutual_information(first: np.ndarray, second: np.ndarray, alpha: float) -> float:
+    """`S(A) + S(B) - S(A, B)` in bits of two kernel matrices, the joint one being their elementwise product."""
+    return entropy(first, alpha) + entropy(second, alpha) - entropy(first * second, alpha)
+
+
+def pairwise(kernels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mutual information of order 2, in bits, of every one of `kernels` with every one of `others`: `[units, others]`.
+
+    Of order 2 no eigenvalue is needed: `tr(A^2)` is a sum of squares, so with `F = K * K` as a vector,
+    `I = log2(n^2 <F_k, F_l> / (sum F_k sum F_l))`, and one matrix product gives all pairs.
+
+    Args:
+        kernels: `[units, n, n]`.
+        others: `[others, n, n]`.
+    """
+    count = kernels.shape[1]
+    first, second = (np.square(item, dtype=np.float32).reshape(len(item), -1) for item in (kernels, others))
+    sums = first.sum(1, dtype=np.float64)[:, None] * second.sum(1, dtype=np.float64)[None]
+    return np.asarray(np.log2(count**2 * (first @ second.T).astype(np.float64) / sums))
+
+
+def excess(kernels: np.ndarray, others: np.ndarray, shuffles: int, seed: int) -> np.ndarray:
+    """`pairwise` less its mean over `shuffles` of the samples of one side: `[units, others]`.
+
+    A finite sample makes independent variables look dependent; the shuffled pairs say by how much.
+    """
+    generator = np.random.default_rng(seed)
+    null = np.zeros((len(kernels), len(others)))
+    for _ in range(shuffles):
+        order = generator.permutation(kernels.shape[1])
+        null += pairwise(kernels, others[:, order][:, :, order]) / shuffles
+    return pairwise(kernels, others) - null

@@ -1,0 +1,39 @@
+"""A sample of the stream's tokens: for what cannot be said as a sum, such as how two units depend on each other."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from prunec.calibration.statistics import Key, Statistic, key_of
+from prunec.facts import Family, Site
+
+
+class TokenSample(Statistic):
+    """What each family hands on at `SIZE` tokens drawn evenly from the stream: those with the lowest keys.
+
+    All families see the same tokens, as long as each is read once a token.
+    """
+
+    name: ClassVar[str] = "token-sample"
+    wants_keys: ClassVar[bool] = True
+    SIZE: ClassVar[int] = 128
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, np.ndarray] = {}
+        self._keys: dict[Key, np.ndarray] = {}
+
+    def update(self, family: Family, values: Tensor, site: Site | None = None, keys: np.ndarray | None = None) -> None:
+        """Take one batch in, `[tokens, features]`, and keep what has the lowest keys so far."""
+        assert keys is not None, "tokens are sampled by their keys"
+        key, rows = key_of(family, site), values.numpy()
+        if key in self._rows:
+            rows, keys = np.concatenate([self._rows[key], rows]), np.concatenate([self._keys[key], keys])
+        lowest = np.argsort(keys, kind="stable")[: self.SIZE]
+        self._rows[key], self._keys[key] = rows[lowest].astype(np.float64), keys[lowest]
+
+    def rows(self, family: Family, site: Site) -> np.ndarray:
+        """The sample at the site, `[tokens, features]`, fewer than `SIZE` where the stream was shorter."""
+        return self._rows[key_of(family, site)]

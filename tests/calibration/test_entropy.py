@@ -1,0 +1,55 @@
+"""Mutual information from kernel matrices: both orders, the bandwidth, and the null."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prunec.calibration.entropy import entropy, excess, kernel, mutual_information, pairwise
+
+
+def samples(seed: int, count: int = 128) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, 1))
+
+
+def test_a_kernel_knows_distances_and_not_scale() -> None:
+    values = samples(0, 6)
+    found = kernel(values)
+    assert found == pytest.approx(kernel(1000 * values + 3))
+    width = 3 * 1.06 * 6 ** (-0.2) * values.std()
+    assert found[1, 4] == pytest.approx(np.exp(-((values[1, 0] - values[4, 0]) ** 2) / (2 * width**2)))
+    assert (found.diagonal() == 1).all()
+
+
+def test_samples_all_alike_tell_nothing() -> None:
+    flat = kernel(np.full((8, 2), 3.0))
+    assert (flat == 1).all()
+    assert mutual_information(flat, kernel(samples(1, 8)), 2.0) == pytest.approx(0, abs=1e-9)
+
+
+def test_entropy_is_that_of_the_eigenvalues() -> None:
+    assert entropy(np.eye(8), 1.01) == pytest.approx(3)
+    assert entropy(np.ones((8, 8)), 1.01) == pytest.approx(0, abs=1e-9)
+
+
+def test_all_pairs_at_once_are_what_eigenvalues_say_of_each() -> None:
+    kernels = np.stack([kernel(samples(seed, 40)) for seed in range(4)])
+    expected = [[mutual_information(one, other, 2.0) for other in kernels] for one in kernels]
+    assert pairwise(kernels, kernels) == pytest.approx(np.array(expected), abs=1e-5)
+
+
+def test_order_two_ranks_dependence_as_order_one_does() -> None:
+    first = samples(0)
+    mixes = [first * share + samples(1) * (1 - share) for share in (0.0, 0.3, 0.6, 0.9)]
+    for alpha in (1.01, 2.0):
+        found = [mutual_information(kernel(first), kernel(mix), alpha) for mix in mixes]
+        assert found == sorted(found)
+
+
+def test_what_is_independent_has_no_excess_on_average() -> None:
+    kernels = np.stack([kernel(samples(seed)) for seed in range(30)])
+    apart = ~np.eye(30, dtype=bool)
+    raw, found = pairwise(kernels, kernels), excess(kernels, kernels, 4, seed=0)
+    assert raw[apart].mean() > 0.005
+    assert abs(found[apart].mean()) < 0.2 * raw[apart].mean()
+    assert found.diagonal().min() > 5 * found[apart].max()
