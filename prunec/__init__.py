@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunec.compiler import CompileResult, compile
     from prunec.errors import PrunecError
+    from prunec.facts import Scores
     from prunec.inspector import inspect
     from prunec.report.inspection import Inspection
+    from prunec.scorer import score
 
 __version__ = "0.1.0"
-__all__ = ["CompileResult", "Inspection", "PrunecError", "__version__", "compile", "inspect"]
+__all__ = ["CompileResult", "Inspection", "PrunecError", "Scores", "__version__", "compile", "inspect", "score"]
 
 PLACES = {
     "compile": "prunec.compiler",
@@ -18,6 +20,8 @@ PLACES = {
     "inspect": "prunec.inspector",
     "Inspection": "prunec.report.inspection",
     "PrunecError": "prunec.errors",
+    "score": "prunec.scorer",
+    "Scores": "prunec.facts",
 }
 """Where each public name is."""
 

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
+from prunec.cli.agree import app as agree_app
 from prunec.cli.compile import app as compile_app
 from prunec.cli.inspect import app as inspect_app
+from prunec.cli.score import app as score_app
 from prunec.errors import PassError, PrunecError
 
 INTERRUPTED = 130
@@ -22,7 +24,12 @@ UNEXPECTED = 70
 BROKEN_PIPE = 141
 TRACEBACK = "Run again with --debug for the traceback"
 
-COMMANDS: Mapping[str, typer.Typer] = {"compile": compile_app, "inspect": inspect_app}
+COMMANDS: Mapping[str, typer.Typer] = {
+    "compile": compile_app,
+    "inspect": inspect_app,
+    "score": score_app,
+    "agree": agree_app,
+}
 """Commands by name. `compile` is what runs when the first argument names none."""
 
 

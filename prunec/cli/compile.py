@@ -12,12 +12,15 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 from prunec.cli.options import (
+    CUTTING,
     LATENCY,
     PRINTED,
     RUN,
     WORK,
     Cache,
+    Calibration,
     Debug,
+    Importance,
     MaybePath,
     MaybeText,
     Model,
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from prunec.compiler import CompileResult
 
 BUDGET = "The budget: give exactly one"
-CUTTING = "What is cut, and how"
 
 HELP = (
     "Make a trained transformer small and fast enough to deploy, and prove it.\n\n"
@@ -50,6 +52,7 @@ HELP = (
     "  prunec ./smollm2 -o slim.onnx --budget-latency 20ms\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
+    "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
 )
 EPILOG = "Exits with 0 when the budget holds, 2 on bad input, 3 when the budget does not hold, else as the error says."
 
@@ -80,11 +83,7 @@ Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of th
 
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
 
-TEXTS = "Text like yours: .txt, .jsonl or a folder of them."
 REPAIR = "Closed-form repair of what is left: none, bias (cheap) or lsq."
-Calibration = Annotated[MaybePath, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
-SCORING = "How units are scored: a criterion, or a mixture such as reconstruction+0.5*taylor."
-Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
 

@@ -12,6 +12,7 @@ from prunec import __version__
 
 MODEL = "The model"
 LATENCY = "What the latency is of"
+CUTTING = "What is cut, and how"
 RUN = "The run"
 PRINTED = "What is printed"
 
@@ -43,6 +44,11 @@ Remote = Annotated[bool, flag("--trust-remote-code", panel=MODEL, help="Let code
 
 WORK = "A prefill or encode request of B sequences of S tokens, as prefill:1x128."
 Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]
+
+TEXTS = "Text like yours: .txt, .jsonl or a folder of them."
+Calibration = Annotated[MaybePath, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
+SCORING = "How units are scored: a criterion, a file of scores, or a mixture such as reconstruction+0.5*taylor."
+Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 
 Seed = Annotated[int, option("--seed", RUN, "N", "For everything drawn at random.")]
 Cache = Annotated[MaybePath, option("--cache-dir", RUN, "FOLDER", "Measurements are kept here.", "the user's cache")]

@@ -6,10 +6,12 @@ import difflib
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
+from prunec.calibration.scorefile import SUFFIX, load_scores, require_fit
 from prunec.errors import InputError
 from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
@@ -27,7 +29,8 @@ class ImportancePass(Pass):
     A criterion is found by its file: adding one means adding one file with a subclass of `Criterion`.
 
     Attributes:
-        criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`.
+        criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`; the name of a
+            `.safetensors` file stands for the scores in it.
     """
 
     name: ClassVar[str] = "importance"
@@ -37,27 +40,40 @@ class ImportancePass(Pass):
     criterion: str = "reconstruction"
 
     def __post_init__(self) -> None:
-        for term in read_mixture(self.criterion):
-            if term.name not in criteria():
-                near = difflib.get_close_matches(term.name, criteria(), n=3)
+        for name in self._computed():
+            if name not in criteria():
+                near = difflib.get_close_matches(name, criteria(), n=3)
                 hint = f"did you mean {' or '.join(near)}? " if near else ""
                 raise InputError(
-                    f"there is no importance criterion '{term.name}'", f"{hint}There are {', '.join(criteria())}"
+                    f"there is no importance criterion '{name}'", f"{hint}There are {', '.join(criteria())}"
                 )
+        self._saved()
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Collect what the criteria ask for and score every family."""
-        terms = read_mixture(self.criterion)
-        kinds = {term.name: criteria()[term.name] for term in terms}
-        families = facts[Structure].families
+        structure, terms, saved = facts[Structure], read_mixture(self.criterion), self._saved()
+        for name, scores in saved.items():
+            require_fit(scores, structure, Path(name))
+        kinds = {name: criteria()[name] for name in self._computed()}
         found = score(program, facts, context, kinds)
+        by_name = {**{name: scores.units for name, scores in saved.items()}, **found.units}
         units = {
-            family.name: mixed(terms, {name: found.units[name][family.name] for name in kinds}) for family in families
+            family.name: mixed(terms, {name: own[family.name] for name, own in by_name.items()})
+            for family in structure.families
         }
-        data_hash = facts[Corpus].data_hash if found.statistics else ""
-        given = (Scores(self.criterion, data_hash, units), found.moments(families))
-        summary = "; ".join(kind.summary for kind in kinds.values())
+        hashes = [scores.data_hash for scores in saved.values()] + [facts[Corpus].data_hash] * bool(found.statistics)
+        given = (Scores(self.criterion, "+".join(filter(None, hashes)), units), found.moments(structure.families))
+        summary = "; ".join([*(f"read from {name}" for name in saved), *(kind.summary for kind in kinds.values())])
         return PassResult(program, tuple(fact for fact in given if fact is not None), summary)
+
+    def _computed(self) -> list[str]:
+        """The criteria that are named."""
+        return [term.name for term in read_mixture(self.criterion) if not term.name.endswith(SUFFIX)]
+
+    def _saved(self) -> dict[str, Scores]:
+        """The files that are named, and the scores in them."""
+        names = [term.name for term in read_mixture(self.criterion)]
+        return {name: load_scores(Path(name)) for name in names if name.endswith(SUFFIX)}
 
 
 def criteria() -> dict[str, type[Criterion]]:

@@ -1,0 +1,65 @@
+"""Scores as files: safetensors, one tensor a family, with the criterion and the text's hash as metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from prunec.errors import InputError
+from prunec.facts import Scores, Structure
+from prunec.files import atomic_path
+
+SUFFIX = ".safetensors"
+_FORMAT = "prunec scores 1"
+
+
+def save_scores(scores: Scores, path: Path) -> None:
+    """Write `scores` at `path`, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    tensors = {name: np.ascontiguousarray(values, dtype=np.float64) for name, values in scores.units.items()}
+    metadata = {"format": _FORMAT, "criterion": scores.criterion, "data_hash": scores.data_hash}
+    with atomic_path(path) as staged:
+        save_file(tensors, staged, metadata)
+
+
+def load_scores(path: Path) -> Scores:
+    """The scores that `save_scores` wrote at `path`.
+
+    Raises:
+        InputError: there is no such file, or it holds no scores.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file of scores at {path}", "write one with prunec score MODEL -o FILE")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            units = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} cannot be read ({error})", "name a file that prunec score wrote") from error
+    if metadata.get("format") != _FORMAT:
+        raise InputError(f"{path} holds no scores", "name a file that prunec score wrote")
+    return Scores(metadata["criterion"], metadata["data_hash"], units)
+
+
+def require_fit(scores: Scores, structure: Structure, path: Path) -> None:
+    """Make sure that `scores` are of the units that `structure` has.
+
+    Raises:
+        InputError: a family is missing or has another number of units; it is named.
+    """
+    for family in structure.families:
+        values = scores.units.get(family.name)
+        if values is None or values.shape != (family.units,):
+            held = "no scores" if values is None else f"{values.size} scores"
+            raise InputError(
+                f"{path} holds {held} for the {family.units} units of {family.name}",
+                "score this model, and the units that this pipeline looks for",
+            )
+        if not np.isfinite(values).all():
+            raise InputError(f"{path} holds scores of {family.name} that are not finite", "write the file anew")

@@ -1,0 +1,98 @@
+"""`prunec score` writes scores that a compile reads again; `prunec agree` compares them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import prunec
+from prunec import cli
+from prunec.calibration.scorefile import load_scores
+from prunec.errors import InputError
+from tests.test_bad_input import SETTINGS
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the command settles for libraries is undone afterwards."""
+    for name in SETTINGS:
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with warnings.catch_warnings():
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n\n".join(f"the quick brown fox {n} jumps over {n * n} lazy dogs" * 30 for n in range(40)))
+    return path
+
+
+def test_scores_are_written_and_read_again(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wanda.safetensors"
+    found = prunec.score(tiny_llama_dir, path, importance="wanda", calibration=text)
+    assert {name: values.tolist() for name, values in load_scores(path).units.items()} == {
+        name: values.tolist() for name, values in found.units.items()
+    }
+    again = prunec.score(tiny_llama_dir, importance=str(path))
+    assert again.data_hash == found.data_hash
+    assert all((again.units[name] == values).all() for name, values in found.units.items())
+    mixture = prunec.score(tiny_llama_dir, importance=f"{path}+magnitude")
+    assert any((mixture.units[name].argsort() != values.argsort()).any() for name, values in found.units.items())
+
+
+def test_a_compile_removes_what_saved_scores_say(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    found = prunec.score(tiny_llama_dir, path, importance="magnitude")
+    result = prunec.compile(tiny_llama_dir, budget_params="80k", importance=str(path), calibration=text)
+    for name, removed in result.plan.units.items():
+        lowest = np.argsort(found.units[name], kind="stable")[: len(removed)]
+        assert sorted(lowest.tolist()) == list(removed)
+    assert result.plan.units
+
+
+def test_scores_of_another_model_are_refused(tiny_llama_dir: Path, tiny_bert_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    prunec.score(tiny_bert_dir, path, importance="magnitude")
+    with pytest.raises(InputError, match="holds no scores for the"):
+        prunec.score(tiny_llama_dir, importance=str(path))
+
+
+def test_what_is_there_is_kept(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        prunec.score(tiny_llama_dir, path, importance="magnitude")
+    assert path.read_text() == "mine"
+    prunec.score(tiny_llama_dir, path, importance="magnitude", force=True)
+    assert load_scores(path).criterion == "magnitude"
+
+
+def test_other_suffixes_are_refused(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"written as \.safetensors"):
+        prunec.score(tiny_llama_dir, tmp_path / "s.npz")
+
+
+def test_the_commands_write_and_compare(
+    tiny_llama_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in ("magnitude", "random")]
+    for path in paths:
+        assert cli.main(["score", str(tiny_llama_dir), "-o", str(path), "--importance", path.stem, "--quiet"]) == 0
+    first, second = capsys.readouterr().out.replace("\n", "").split("safetensors: ")[1:]
+    assert first.startswith("294 units in 6 families by magnitude")
+    assert second == "294 units in 6 families by random"
+    assert cli.main(["agree", *map(str, paths)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["magnitude.safetensors", "random.safetensors", "6"]
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["agree", str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
