@@ -90,7 +90,7 @@ def test_the_commands_write_and_compare(
     assert first.startswith("294 units in 6 families by magnitude")
     assert second == "294 units in 6 families by random"
     assert cli.main(["agree", *map(str, paths)]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["magnitude.safetensors", "random.safetensors", "6"]
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["magnitude", "random", "6"]
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,6 @@ def compare_scores(files: Files, everything: All = False, debug: Debug = False, 
     from prunec.calibration.scorefile import load_scores
     from prunec.report.agreement import agreements, print_agreements
 
-    unlike = len({path.name for path in files}) == len(files)
-    scorings = {path.name if unlike else str(path): load_scores(path) for path in files}
+    unlike = len({path.stem for path in files}) == len(files)
+    scorings = {path.stem if unlike else str(path): load_scores(path) for path in files}
     print_agreements(agreements(scorings, by_family=everything), Console(highlight=False))
