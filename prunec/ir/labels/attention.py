@@ -25,6 +25,7 @@ def attention(call: Call, ledger: Ledger) -> Planes:
         return refuse(call, ledger, "is an attention without an axis of heads")
     heads = query.shape[HEAD]
     for operand in (query, key, value):
+        _pin_places(call, ledger, operand)
         if operand.shape[HEAD] > 1 and not any(HEAD in _axes_from_end(plane) for plane in operand.planes):
             return refuse(call, ledger, "is an attention over heads that cannot be told apart")
     queries, keys, values = (_by_head(operand, heads) for operand in (query, key, value))
@@ -47,11 +48,20 @@ def attention(call: Call, ledger: Ledger) -> Planes:
     return (out.view(view).expand(call.meta.shape),)
 
 
+def _pin_places(call: Call, ledger: Ledger, operand: Labelled) -> None:
+    """Tokens and samples that have labels, such as copies of a learned token: they meet others, which have none."""
+    for plane in operand.planes:
+        if varying_axes(plane) and not _axes_from_end(plane) & {HEAD, FEATURE}:
+            ledger.pin(plane, f"{call.node.name} mixes its places")
+
+
 def _by_head(operand: Labelled, heads: int) -> list[Tensor]:
     """Labels `[heads, size]` of each plane of features; fewer key or value heads are repeated over their queries."""
     rows = []
     for plane in operand.planes:
         axes = _axes_from_end(plane)
+        if not axes & {HEAD, FEATURE}:
+            continue
         if axes - {HEAD, FEATURE}:
             return []
         if axes != {HEAD} or plane.shape[FEATURE] == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from prunec.ir.labels.elementwise import combine_values, labels_along
+from prunec.ir.labels.elementwise import combine_values, labels_of_parts
 from prunec.ir.labels.ledger import Contraction, Ledger
 from prunec.ir.labels.product import product
 from prunec.ir.labels.rules import Call, Planes, refuse, rule
@@ -119,7 +119,7 @@ def _by_row(call: Call, ledger: Ledger, source: Labelled, plane: Tensor, inner: 
     """One matrix for rows with labels of their own, such as heads: a row lives on, the matrix outlives any one."""
     last = plane.dim() - 1
     ledger.repeat(plane, inner)
-    rows = labels_along(plane.shape, sorted(varying_axes(plane) - {last}), ledger)
+    rows = labels_of_parts(plane, sorted(varying_axes(plane) - {last}), ledger)
     ledger.repeat(plane, rows)
     kept = (other for other in source.planes if last not in varying_axes(other))
     narrow = (other.narrow(last, 0, 1).expand(call.meta.shape) for other in (*kept, rows))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import POINTWISE, Call, Planes, rule
-from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.labels.value import Labelled, core, varying_axes
 
 aten = torch.ops.aten
 
@@ -116,3 +116,16 @@ def labels_along(shape: torch.Size, axes: list[int], ledger: Ledger) -> Tensor:
     """A plane of fresh labels that vary along `axes` only."""
     view = [size if axis in axes else 1 for axis, size in enumerate(shape)]
     return ledger.fresh(int(torch.Size(view).numel())).view(view).expand(shape)
+
+
+def labels_of_parts(plane: Tensor, axes: list[int], ledger: Ledger) -> Tensor:
+    """A plane of fresh labels that vary along `axes`, which are in order, of a compact plane, and along no other.
+
+    Parts that hold equal labels get one: a head that is laid there again for every window is still one head.
+    """
+    base = core(plane)
+    parts = base.movedim(axes, list(range(len(axes))))
+    rows = parts.reshape(parts.shape[: len(axes)].numel(), -1)
+    _, which = rows.unique(dim=0, return_inverse=True)
+    view = [size if axis in axes else 1 for axis, size in enumerate(base.shape)]
+    return ledger.fresh(int(which.max()) + 1)[which].view(view).expand(plane.shape)

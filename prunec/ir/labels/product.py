@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prunec.ir.labels.elementwise import combine_values, labels_along
+from prunec.ir.labels.elementwise import combine_values, labels_along, labels_of_parts
 from prunec.ir.labels.ledger import AttentionHeads, Ledger
 from prunec.ir.labels.rules import Call, Planes, refuse
 from prunec.ir.labels.value import Labelled, core, varying_axes
@@ -92,7 +92,7 @@ def _contract_rows(call: Call, ledger: Ledger, factor: _Factor, other: _Factor) 
         if varying_axes(narrow) - varying_axes(rows):
             raise ValueError("both of its factors differ by row")
         ledger.repeat(wide, narrow)
-    made = labels_along(torch.Size([*wide.shape[:-1], 1]), sorted(rest), ledger)
+    made = labels_of_parts(wide, sorted(rest), ledger).narrow(-1, 0, 1)
     ledger.repeat(wide, made)
     return (made if factor.inner == batch + 1 else made.movedim(-2, -1),)
 
@@ -110,7 +110,7 @@ def _contract(call: Call, ledger: Ledger, first: Tensor, second: Tensor) -> Plan
     axes = sorted(varying_axes(wide) - {len(batch)})
     if not axes:
         return ()
-    heads = labels_along(torch.Size([*batch, 1]), axes, ledger)
+    heads = labels_of_parts(wide, axes, ledger).narrow(-1, 0, 1)
     ledger.repeat(wide, heads.expand(wide.shape))
     rows = {"scores": heads, "first": wide}
     if set(axes) <= varying_axes(narrow):

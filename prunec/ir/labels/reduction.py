@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prunec.ir.labels.elementwise import combine_values, labels_along
+from prunec.ir.labels.elementwise import combine_values, labels_of_parts
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, Result, rule
 from prunec.ir.labels.value import Labelled, varying_axes
@@ -46,7 +46,7 @@ def _reduced(call: Call, ledger: Ledger, meta: Tensor) -> Planes:
         summed = plane
         if varying & set(axes):
             ledger.reduce(plane, axes, call.node, mean=operator(call.node) is aten.mean)
-            summed = labels_along(plane.shape, rest, ledger)
+            summed = labels_of_parts(plane, rest, ledger)
             ledger.repeat(plane, summed)
         if rest:
             result.append(_collapse(summed, axes, keepdim))

@@ -126,3 +126,50 @@ def test_an_attention_without_labels_on_a_side_is_refused() -> None:
     seen = Seen(sketch, call)
     assert list(seen.flow.ledger.refused) == [call]
     assert seen.pinned("q", 0) == list(range(HEADS * DIM))
+
+
+def by_table(sketch: Sketch) -> fx.Node:
+    """Relative positions by row of a picture: queries `[HEADS, 2, 2, DIM]`, with heads and columns as one axis."""
+    rows = sketch.linear("q", sketch.input("x", 4, 4), HEADS * DIM, 4)
+    heads = sketch(aten.permute.default, sketch(aten.reshape.default, rows, [2, 2, HEADS, DIM]), [0, 2, 1, 3])
+    merged = sketch(aten.reshape.default, heads, [2, HEADS * 2, DIM])
+    scores = sketch(aten.matmul.default, merged, sketch.weight("table", 2, DIM, 5))
+    return sketch(aten.reshape.default, scores, [2, HEADS, 2, 5])
+
+
+def test_a_product_with_heads_and_columns_as_one_axis_has_a_label_a_head() -> None:
+    sketch = Sketch()
+    scores = sketch(aten.add.Tensor, by_table(sketch), sketch.weight("bias", HEADS, 1, 1))
+    seen = Seen(sketch, sketch(aten.sum.dim_IntList, scores, [1]))
+    gone = seen.survivors(q=[0, 1, 2]).gone
+    assert gone[seen.flow.tensors["bias"][0].numpy()].tolist() == [True, False, False, False]
+    assert not gone[seen.flow.tensors["table"][1].numpy()].any()
+
+
+def test_a_learned_query_goes_with_its_keys() -> None:
+    sketch = Sketch()
+    sketch.input("x", 1, 5, 4)
+    learned = sketch(aten.reshape.default, sketch.weight("query", 1, 1, HEADS * DIM), [1, 1, HEADS, DIM])
+    q = sketch(aten.transpose.int, learned, 1, 2)
+    k, v = (projected(sketch, name, HEADS) for name in "kv")
+    seen = Seen(sketch, sketch(aten.scaled_dot_product_attention.default, q, k, v))
+    assert seen.flow.ledger.refused == {}
+    assert seen.tied(("query", 2), ("k", 0))
+
+
+def test_learned_tokens_stay_and_heads_over_them_are_found() -> None:
+    sketch = Sketch()
+    tokens = sketch(aten.cat.default, [sketch.weight("learned", 1, 2, 4), sketch.input("x", 1, 3, 4)], 1)
+    q, k, v = (
+        sketch(
+            aten.transpose.int,
+            sketch(aten.reshape.default, sketch.linear(name, tokens, HEADS * DIM, 4), [1, 5, HEADS, DIM]),
+            1,
+            2,
+        )
+        for name in "qkv"
+    )
+    seen = Seen(sketch, merged(sketch, sketch(aten.scaled_dot_product_attention.default, q, k, v)))
+    assert len(seen.flow.ledger.attentions) == 1
+    assert seen.pinned("v", 0) == []
+    assert seen.pinned("learned", 1) == [0, 1]

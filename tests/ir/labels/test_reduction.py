@@ -129,3 +129,14 @@ def test_a_rule_that_lays_labels_out_wrongly_pins(monkeypatch: pytest.MonkeyPatc
     sketch = Sketch()
     call = sketch(aten.gelu.default, projected(sketch))
     assert call in Seen(sketch, sketch.input("y", 1)).flow.ledger.refused
+
+
+def test_a_head_that_is_there_once_a_window_leaves_one_label() -> None:
+    sketch = Sketch()
+    rows = sketch.linear("w", sketch.input("x", 3, 4), 6, 4)
+    heads = sketch(aten.reshape.default, rows, [3 * 2, 3])  # three windows of two heads
+    total = sketch(aten.reshape.default, sketch(aten.sum.dim_IntList, heads, [-1]), [3, 2])
+    seen = Seen(sketch, sketch.linear("o", sketch(aten.add.Tensor, total, sketch.weight("b", 2)), 5, 2))
+    assert seen.pinned("b", 0) == []
+    gone = seen.survivors(w=[0, 1, 2]).gone
+    assert gone[seen.flow.tensors["b"][0].numpy()].tolist() == [True, False]
