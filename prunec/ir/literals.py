@@ -19,7 +19,7 @@ Arguments = tuple[list[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Scaled:
-    """A computed size of which `kept` in every `whole` are left, such as heads times samples."""
+    """A computed size, such as heads times samples, that is to be `kept` where it comes to `whole` by itself."""
 
     size: fx.Node
     kept: int
@@ -82,8 +82,8 @@ def _size(node: fx.Node, survivors: Survivors, axis: int, size: Any) -> Any:
     if _is_count(size):
         return survivors.count(node, axis)
     if isinstance(size, fx.Node):
-        alive = survivors.alive(node, axis)
-        return size if alive.all() else Scaled(size, int(alive.sum()), len(alive))
+        kept, whole = survivors.count(node, axis), survivors.computed(size)
+        return size if kept == whole else Scaled(size, kept, whole)
     return size
 
 
@@ -202,7 +202,7 @@ def unflattened(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Sizes become what survives along the axes they make."""
     source, dim, sizes = arguments(node)
     rank = survivors.rank(node) - len(sizes) + 1
-    new = [survivors.count(node, dim % rank + at) if _is_count(size) else size for at, size in enumerate(sizes)]
+    new = [_size(node, survivors, dim % rank + at, size) for at, size in enumerate(sizes)]
     return [source, dim, new]
 
 

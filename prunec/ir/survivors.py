@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from prunec.ir.labels.flow import LabelFlow
 from prunec.ir.labels.value import Labelled, core
+from prunec.ir.nodes import arguments, function, operator
 
 
 class Survivors:
@@ -53,6 +54,15 @@ class Survivors:
     def count(self, node: fx.Node, axis: int, result: int | None = None) -> int:
         """How many indices along `axis` survive."""
         return int(self.alive(node, axis, result).sum())
+
+    def computed(self, size: fx.Node) -> int:
+        """What a size that the graph computes comes to after the cut, where it is taken from what is cut."""
+        if operator(size) is torch.ops.aten.sym_size:
+            return self.count(*arguments(size))
+        if isinstance(size.target, torch._ops.OpOverload):
+            return int(self.flow.values[size])
+        args, kwargs = fx.node.map_arg((size.args, size.kwargs), self.computed)
+        return int(function(size)(*args, **kwargs))
 
     def rank(self, node: fx.Node) -> int:
         """How many axes a node's value has."""

@@ -134,6 +134,20 @@ def test_a_cut_that_cannot_be_made_names_its_node(draw: Draw, removed: list[int]
     assert "%" in caught.value.what
 
 
+@pytest.mark.parametrize("target", [aten.reshape.default, aten.unflatten.int])
+def test_a_size_taken_from_what_is_cut_has_shrunk_by_itself(target: Any) -> None:
+    def draw(sketch: Sketch, rows: fx.Node) -> fx.Node:
+        heads = sketch(aten.reshape.default, rows, [5, 2, 3])
+        twice = sketch(operator.mul, sketch(aten.sym_size.int, heads, 1), 2)
+        pairs = sketch(aten.cat.default, [heads, heads], 1)
+        flat = sketch(aten.reshape.default, pairs, [5, -1])
+        return sketch(target, flat, *([5, twice, 3],) if target is aten.reshape.default else (1, [twice, 3]))
+
+    program = rows_then(draw)
+    _, result = sliced(program, [0, 1, 2])
+    torch.testing.assert_close(result, program(program.example)["output_0"][:, [1, 3]])
+
+
 def test_an_emptied_axis_is_refused() -> None:
     program = rows_then(call(aten.relu.default), out=2)
     with pytest.raises(PassError, match="nothing would be left of w along axis 0"):
