@@ -35,7 +35,7 @@ def tidy(graph: fx.Graph) -> None:
         if replacement is not None:
             node.replace_all_uses_with(replacement)
             graph.erase_node(node)
-    graph.eliminate_dead_code()
+    graph.eliminate_dead_code(_has_effects)
     graph.lint()
 
 
@@ -48,6 +48,12 @@ def is_assertion(node: fx.Node) -> bool:
 def is_mutating(node: fx.Node) -> bool:
     """Whether the node writes to one of its arguments."""
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
+def _has_effects(node: fx.Node) -> bool:
+    """Whether the node does more than give its value; torch thinks so of every attention, for what it may drop out."""
+    is_attention = node.target is aten.scaled_dot_product_attention.default
+    return node.is_impure() and not (is_attention and _argument(node, 4, "dropout_p", 0.0) == 0)
 
 
 def _source(node: fx.Node) -> fx.Node:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim
+from torch.nn import functional
 
 from prunec.ir.tidy import tidy
 
@@ -52,10 +53,16 @@ FLOATS, INTEGERS = torch.randn(3, 4), torch.arange(12).reshape(3, 4)
         lambda x: (x * 1.0).neg(),
         lambda x: (x / 1).neg(),
         lambda x: (x.exp(), x.neg())[1],
+        lambda x: (functional.scaled_dot_product_attention(x, x, x), x.neg())[1],
     ],
 )
 def test_what_computes_nothing_goes(function: Callable[[Tensor], Tensor]) -> None:
     assert [name for name in tidied(function, FLOATS) if "sym_size" not in name] == ["aten.neg.default"]
+
+
+def test_an_attention_that_draws_random_numbers_stays_although_nothing_reads_it() -> None:
+    left = tidied(lambda x: (functional.scaled_dot_product_attention(x, x, x, dropout_p=0.5), x.neg())[1], FLOATS)
+    assert "aten.scaled_dot_product_attention.default" in left
 
 
 def test_adding_zero_goes_for_integers_only() -> None:
