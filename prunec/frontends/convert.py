@@ -29,6 +29,7 @@ def to_program(
     preferred_names: Collection[str],
     provenance: Provenance,
     cache: str | None = None,
+    aside: Collection[str] = (),
 ) -> Program:
     """Convert what was traced.
 
@@ -38,6 +39,7 @@ def to_program(
         preferred_names: where tensors are tied, the name to use (those in the checkpoint).
         provenance: where the model came from.
         cache: the argument and output that is the key-value cache, where it was traced with one.
+        aside: outputs, single or several under one name, that are left out where the model has others.
 
     Raises:
         InputError: the model branches on its data, keeps state, or has inputs that are not tensors.
@@ -46,7 +48,8 @@ def to_program(
     _check_plain(exported.graph_module.graph, provenance.model_class)
     names = _canonical_names(exported, preferred_names)
     caches = _cache_pairs(exported, traced, cache) if cache else ()
-    positions = _kept_outputs(exported, [*outputs, *(f"{cache}.{index}" for index in range(len(caches)))])
+    wanted = [*outputs, *(f"{cache}.{index}" for index in range(len(caches)))]
+    positions = _kept_outputs(exported, wanted, aside)
     graph, used = _unlift(exported, names, tuple(positions.values()), traced.placeholders)
     tidy(graph)
     tensors = _frozen(exported, used)
@@ -83,7 +86,8 @@ def output_names(spec: TreeSpec) -> list[str]:
     names: list[str] = []
     for index, child in enumerate(spec.children()):
         key = keys[index] if keys else f"output_{index}"
-        names += [key] if child.num_nodes == 1 else [f"{key}.{leaf}" for leaf in range(child.num_leaves)]
+        leaves = range(child.num_leaves)  # none in an empty tuple, which is one node as well
+        names += [key for _ in leaves] if child.num_nodes == 1 else [f"{key}.{leaf}" for leaf in leaves]
     return names
 
 
@@ -125,8 +129,8 @@ def _canonical_names(exported: ExportedProgram, preferred: Collection[str]) -> d
     return canonical
 
 
-def _kept_outputs(exported: ExportedProgram, wanted: Collection[str]) -> dict[str, int]:
-    """Name to position among the user outputs, of the wanted outputs or else of all tensors."""
+def _kept_outputs(exported: ExportedProgram, wanted: Collection[str], aside: Collection[str]) -> dict[str, int]:
+    """Name to position among the user outputs, of the wanted outputs, or else of all tensors but those `aside`."""
     names = output_names(exported.call_spec.out_spec)
     values = [spec.arg for spec in exported.graph_signature.output_specs if spec.kind == OutputKind.USER_OUTPUT]
     tensors = {
@@ -135,7 +139,8 @@ def _kept_outputs(exported: ExportedProgram, wanted: Collection[str]) -> dict[st
         if isinstance(value, torch.export.graph_signature.TensorArgument)
     }
     kept = {name: position for name, position in tensors.items() if name in wanted}
-    return kept or tensors
+    others = {name: position for name, position in tensors.items() if name.partition(".")[0] not in aside}
+    return kept or others or tensors
 
 
 def _unlift(

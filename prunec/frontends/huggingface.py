@@ -21,7 +21,7 @@ from prunec.frontends.directory import ModelDirectory, read_directory
 from prunec.frontends.feed import Feed
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.samples import sample_inputs
-from prunec.frontends.tasks import Task, task_named, task_of_auto_classes, task_of_class
+from prunec.frontends.tasks import MAPS, Task, task_named, task_of_auto_classes, task_of_class
 from prunec.frontends.trace import export, longest, quiet
 from prunec.frontends.writer import writer_for
 from prunec.ir.program import Provenance
@@ -95,6 +95,7 @@ class _Tracing:
             preferred_names=self.preferred_names,
             provenance=self.origin,
             cache=ARGUMENT if self.with_cache else None,
+            aside=MAPS,
         )
         limits = [limit for limit in (longest(traced, "sequence"), _positions(self.model)) if limit is not None]
         takes_text = any("sequence" in named.values() for named in feed.axes.values())

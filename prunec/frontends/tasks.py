@@ -12,6 +12,8 @@ TEXT = ("input_ids", "attention_mask", "token_type_ids")
 IMAGE = ("pixel_values",)
 AUDIO = ("input_values", "input_features", "attention_mask")
 SEQ2SEQ = (*TEXT, "decoder_input_ids")
+MAPS = ("attentions", "cross_attentions", "encoder_attentions", "decoder_attentions")
+"""What transformers calls the weights of attentions, which some models return: to look at, not what a task is for."""
 
 
 @dataclass(frozen=True)

@@ -138,11 +138,14 @@ def test_tensors_inside_tuples_and_dicts_go_by_their_path() -> None:
     torch.testing.assert_close(loaded.program(fed)["output_0"], expected)
 
 
-def test_a_transformers_model_of_an_unknown_task_gives_all_its_outputs() -> None:
+@pytest.mark.parametrize("with_maps", [False, True])
+def test_a_transformers_model_of_an_unknown_task_gives_all_its_outputs_but_maps_of_attentions(with_maps: bool) -> None:
     class Headless(BertModel):
         """A class that no registry knows."""
 
     config = BertConfig(vocab_size=50, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2)
+    config._attn_implementation = "eager"
+    config.output_attentions = with_maps
     loaded = trace(Headless(config), {"input_ids": torch.randint(0, 50, (2, 5))})
     assert loaded.task.name == "feature-extraction"
     assert loaded.program.outputs == ("last_hidden_state", "pooler_output")
