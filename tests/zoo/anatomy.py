@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import fx
 
 from prunec.facts import Structure
+from prunec.ir.execute import evaluate, input_values
 from prunec.ir.nodes import operator
 from prunec.ir.program import Program
 
 PROJECTIONS = ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "grouped_mm", "grouped_mm_fallback")
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d", "conv_transpose2d")
 NONLINEAR = ("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "leaky_relu", "elu", "mish", "softplus")
+ATTENDING = ("scaled_dot_product_attention", "softmax", "_softmax")
 BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_product_attention", "embedding", "cumsum")
 """What a feed-forward does not reach across, besides products and additions that join two of them."""
 
@@ -31,6 +34,7 @@ class Place:
         before: the weights that it is computed by, in graph order.
         after: the weights that read it.
         joins: the additions to another activation that the result meets first.
+        single: whether it is an attention of one head, which can only go whole.
     """
 
     kind: str
@@ -38,9 +42,15 @@ class Place:
     before: tuple[str, ...]
     after: tuple[str, ...]
     joins: tuple[str, ...]
+    single: bool = False
 
     def has_units(self, structure: Structure) -> bool:
-        """Whether a family has units in it: heads or KV groups before an attention, any on both sides of an FFN."""
+        """Whether a family has units in it: heads or KV groups before an attention, any on both sides of an FFN.
+
+        A single head needs none.
+        """
+        if self.single:
+            return True
         for family in structure.families:
             tensors = {slot.tensor for slot in family.slots}
             if self.kind == "attention" and family.kind not in ("neuron", "vo_dim") and tensors & set(self.before):
@@ -74,24 +84,25 @@ class _Graph:
             if node.op == "placeholder" or any(source in self._active for source in node.all_input_nodes):
                 self._active.add(node)
         self._joining: dict[fx.Node, bool] = {}
+        self._shapes = _shapes(program, [_scored(node) for node in graph.nodes if _name(node) in ATTENDING])
 
     def attention(self, node: fx.Node) -> Place | None:
         """The attention whose weights `node` computes: fused, or a softmax between two products of activations."""
-        fused = _name(node) == "scaled_dot_product_attention"
-        if fused:
+        if _name(node) not in ATTENDING:
+            return None
+        if _name(node) == ATTENDING[0]:
             sources = self._walk(node.all_input_nodes[:3], _sources, self._is_projection)
             results = [node]
-        elif "softmax" in _name(node):
+        else:
             scores = [item for item in self._walk(_sources(node), _sources, self._is_product) if self._mixes(item)]
             results = [item for item in self._walk(node.users, _users, self._is_product) if self._mixes(item)]
             if not scores or not results:
                 return None
             sources = self._walk([item for end in (*scores, *results) for item in _sources(end)],
                                  _sources, self._is_projection)  # fmt: skip
-        else:
-            return None
         after = self._walk([user for item in results for user in item.users], _users, self._is_projection)
-        return Place("attention", node.name, self._weights(sources), self._weights(after), self._joins(after))
+        single = _is_single(self._shapes[_scored(node)])
+        return Place("attention", node.name, self._weights(sources), self._weights(after), self._joins(after), single)
 
     def ffn(self, node: fx.Node) -> Place | None:
         """The feed-forward around a nonlinearity: one projection before it and one after it, and no other between."""
@@ -172,6 +183,23 @@ class _Graph:
 
     def _joins_or_ends(self, node: fx.Node) -> bool:
         return self._adds(node) or self._is_product(node)
+
+
+def _scored(node: fx.Node) -> fx.Node:
+    """What of an attention has an axis of heads, before those of tokens and of their scores or features."""
+    return node if "softmax" in _name(node) else node.all_input_nodes[0]
+
+
+def _shapes(program: Program, nodes: list[fx.Node]) -> dict[fx.Node, torch.Size]:
+    """The shapes that values have on the program's example."""
+    with torch.no_grad():
+        values = evaluate(program, input_values(program, program.example), nodes)
+    return {node: value.shape for node, value in values.items()}
+
+
+def _is_single(shape: torch.Size) -> bool:
+    """Whether all is of size 1 between the batch and the last two axes, where heads and windows are."""
+    return len(shape) > 3 and shape[1:-2].numel() == 1
 
 
 def _sources(node: fx.Node) -> list[fx.Node]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from prunec.facts import Structure
 from tests.programs import program_from_module
 from tests.zoo.anatomy import Place, places
 
@@ -13,15 +15,16 @@ from tests.zoo.anatomy import Place, places
 class Block(nn.Module):
     """One residual attention, fused or spelt out, and one residual feed-forward."""
 
-    def __init__(self, fused: bool, gated: bool) -> None:
+    def __init__(self, fused: bool, gated: bool, heads: int = 2) -> None:
         super().__init__()
         self.query, self.key, self.value, self.out = (nn.Linear(8, 8) for _ in range(4))
         self.up, self.gate, self.down = nn.Linear(8, 12), nn.Linear(8, 12), nn.Linear(12, 8)
         self.norm = nn.LayerNorm(8)
-        self.fused, self.gated = fused, gated
+        self.fused, self.gated, self.heads = fused, gated, heads
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (layer(x).unflatten(-1, (2, 4)).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        layers = (self.query, self.key, self.value)
+        q, k, v = (layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in layers)
         if self.fused:
             mixed = functional.scaled_dot_product_attention(q, k, v)
         else:
@@ -56,6 +59,13 @@ def test_an_attention_and_a_nonlinearity_that_are_spelt_out() -> None:
     assert {"query.weight", "key.weight", "value.weight"} <= set(attention.before)
     assert (ffn.before[0], ffn.after[0]) == ("up.weight", "down.weight")
     assert attention.joins != ffn.joins
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("heads", [1, 2])
+def test_an_attention_of_one_head_needs_no_units(fused: bool, heads: int) -> None:
+    attention, _ = found(Block(fused=fused, gated=False, heads=heads))
+    assert attention.has_units(Structure((), ())) is (heads == 1)
 
 
 class Neither(nn.Module):
