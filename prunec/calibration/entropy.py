@@ -21,12 +21,33 @@ def kernel(samples: np.ndarray) -> np.ndarray:
     """
     count = len(samples)
     spread = float(samples.var(0).sum())
-    squares = np.square(samples).sum(1)
-    distances = np.maximum(squares[:, None] + squares[None] - 2 * samples @ samples.T, 0)
     if spread <= np.finfo(np.float64).tiny:
         return np.ones((count, count))
     bandwidth = (WIDENING * 1.06 * count ** (-0.2)) ** 2 * spread
-    return np.asarray(np.exp(-distances / (2 * bandwidth)))
+    return np.asarray(np.exp(-_squared_distances(samples) / (2 * bandwidth)))
+
+
+def spread_entropy(samples: np.ndarray) -> np.ndarray:
+    """Quadratic entropy `[units]`, in bits, of what each unit's samples spread over: `[units, n, features]`.
+
+    All units have one bandwidth, Silverman's for the root mean square of their spreads: a unit that spreads more has
+    more. Zero where all samples of a unit are alike.
+    """
+    units, count, _ = samples.shape
+    spread = float(samples.var(1).sum(1).mean())
+    if spread <= np.finfo(np.float64).tiny:
+        return np.zeros(units)
+    bandwidth = (1.06 * count ** (-0.2)) ** 2 * spread
+    potentials = [np.exp(-_squared_distances(unit) / (4 * bandwidth)).mean() for unit in samples]
+    return np.asarray(-np.log2(potentials))
+
+
+def _squared_distances(samples: np.ndarray) -> np.ndarray:
+    """Between every two of samples `[n, features]`: `[n, n]`, exactly zero on the diagonal."""
+    squares = np.square(samples).sum(1)
+    distances = np.maximum(squares[:, None] + squares[None] - 2 * samples @ samples.T, 0)
+    np.fill_diagonal(distances, 0)
+    return np.asarray(distances)
 
 
 def entropy(matrix: np.ndarray, alpha: float) -> float:

@@ -15,7 +15,7 @@ from prunec.passes.analysis.importance import ImportancePass, criteria
 from tests.passes.analysis.importance.scoring import GROUPS, NEURONS, scores
 from tests.passes.cases import Batch, Case
 
-READING = ["activation", "activation-l2", "output-information"]
+READING = ["activation", "activation-l2", "kde-activation", "output-information"]
 """Criteria that see what a unit does, and not who reads it."""
 BY_DATA = ["activation-weight", "fisher", "flap", "reconstruction", "taylor", "wanda"]
 
