@@ -10,6 +10,7 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from prunec.ir.einsum import respell
+from prunec.ir.parts import take_parts_first
 
 aten = torch.ops.aten
 Rule = Callable[[fx.Node], "fx.Node | None"]
@@ -20,7 +21,8 @@ def tidy(graph: fx.Graph) -> None:
     """Drop assertions, no-op casts, copies, full slices and dead code; respell aliases of operators.
 
     Works in place. Types and shapes are read from `node.meta["val"]`: what they cannot prove stays.
-    Copies stay where the graph writes in place. Sums of products become matrix products.
+    Copies stay where the graph writes in place. Sums of products become matrix products, and parts of what is
+    reshaped are taken before.
     """
     for node in list(graph.nodes):
         if is_assertion(node) and not node.users:
@@ -35,6 +37,8 @@ def tidy(graph: fx.Graph) -> None:
         if replacement is not None:
             node.replace_all_uses_with(replacement)
             graph.erase_node(node)
+    if not writes:
+        take_parts_first(graph)
     graph.eliminate_dead_code(_has_effects)
     graph.lint()
 
