@@ -111,7 +111,8 @@ class _Probe:
         if moments is None:
             return self._mean(sublayer, plan_masks(self.structure, plan))
         weights = _refitted(self.masked, self.structure.family(name), plan.units[name], moments.sites[name])
-        return self._mean(sublayer, plan_masks(self.structure, Plan({})), weights)
+        # The masks change nothing where those weights read, but means over the family leave the removed out.
+        return self._mean(sublayer, plan_masks(self.structure, plan), weights)
 
     def _mean(self, place: Sublayer | None, masks: dict[str, Tensor], weights: Mapping[str, Tensor] = NONE) -> float:
         total, self.items = 0.0, 0.0

@@ -2,7 +2,7 @@
 
 from prunec.facts.measured import Damage, Dense, Equivalence, Quality, Recovered, Scores, SecondMoments
 from prunec.facts.plan import Ceiling, CostModel, Plan
-from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, Pin, Site, Slot, Structure, Sublayer
+from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
 
 __all__ = [
     "ADDITIVE",
@@ -14,6 +14,7 @@ __all__ = [
     "Dense",
     "Equivalence",
     "Family",
+    "MaskPoint",
     "Pin",
     "Plan",
     "Quality",

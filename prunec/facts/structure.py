@@ -85,8 +85,8 @@ ADDITIVE = ("neuron", "channel", "head", "kv_group")
 """Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
 
 KINDS = (*ADDITIVE, "vo_dim", "hidden")
-"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay, and no mask removes a
-`hidden` from the means of normalisations."""
+"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay, with a `hidden` on all else
+that stays."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import fx
 
+from prunec.ir.factors import factor, share_left
 from prunec.ir.nodes import arguments, keywords, operator
 from prunec.ir.survivors import Survivors
 
@@ -206,11 +207,29 @@ def unflattened(node: fx.Node, survivors: Survivors) -> list[Any]:
     return [source, dim, new]
 
 
-@_literals(aten.layer_norm, aten.rms_norm)
+@_literals(aten.layer_norm)
 def normalized_shape(node: fx.Node, survivors: Survivors) -> list[Any]:
     """The normalised shape is what survives of the last axes."""
     source, sizes, *rest = arguments(node)
     return [source, [survivors.count(node, axis - len(sizes)) for axis in range(len(sizes))], *rest]
+
+
+@_literals(aten.rms_norm)
+def root_mean_square(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """Likewise, and the factor that keeps the denominator is taken out of the root."""
+    source, sizes, weight, least = arguments(node)
+    axes = list(range(-len(sizes), 0))
+    if least is None:
+        least = torch.finfo(survivors.dtype(source)).eps
+    left = [survivors.count(node, axis) for axis in axes]
+    return [source, left, weight, least / share_left(source, axes, survivors)]
+
+
+@_literals(aten.mean)
+def averaged(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """No integers; what is left of what it runs over must be a block."""
+    factor(node, survivors)
+    return arguments(node)
 
 
 @_literals(aten.repeat, aten.tile)

@@ -1,4 +1,4 @@
-"""Physical removal: tensors sliced, and every shape literal re-derived from the labels that survive."""
+"""Physical removal: tensors sliced, shape literals re-derived from the labels that survive, means as they were."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ import torch
 from torch import Tensor, fx
 
 from prunec.errors import PassError
+from prunec.ir.factors import factor
 from prunec.ir.labels.flow import LabelFlow, run_flow
 from prunec.ir.literals import Arguments, Scaled, rederive
 from prunec.ir.program import Program, build_module
 from prunec.ir.survivors import Survivors
 from prunec.ir.text import node_text
 
+aten = torch.ops.aten
 Cuts = dict[tuple[str, int], np.ndarray]
 
 
 def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -> Program:
     """Remove tensor indices and adapt the graph to what is left.
+
+    Means keep the denominators that they had; normalisations in one operator that centres take what is left.
 
     Args:
         program: what to cut; it is left alone.
@@ -40,12 +44,16 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
     for node in program.graph.nodes:
         copy = copies[node] = graph.node_copy(node, copies.__getitem__)
         try:
-            found = rederive(node, survivors)
+            found, scale = rederive(node, survivors), factor(node, survivors)
         except ValueError as error:
             raise PassError(f"cannot cut {node_text(node)}: {error}", "remove whole units of one family") from error
         if found is not None:
             with graph.inserting_before(copy):
                 copy.args, copy.kwargs = _copied(graph, found, copies)
+        if scale != 1:
+            copies[node] = graph.create_node(
+                "call_function", aten.mul.Tensor, (copy, scale), name=f"{node.name}_of_all"
+            )
     graph.lint()
     sliced = program.with_module(build_module(graph, tensors))
     return replace(sliced, example={**program.example, **_sliced_caches(program, survivors)})

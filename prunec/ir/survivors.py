@@ -76,6 +76,12 @@ class Survivors:
         assert isinstance(value, Labelled)
         return value.shape[axis] if axis >= 0 else 1
 
+    def dtype(self, node: fx.Node) -> torch.dtype:
+        """The type of a node's value."""
+        value = self.flow.values[node]
+        assert isinstance(value, Labelled)
+        return value.meta.dtype
+
     def results(self, node: fx.Node) -> int:
         """How many values a node with several has."""
         return len(self.flow.values[node])

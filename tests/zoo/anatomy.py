@@ -22,6 +22,8 @@ NONLINEAR = ("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "l
 ATTENDING = ("scaled_dot_product_attention", "softmax", "_softmax")
 BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_product_attention", "embedding", "cumsum")
 """What a feed-forward does not reach across, besides products and additions that join two of them."""
+NOT_HEADS = ("neuron", "vo_dim", "hidden")
+"""Kinds of units that are no heads of an attention."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,10 @@ class Place:
         if self.single:
             return True
         for family in structure.families:
+            if family.kind == "hidden":  # they lie in all that reads or writes a stream
+                continue
             tensors = {slot.tensor for slot in family.slots}
-            if self.kind == "attention" and family.kind not in ("neuron", "vo_dim") and tensors & set(self.before):
+            if self.kind == "attention" and family.kind not in NOT_HEADS and tensors & set(self.before):
                 return True
             if self.kind == "ffn" and tensors & set(self.before) and tensors & set(self.after):
                 return True

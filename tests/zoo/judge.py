@@ -26,7 +26,7 @@ from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.golden import TOLERANCE, VISIBLE, Oracle, all_but_one, alone, distance, no_sublayers, random_plan, run
-from tests.zoo.anatomy import Place, places
+from tests.zoo.anatomy import NOT_HEADS, Place, places
 from tests.zoo.axes import AxisNames
 from tests.zoo.sizing import Sized, other_sizes
 
@@ -123,7 +123,7 @@ class Judgement:
     @property
     def heads(self) -> int:
         """Families of heads and KV groups."""
-        return sum(count for kind, count in self.families.items() if kind not in ("neuron", "vo_dim"))
+        return sum(count for kind, count in self.families.items() if kind not in NOT_HEADS)
 
     def as_data(self) -> dict[str, object]:
         """Plain data for JSON."""

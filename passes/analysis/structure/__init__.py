@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import fx
-
 from prunec.errors import InputError, PassError
 from prunec.facts import ADDITIVE, KINDS, Family, Pin, Structure
 from prunec.ir.labels import LabelFlow, run_flow
@@ -16,7 +14,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .groups import Groups
 from .rehearsal import rehearse
-from .sublayers import find_sublayers
+from .sublayers import find_streams, find_sublayers
 from .trial import try_out
 from .units import find_families, find_hidden, find_summed
 
@@ -27,8 +25,8 @@ class StructurePass(Pass):
 
     Labels that must go together are connected components; attention operators say which components
     make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and
-    weights are not read. Families of kinds that do not add up are in no sublayer; features of the residual
-    stream are apart from all others, as no mask removes them.
+    weights are not read. Families of kinds that do not add up are in no sublayer; features of a residual
+    stream that is normalised in one operator that centres it are apart from all others, as no mask removes them.
 
     Attributes:
         kinds: which kinds of units to look for.
@@ -52,27 +50,19 @@ class StructurePass(Pass):
             structure = Structure((), (), (Pin("everything", str(error)),))
             return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
-        families, pins = find_families(groups, self.kinds)
-        families, failing = _sifted(program, flow, families)
-        pins.extend(failing)
+        streams = find_streams(program, groups)
+        families, pins = find_families(groups, self.kinds, streams)
+        hidden, unmasked, unread = find_hidden(groups, streams) if "hidden" in self.kinds else ([], [], [])
+        families, failing = _sifted(program, flow, [*families, *hidden])
+        unmasked, ragged = _sifted(program, flow, unmasked)
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
-        skips = {item.skip for item in sublayers}
-        streams = [node for node in program.graph.nodes if node.name in skips]
-        pins.extend(find_summed(groups, streams))
-        unmasked, ragged = self._unmasked(program, groups, streams)
-        pins.extend(ragged)
+        pins.extend([*failing, *find_summed(groups, streams), *unread, *ragged])
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         found = [*families, *unmasked]
         units = sum(family.units for family in found)
         log = f"{units} units in {len(found)} families, {len(sublayers)} sublayers, {len(pins)} pins"
         return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins), tuple(unmasked)),), log)
-
-    def _unmasked(self, program: Program, groups: Groups, streams: list[fx.Node]) -> tuple[list[Family], list[Pin]]:
-        """The features of all streams that sublayers add to, if asked for, and a pin for each stream that stays."""
-        if "hidden" not in self.kinds:
-            return [], []
-        return _sifted(program, groups.flow, find_hidden(groups, streams))
 
 
 def _sifted(program: Program, flow: LabelFlow, families: list[Family]) -> tuple[list[Family], list[Pin]]:

@@ -25,7 +25,7 @@ class Groups:
     go. By head, all dims of a head are one group too, while a tensor that is broadcast over the heads
     (a norm's weight, a rotary table) stays apart, since it outlives any one head. Across the heads,
     the value dims at one place of each head are a group: without it, the heads stay a rectangle. By
-    feature, labels are joined as little as can be: what a mean leaves of many features joins none of them.
+    feature, labels are joined as little as can be: what a sum leaves of many features joins none of them.
     """
 
     def __init__(self, flow: LabelFlow) -> None:
@@ -65,7 +65,8 @@ class Groups:
     @cached_property
     def averaged(self) -> np.ndarray:
         """Which labels a mean is taken over."""
-        return self._flags(item.sets for item in self.flow.ledger.averaged)
+        ledger = self.flow.ledger
+        return self._flags([*(item.sets for item in ledger.averaged), *(item.labels for item in ledger.means)])
 
     def _joined(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where labels are tied, linked, or stand for those of one group only."""
@@ -113,13 +114,17 @@ class Groups:
 
     @property
     def sums(self) -> list[Sum]:
-        """Every sum and mean over labels."""
+        """Every sum over labels, and every mean whose denominator would go with them."""
         return [*self.flow.ledger.reduced, *self.flow.ledger.averaged]
 
     def carried(self, nodes: Iterable[fx.Node]) -> np.ndarray:
         """Which labels the values of `nodes` have: bool by label."""
         planes = (plane for node in nodes for plane in self.flow.values[node].planes)
         return self._flags(core(plane).reshape(-1).numpy() for plane in planes)
+
+    def with_any(self, group: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which groups of a partition hold any of `labels` (bool by label): bool by group id."""
+        return np.asarray(np.bincount(group, weights=labels, minlength=int(group.max(initial=-1)) + 1) > 0)
 
     def split(self, group: np.ndarray, sums: Iterable[Sum]) -> np.ndarray:
         """Which groups of a partition are a part only of what one of `sums` runs over: bool by group id."""

@@ -20,6 +20,12 @@ from .groups import Groups
 aten = torch.ops.aten
 
 
+def find_streams(program: Program, groups: Groups) -> list[fx.Node]:
+    """Every node that a branch with a product in it is added to."""
+    products = {item.node for item in groups.flow.ledger.contractions}
+    return [item.skip for item in _branches(program, _Stream(program, groups)) if item.inside & products]
+
+
 def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> list[Sublayer]:
     """Every addition in which one operand is computed from the other and from nothing else on the same stream.
 
@@ -100,6 +106,7 @@ class _Stream:
         self._values = groups.flow.values
         self._constant: set[fx.Node] = set()
         self._carried: dict[fx.Node, frozenset[int]] = {}
+        self._sets: dict[bytes, frozenset[int]] = {}
         for node in program.graph.nodes:
             if node.op == "output":
                 continue
@@ -113,7 +120,8 @@ class _Stream:
         planes = value.planes if isinstance(value, Labelled) else ()
         if planes:
             labels = [group[core(plane).reshape(-1).numpy()] for plane in planes]
-            return frozenset(np.unique(np.concatenate(labels)).tolist())
+            found = np.unique(np.concatenate(labels))
+            return self._sets.setdefault(found.tobytes(), frozenset(found.tolist()))
         sources = (self._carried[source] for source in node.all_input_nodes if source not in self._constant)
         return frozenset().union(*sources)
 

@@ -13,16 +13,21 @@ from prunec.facts import ADDITIVE, Family, Pin, Site, Slot
 from prunec.ir.text import operator_name
 
 from .groups import Groups
+from .means import mean_points
 
 Placement = dict[tuple[str, int], np.ndarray]
 """Where one group lies: (tensor, dim) to the indices it occupies."""
 
 
-def find_families(groups: Groups, kinds: Collection[str]) -> tuple[list[Family], list[Pin]]:
-    """Every family of some kinds, in graph order, and what was left out and why."""
+def find_families(groups: Groups, kinds: Collection[str], streams: Iterable[fx.Node]) -> tuple[list[Family], list[Pin]]:
+    """Every family of some kinds but `hidden`, in graph order, and what was left out and why.
+
+    The features of the residual streams, which the nodes `streams` carry, are no neurons where means are taken of them.
+    """
     heads = _attention_groups(groups)
     neurons = groups.removable(groups.element)
-    neurons[groups.element[groups.attended]] = False
+    neurons &= ~groups.with_any(groups.element, groups.attended)
+    neurons &= ~_hidden(groups, groups.element, streams)
     families: list[Family] = []
     pins: list[Pin] = []
     searches = [(groups.head, heads), (groups.element, neurons)]
@@ -41,28 +46,47 @@ def find_families(groups: Groups, kinds: Collection[str]) -> tuple[list[Family],
     return _named_apart(families), pins
 
 
-def find_hidden(groups: Groups, streams: Iterable[fx.Node]) -> list[Family]:
-    """The features of residual streams, which the nodes `streams` carry, where normalisations alone sum over them."""
-    wanted = groups.removable(groups.feature, groups.flow.ledger.reduced)
-    wanted[groups.feature[groups.attended]] = False
-    for labels in (groups.carried(streams), groups.averaged):
-        wanted &= np.bincount(groups.feature, weights=labels) > 0
-    families = []
-    for placements in _by_signature(groups, groups.feature, wanted).values():
+def find_hidden(groups: Groups, streams: Iterable[fx.Node]) -> tuple[list[Family], list[Family], list[Pin]]:
+    """The features of residual streams, which the nodes `streams` carry, where means alone are taken of them.
+
+    Returns:
+        The families that masks stand for, those that none does, since a normalisation takes its means of what is
+        left, and what was left out and why.
+    """
+    group = groups.feature
+    wanted = groups.removable(group, groups.flow.ledger.reduced) & _hidden(groups, group, streams)
+    wanted &= ~groups.with_any(group, groups.attended)
+    maskable = groups.removable(group)
+    masked: list[Family] = []
+    unmasked: list[Family] = []
+    pins: list[Pin] = []
+    for placements in _by_signature(groups, group, wanted).values():
         ids = _in_order(placements)
-        if len(ids) > 1:
-            (first, _), *_ = placements[ids[0]]
-            name = f"{first.removesuffix('.weight')}.hidden"
-            families.append(Family(name, "hidden", len(ids), _slots(placements, ids), ()))
-    return _named_apart(families)
+        (first, _), *_ = placements[ids[0]]
+        name = f"{first.removesuffix('.weight')}.hidden"
+        if len(ids) < 2:
+            continue
+        if not maskable[ids].all():
+            unmasked.append(Family(name, "hidden", len(ids), _slots(placements, ids), ()))
+            continue
+        found = _family(groups, group, placements, "hidden")
+        if isinstance(found, Family):
+            masked.append(replace(found, name=name))
+        elif found is not None:
+            pins.append(found)
+    return _named_apart(masked), _named_apart(unmasked), pins
+
+
+def _hidden(groups: Groups, group: np.ndarray, streams: Iterable[fx.Node]) -> np.ndarray:
+    """Which groups of a partition are features of residual streams that means are taken of: bool by group id."""
+    return np.asarray(groups.with_any(group, groups.carried(streams)) & groups.with_any(group, groups.averaged))
 
 
 def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
     """Units that a product reads and that nothing holds but a sum over them, such as a norm; streams are left out."""
     group = groups.element
     wanted = groups.removable(group, ()) & groups.split(group, groups.sums)
-    wanted[group[groups.attended]] = False
-    wanted &= np.bincount(group, weights=groups.carried(streams)) == 0
+    wanted &= ~groups.with_any(group, groups.attended | groups.carried(streams))
     for placements in _by_signature(groups, group, wanted).values():
         found = _family(groups, group, placements)
         if isinstance(found, Family):
@@ -115,7 +139,9 @@ def _by_signature(
     return families
 
 
-def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placement]) -> Family | Pin | None:
+def _family(
+    groups: Groups, partition: np.ndarray, placements: dict[int, Placement], kind: str = ""
+) -> Family | Pin | None:
     ids = _in_order(placements)
     if len(ids) < 2:
         return None
@@ -125,9 +151,13 @@ def _family(groups: Groups, partition: np.ndarray, placements: dict[int, Placeme
     if not sites:
         name, dim = next(iter(placements[ids[0]]))
         return Pin(f"{name}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
-    kind = _kind(groups, partition, ids, sites)
+    kind = kind or _kind(groups, partition, ids, sites)
     name = sites[0].weight.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
-    return Family(name, kind, len(ids), _slots(placements, ids), sites)
+    try:
+        points = tuple(mean_points(groups.flow.ledger, unit[partition]))
+    except ValueError as error:
+        return Pin(f"{len(ids)} units of {name}", str(error))
+    return Family(name, kind, len(ids), _slots(placements, ids), sites, points)
 
 
 def _in_order(placements: dict[int, Placement]) -> list[int]:

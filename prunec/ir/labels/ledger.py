@@ -48,6 +48,20 @@ class Sum:
     node: fx.Node
 
 
+@dataclass(frozen=True)
+class Mean:
+    """A mean that `node` takes of its first argument, of which units can go while its denominator stays.
+
+    Attributes:
+        labels: a plane of the argument, of size 1 along the axes on which it is constant.
+        axes: the axes of `labels` that the mean runs over.
+    """
+
+    node: fx.Node
+    labels: np.ndarray
+    axes: tuple[int, ...]
+
+
 @dataclass
 class Ledger:
     """Everything label flow learns, as flat arrays.
@@ -57,7 +71,8 @@ class Ledger:
         repeated: (wide, narrow) pairs: a narrow label stands for several wide ones (broadcasting
             along a labelled axis), and goes when, and only when, all of them go.
         reduced: what sums run over: all of a set goes, or none.
-        averaged: likewise, what means are taken of: they can be taken of what is left, which are other means.
+        averaged: likewise, what normalisations take means of: of what is left they take other means.
+        means: what means run over from which units can go: those that are left count as they did.
         pins: labels that stay, and why.
         refused: calls that no rule understands, and why: all they touch is pinned.
     """
@@ -67,6 +82,7 @@ class Ledger:
     repeated: list[np.ndarray] = field(default_factory=list)
     reduced: list[Sum] = field(default_factory=list)
     averaged: list[Sum] = field(default_factory=list)
+    means: list[Mean] = field(default_factory=list)
     pins: list[tuple[np.ndarray, str]] = field(default_factory=list)
     refused: dict[fx.Node, str] = field(default_factory=dict)
     contractions: list[Contraction] = field(default_factory=list)
@@ -96,6 +112,10 @@ class Ledger:
         moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
         sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
         (self.averaged if mean else self.reduced).append(Sum(np.unique(sets, axis=0), node))
+
+    def mean(self, plane: Tensor, axes: list[int], node: fx.Node) -> None:
+        """A mean of `node`, whose denominator stays, runs over `axes` of `plane`."""
+        self.means.append(Mean(node, core(plane).numpy(), tuple(axes)))
 
     def components(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where `links`, arrays of pairs, join labels."""

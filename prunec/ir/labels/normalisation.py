@@ -11,17 +11,25 @@ from prunec.ir.labels.elementwise import combine_values
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, Result, rule
 from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.nodes import operator
 
 aten = torch.ops.aten
 
 
 @rule(aten.layer_norm, aten.rms_norm, aten.native_layer_norm)
 def normalise(call: Call, ledger: Ledger) -> Result:
-    """Normalisation over the last axes: one set a normalised row, weight and bias tied to it."""
+    """Normalisation over the last axes: one set a normalised row, weight and bias tied to it.
+
+    Of a mean of squares alone, some can go: its denominator stays.
+    """
     source: Labelled = call.args[0]
     axes = list(range(source.meta.dim() - len(call.args[1]), source.meta.dim()))
     for plane in source.planes:
-        if varying_axes(plane) & set(axes):
+        if not varying_axes(plane) & set(axes):
+            continue
+        if operator(call.node) is aten.rms_norm:
+            ledger.mean(plane, axes, call.node)
+        else:
             ledger.reduce(plane, axes, call.node, mean=True)
     return _results(call, combine_values(call.labelled(), source.shape, ledger))
 

@@ -21,7 +21,10 @@ aten = torch.ops.aten
     aten.logsumexp, aten.argmax, aten.argmin, aten.any, aten.all, aten.nansum, aten.count_nonzero,
 )  # fmt: skip
 def reduce(call: Call, ledger: Ledger) -> Planes:
-    """Labels along the reduced axes form one set; a plane that also varies elsewhere leaves a narrow label a sum."""
+    """Labels along the reduced axes form one set; a plane that also varies elsewhere leaves a narrow label a sum.
+
+    Of a mean, some can go: its denominator stays.
+    """
     return _reduced(call, ledger, call.meta)
 
 
@@ -45,9 +48,11 @@ def _reduced(call: Call, ledger: Ledger, meta: Tensor) -> Planes:
         rest = sorted(varying - set(axes))
         summed = plane
         if varying & set(axes):
-            ledger.reduce(plane, axes, call.node, mean=operator(call.node) is aten.mean)
-            summed = labels_of_parts(plane, rest, ledger)
-            ledger.repeat(plane, summed)
+            over = ledger.mean if operator(call.node) is aten.mean else ledger.reduce
+            over(plane, axes, call.node)
+            if rest:
+                summed = labels_of_parts(plane, rest, ledger)
+                ledger.repeat(plane, summed)
         if rest:
             result.append(_collapse(summed, axes, keepdim))
     return tuple(result)

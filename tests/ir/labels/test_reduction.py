@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import fx
@@ -25,12 +27,27 @@ def test_a_sum_over_features_is_a_set(operator: object) -> None:
     assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
 
 
-def test_a_mean_over_features_is_a_set_of_its_own_kind() -> None:
+def test_a_mean_over_features_is_no_set_and_its_node_and_axes_are_noted() -> None:
     sketch = Sketch()
-    seen = Seen(sketch, sketch(aten.mean.dim, projected(sketch), [-1], True))
-    (sets,) = (item.sets for item in seen.flow.ledger.averaged)
-    assert sets.tolist() == [seen.flow.tensors["w"][0].tolist()]
-    assert seen.flow.ledger.reduced == []
+    call = sketch(aten.mean.dim, projected(sketch), [-1], True)
+    seen = Seen(sketch, call)
+    (mean,) = seen.flow.ledger.means
+    assert (mean.node.name, mean.axes) == (call.name, (1,))
+    assert mean.labels.tolist() == [seen.flow.tensors["w"][0].tolist()]
+    assert seen.flow.ledger.reduced == seen.flow.ledger.averaged == []
+
+
+def test_a_mean_over_tokens_is_not_noted() -> None:
+    sketch = Sketch()
+    assert Seen(sketch, sketch(aten.mean.dim, projected(sketch), [0])).flow.ledger.means == []
+
+
+def test_a_mean_within_heads_leaves_a_label_a_head() -> None:
+    sketch = Sketch()
+    total = sketch(aten.mean.dim, sketch(aten.reshape.default, projected(sketch), [5, 2, 3]), [-1])
+    seen = Seen(sketch, total)
+    assert seen.alive(total, 1, w=[0, 1]) == [True, True]
+    assert seen.alive(total, 1, w=[0, 1, 2]) == [False, True]
 
 
 def test_a_sum_within_heads_is_a_set_a_head_and_leaves_a_label_a_head() -> None:
@@ -55,12 +72,12 @@ def test_softmax_over_features_is_a_set() -> None:
     assert len(Seen(sketch, sketch(aten.softmax.int, projected(sketch), -1)).flow.ledger.reduced) == 1
 
 
-@pytest.mark.parametrize("operator", [aten.layer_norm.default, aten.rms_norm.default])
-def test_a_norm_is_a_set_and_ties_its_weight(operator: object) -> None:
+@pytest.mark.parametrize(("operator", "sets", "means"), [(aten.layer_norm, 1, 0), (aten.rms_norm, 0, 1)])
+def test_a_norm_is_a_set_where_it_centres_and_ties_its_weight(operator: Any, sets: int, means: int) -> None:
     sketch = Sketch()
-    seen = Seen(sketch, sketch(operator, projected(sketch), [6], sketch.weight("scale", 6)))
+    seen = Seen(sketch, sketch(operator.default, projected(sketch), [6], sketch.weight("scale", 6)))
     assert seen.tied(("w", 0), ("scale", 0))
-    assert seen.flow.ledger.averaged[0].sets.shape == (1, 6)
+    assert (len(seen.flow.ledger.averaged), len(seen.flow.ledger.means)) == (sets, means)
 
 
 def test_a_norm_over_what_stays_pins_its_weight() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from prunec.facts import Damage, Plan, Scores, SecondMoments
-from prunec.passbase import Context
+from prunec.facts import Damage, Plan, Scores, SecondMoments, Structure
+from prunec.passbase import Context, Facts
 from prunec.passes.analysis.damage import DamagePass
 from prunec.passes.analysis.importance import ImportancePass
+from prunec.passes.analysis.structure import StructurePass
 from tests.passes.cases import Case, masked_damage
 
 EVERYTHING = 1_000_000
@@ -79,3 +82,18 @@ def test_where_moments_are_known_what_is_left_is_re_fitted_first(llama: Case, co
     assert isinstance(mended, Damage)
     assert plain[0] == mended.families[family][1][0] == 1
     assert mended.families[family][1][1] < 0.05 * plain[1]
+
+
+def test_what_is_re_fitted_is_masked_in_means_all_the_same(llama: Case, context: Context) -> None:
+    (structure,) = StructurePass(("hidden",)).run(llama.program, Facts(), context).facts
+    assert isinstance(structure, Structure)
+    hidden = replace(llama, structure=structure)
+    (family,) = structure.families
+    # Features that tell nothing of one another: what is left is re-fitted to itself.
+    apart = {name: np.eye(len(site.unit_of)) for name, site in family.readers().items()}
+    scores, work = random_scores(hidden), DamagePass(fractions=(0.25,), tokens=EVERYTHING)
+    (damage,) = work.run(llama.program, hidden.facts(scores, SecondMoments({family.name: apart})), context).facts
+    assert isinstance(damage, Damage)
+    removed, value = damage.families[family.name][1]
+    plan = Plan({family.name: tuple(sorted(np.argsort(scores.units[family.name])[:removed].tolist()))})
+    assert value == pytest.approx(masked_damage(hidden, plan, llama.corpus.choose), rel=1e-4)

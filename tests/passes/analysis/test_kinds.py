@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,12 +113,29 @@ def test_features_of_a_stream_lie_in_all_that_writes_and_reads_it() -> None:
     }
 
 
+def test_features_under_means_alone_are_masked_in_them_and_where_they_are_read() -> None:
+    structure = structure_of(stream(aten.rms_norm.default, [4]), "hidden")
+    (family,) = structure.families
+    assert (family.name, family.kind, family.units, structure.unmasked) == ("embed.hidden", "hidden", 4, ())
+    assert [site.weight for site in family.sites] == ["up.weight", "head.weight"]
+    assert [(point.node, point.argument, point.axis) for point in family.points] == [("rms_norm_default", 0, -1)]
+    assert family.points[0].unit_of.tolist() == [0, 1, 2, 3]
+
+
+def test_features_of_a_stream_are_no_neurons() -> None:
+    (family,) = structure_of(stream(aten.rms_norm.default, [4]), "neuron").families
+    assert family.units == 6
+
+
 def test_features_that_other_sums_run_over_stay() -> None:
-    assert structure_of(stream(aten.softmax.int, -1), "hidden").unmasked == ()
+    structure = structure_of(stream(aten.softmax.int, -1), "hidden")
+    assert structure.families == structure.unmasked == ()
 
 
-def test_features_that_are_returned_stay() -> None:
-    assert structure_of(stream(aten.layer_norm.default, [4], returned=True), "hidden").unmasked == ()
+@pytest.mark.parametrize("norm", [aten.layer_norm, aten.rms_norm])
+def test_features_that_are_returned_stay(norm: Any) -> None:
+    structure = structure_of(stream(norm.default, [4], returned=True), "hidden")
+    assert structure.families == structure.unmasked == ()
 
 
 def test_other_kinds_leave_the_additive_ones_as_they_are(llama: Case) -> None:
@@ -125,7 +143,7 @@ def test_other_kinds_leave_the_additive_ones_as_they_are(llama: Case) -> None:
     assert [item.name for item in usual.families] == [item.name for item in llama.structure.families]
     assert [item.name for item in every.families if item.kind in ADDITIVE] == [item.name for item in usual.families]
     assert every.sublayers == usual.sublayers == llama.structure.sublayers
-    assert [item.kind for item in every.families] == ["kv_group", "vo_dim", "neuron"] * 3
+    assert [item.kind for item in every.families] == [*["kv_group", "vo_dim", "neuron"] * 3, "hidden"]
 
 
 def test_only_the_kinds_asked_for_are_found(llama: Case) -> None:

@@ -1,4 +1,4 @@
-"""Features of the residual stream removed: the slim program equals the dense one whose means leave them out."""
+"""Features of the residual stream gone: the slim program equals the masked one, or one whose norms leave them out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, fx
 
-from prunec.facts import KINDS, Family, Structure
+from prunec.facts import KINDS, Family, Plan, Structure
 from prunec.frontends.module import trace
 from prunec.ir.labels import LabelFlow, run_flow
 from prunec.ir.nodes import arguments, operator
@@ -22,7 +22,7 @@ from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from tests.architectures import ARCHITECTURES
 from tests.passes.cases import Case, with_tensors
-from tests.passes.golden import TOLERANCE, VISIBLE, Values, distance, run
+from tests.passes.golden import TOLERANCE, VISIBLE, Values, deviation, distance, random_plan, run
 
 aten = torch.ops.aten
 
@@ -48,13 +48,13 @@ def zeroed(program: Program, family: Family, removed: np.ndarray) -> Program:
 
 
 class Oracle(fx.Interpreter):
-    """Runs a program with zeros in what is removed, and takes every mean over what survives along the last axis."""
+    """Runs a program with zeros in what is removed, and normalises in one operator what survives."""
 
     def __init__(self, program: Program, survivors: Survivors) -> None:
         super().__init__(program.module)
         self._left = {}
         for node in program.graph.nodes:
-            if operator(node) in (aten.layer_norm, aten.rms_norm) or _averages_features(node, survivors):
+            if operator(node) is aten.layer_norm:
                 self._left[node.name] = torch.from_numpy(np.flatnonzero(survivors.alive(node.args[0], -1)))
 
     def run_node(self, n: fx.Node) -> Any:
@@ -63,19 +63,9 @@ class Oracle(fx.Interpreter):
             return super().run_node(n)
         call: Any = n.target
         source, *rest = (self.env[item] if isinstance(item, fx.Node) else item for item in arguments(n))
-        kept = source.index_select(-1, left)
-        if operator(n) is aten.mean:
-            return call(kept, *rest[:2])
         own = [item.index_select(0, left) if isinstance(item, Tensor) else item for item in rest[1:]]
-        return torch.zeros_like(source).index_copy(-1, left, call(kept, [len(left)], *own))
-
-
-def _averages_features(node: fx.Node, survivors: Survivors) -> bool:
-    """Whether a call is a mean over the last axis alone."""
-    if node.target is not aten.mean.dim:
-        return False
-    source, axes, *_ = arguments(node)
-    return bool([axis % survivors.rank(source) for axis in axes] == [survivors.rank(source) - 1])
+        kept = call(source.index_select(-1, left), [len(left)], *own)
+        return torch.zeros_like(source).index_copy(-1, left, kept)
 
 
 def expected(program: Program, family: Family, removed: np.ndarray, inputs: Values) -> Values:
@@ -87,7 +77,8 @@ def expected(program: Program, family: Family, removed: np.ndarray, inputs: Valu
     return dict(zip(program.outputs, outputs, strict=True))
 
 
-def assert_equal(name: str, removed: list[int]) -> None:
+def assert_left_out(name: str, removed: list[int]) -> None:
+    """That centred normalisations of the slim program take what is left."""
     program, structure = found(name)
     (family,) = structure.unmasked
     gone, inputs = np.array(removed), ARCHITECTURES[name].example(3, 11)
@@ -98,20 +89,43 @@ def assert_equal(name: str, removed: list[int]) -> None:
     assert distance(run(zeroed(program, family, gone), inputs), oracle) > VISIBLE
 
 
+def assert_golden(name: str, removed: list[int]) -> None:
+    """That the slim program equals the masked one."""
+    program, structure = found(name)
+    (family,) = (item for item in structure.families if item.kind == "hidden")
+    alone = Structure((family,), ())
+    plan = Plan({family.name: tuple(removed)})
+    assert deviation(program, alone, plan, ARCHITECTURES[name].example(3, 11)) < TOLERANCE
+
+
 @pytest.mark.parametrize("removed", [[3], [0, 1, 2, 17, 38], [*range(1, 40)]])
-@pytest.mark.parametrize("name", ["llama", "bert", "gpt2"])
-def test_slim_equals_dense_with_means_over_what_survives(name: str, removed: list[int]) -> None:
-    assert_equal(name, removed)
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_slim_equals_dense_with_centred_norms_of_what_survives(name: str, removed: list[int]) -> None:
+    assert_left_out(name, removed)
+
+
+@pytest.mark.parametrize("removed", [[3], [0, 1, 2, 17, 38], [*range(1, 40)]])
+@pytest.mark.parametrize("name", ["llama", "t5", "cohere"])
+def test_slim_equals_masked_where_norms_are_means(name: str, removed: list[int]) -> None:
+    assert_golden(name, removed)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_has_one_stream_whose_features_can_go(name: str) -> None:
-    assert_equal(name, [1, 2, 5])
+    (assert_left_out if found(name)[1].unmasked else assert_golden)(name, [1, 2, 5])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_features_of_a_stream_go_with_units_of_every_kind(seed: int) -> None:
+    program, structure = found("llama")
+    plan = random_plan(structure, seed)
+    assert "hidden" in {structure.family(name).kind for name, removed in plan.units.items() if removed}
+    assert deviation(program, structure, plan, ARCHITECTURES["llama"].example(3, 11)) < TOLERANCE
 
 
 def test_features_go_from_every_tensor_of_the_stream() -> None:
     program, structure = found("llama")
-    (family,) = structure.unmasked
+    (family,) = (item for item in structure.families if item.kind == "hidden")
     slim = slice_program(program, family.cuts(np.arange(8)))
     assert family.units == 48
     for name, tensor in program.tensors().items():
@@ -119,9 +133,18 @@ def test_features_go_from_every_tensor_of_the_stream() -> None:
         assert sorted(lost) == [0] * (tensor.ndim - 1) + [0 if "rotary" in name or "inv_freq" in name else 8]
 
 
-def test_masks_leave_features_out(llama: Case) -> None:
-    structure = structure_of(llama.program)
+def test_what_is_cut_twice_equals_what_is_cut_once() -> None:
+    program, structure = found("llama")
+    (family,) = (item for item in structure.families if item.kind == "hidden")
+    inputs = ARCHITECTURES["llama"].example(3, 11)
+    once = slice_program(program, family.cuts(np.arange(8)))
+    twice = slice_program(slice_program(program, family.cuts(np.arange(4))), family.cuts(np.arange(4)))
+    assert distance(run(twice, inputs), run(once, inputs)) < TOLERANCE
+
+
+def test_no_mask_stands_for_features_that_are_centred(bert: Case) -> None:
+    structure = structure_of(bert.program)
     assert [item.kind for item in structure.unmasked] == ["hidden"]
     assert "hidden" not in {item.kind for item in structure.families}
     assert all(not item.sites for item in structure.unmasked)
-    assert llama.structure.unmasked == ()
+    assert bert.structure.unmasked == ()
