@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from prunec.ir.program import Program
 
+from .norms import take_out_factor
 from .shapes import Shapes, symbolic_shapes
 from .torchlib import Unsupported, promotion_rule
 
@@ -79,6 +80,7 @@ def _simplify(node: fx.Node) -> None:
         logical, bitwise = LOGIC[node.target]
         node.target = logical if node.meta["val"].dtype == torch.bool else bitwise
     elif node.target is aten.mul.Tensor:
+        take_out_factor(node)
         _divide(node)
 
 
