@@ -27,6 +27,8 @@ GROUP = 2 * (32 * 64) + 2 * (16 * 64)
 """Parameters of a KV group of the tiny Llama: two query heads, their part of the output, a key and a value head."""
 VALUE_DIM = (2 + 4) * 64
 """Parameters of a value dim: a row for each key/value head, a column for each query head."""
+ROTARY_PAIR = 3 * 2 * (4 + 2) * 64 + 1
+"""Parameters of a rotary pair: in each layer two rows for each query and key head, and a frequency for all layers."""
 NEURON = 3 * 64
 FEATURE = 300 + 3 * (2 * 64 + 2 * 32 + 3 * 96 + 2) + 1
 """Parameters of a feature of the stream: of the tied embedding, of every projection and of every norm."""
@@ -81,9 +83,8 @@ EXAMPLE = {"x": torch.ones(2, 8)}
 
 def test_families_tell_their_units_and_parameters(llama: Inspection) -> None:
     found = [(item.kind, item.units, item.parameters_per_unit) for item in llama.families]
-    assert found == [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)] * 3 + [
-        ("hidden", 64, FEATURE)
-    ]
+    layer = [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)]
+    assert found == [("qk_dim", 8, ROTARY_PAIR), *layer * 3, ("hidden", 64, FEATURE)]
     assert llama.family("model.layers.1.mlp.down_proj").slots == (
         Slot("model.layers.1.mlp.gate_proj.weight", 0, 1),
         Slot("model.layers.1.mlp.up_proj.weight", 0, 1),
@@ -134,7 +135,7 @@ def test_a_workload_measures_what_each_part_could_save(
     assert neurons is not None
     assert neurons / group == pytest.approx(95 * NEURON / GROUP)
     assert all(family.saves_ms < found.sublayers[n].saves_ms for n, family in enumerate(priced))  # type: ignore[operator]
-    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim", "hidden"}
+    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim", "qk_dim", "hidden"}
 
 
 def test_measurements_are_kept(tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]) -> None:
@@ -172,8 +173,8 @@ def test_json_holds_everything(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
     assert raw["version"] == 1
     assert raw["prunec"] == prunec.__version__
     assert raw["model"]["phase"] == "encode"
-    assert raw["families"][0]["kind"] == "head"
-    assert raw["families"][0]["parameters"] == 4 * raw["families"][0]["parameters_per_unit"] == 4 * (4 * 64 * 16 + 48)
+    family = next(item for item in raw["families"] if item["kind"] == "head")
+    assert family["parameters"] == 4 * family["parameters_per_unit"] == 4 * (4 * 64 * 16 + 48)
     assert decode(Inspection, out).to_json() == out
 
 
@@ -205,7 +206,7 @@ def test_quiet_prints_one_line(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert not err
     assert out.count("\n") == 1
-    assert out.endswith("could go; 7 families in 4 sublayers, 0 pins\n")
+    assert out.endswith("could go; 9 families in 4 sublayers, 0 pins\n")
 
 
 def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +215,7 @@ def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys:
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tiny_bert_dir / name, model)
     assert cli.main(["inspect", str(model), "--quiet"]) == 0
-    assert "7 families in 4 sublayers" in capsys.readouterr().out
+    assert "9 families in 4 sublayers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,7 @@ def test_minilm(real_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.main(["inspect", str(real_models / "minilm-l6"), *words]) == 0
     found = decode(Inspection, capsys.readouterr().out)
     assert [(item.kind, item.units, item.parameters_per_unit) for item in found.families] == [
+        ("qk_dim", 32, 12 * 2 * (384 + 1)),
         ("head", 12, 49_248),
         ("vo_dim", 32, 12 * (2 * 384 + 1)),
         ("neuron", 1536, 769),

@@ -108,7 +108,7 @@ class _Probe:
             place = next(sublayer for sublayer in self.structure.sublayers if sublayer.name == name)
             return self._mean(place, plan_masks(self.structure, plan))
         sublayer = self.structure.sublayer_of(name)
-        if moments is None:
+        if moments is None or not moments.sites[name]:
             return self._mean(sublayer, plan_masks(self.structure, plan))
         weights = _refitted(self.masked, self.structure.family(name), plan.units[name], moments.sites[name])
         # The masks change nothing where those weights read, but means over the family leave the removed out.

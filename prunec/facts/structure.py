@@ -84,9 +84,9 @@ class Site:
 ADDITIVE = ("neuron", "channel", "head", "kv_group")
 """Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
 
-KINDS = (*ADDITIVE, "vo_dim", "hidden")
-"""Every kind of units there is. What goes with a `vo_dim` depends on how many heads stay, with a `hidden` on all else
-that stays."""
+KINDS = (*ADDITIVE, "vo_dim", "qk_dim", "hidden")
+"""Every kind of units there is. What goes with a `vo_dim` or a `qk_dim` depends on how many heads stay, with a `hidden`
+on all else that stays."""
 
 
 @dataclass(frozen=True)

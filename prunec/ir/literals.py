@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +28,19 @@ class Scaled:
     whole: int
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A value that is to lie in memory without gaps, which the call that takes it asks for."""
+
+    value: fx.Node
+
+
 Rederive = Callable[[fx.Node, Survivors], list[Any]]
 
 LITERALS: dict[object, Rederive] = {}
 """Operator to what re-derives its integer arguments: a rule gives all positional ones, or raises ValueError."""
+NAMED: dict[object, Callable[[fx.Node, Survivors], dict[str, Any]]] = {}
+"""Operator to what re-derives its keyword arguments: a rule gives those that change."""
 
 
 def rederive(node: fx.Node, survivors: Survivors) -> Arguments | None:
@@ -40,9 +50,16 @@ def rederive(node: fx.Node, survivors: Survivors) -> Arguments | None:
         ValueError: no arguments would do, such as for equal chunks of what is no longer equal.
     """
     rule = LITERALS.get(operator(node))
-    if rule is None or not survivors.touches_call(node):
+    if rule is None or not (rule is paired or survivors.touches_call(node)):
         return None
-    return rule(node, survivors), keywords(node)
+    named = NAMED.get(operator(node))
+    return rule(node, survivors), keywords(node) | (named(node, survivors) if named else {})
+
+
+def overload(node: fx.Node, found: Arguments) -> Callable[..., Any] | str:
+    """What a call calls with re-derived arguments: parts that were equal can have sizes of their own."""
+    parted = operator(node) in (aten.split, aten.chunk) and isinstance(found[0][1], (list, tuple))
+    return aten.split_with_sizes.default if parted else node.target
 
 
 def _literals(*operators: object) -> Callable[[Rederive], Rederive]:
@@ -94,17 +111,26 @@ def _is_count(value: object) -> bool:
 
 @_literals(aten.slice)
 def bounds(node: fx.Node, survivors: Survivors) -> list[Any]:
-    """Bounds count the survivors before them; a step over a cut axis is not understood."""
+    """Bounds count the survivors before them; what a step picks must be a step apart all the same."""
     source, dim, start, end, step = arguments(node)
     alive = survivors.alive(source, dim)
     if alive.all():
         return [source, dim, start, end, step]
-    if step != 1:
-        raise ValueError(f"a slice with step {step} runs over it")
     if isinstance(start, fx.Node) or isinstance(end, fx.Node):
         raise ValueError("a slice with computed bounds runs over it")
+    start = _moved(start, alive) if step == 1 else _first_picked(alive, start, end, step)
+    return [source, dim, start, _moved(end, alive), step]
 
-    return [source, dim, _moved(start, alive), _moved(end, alive), 1]
+
+def _first_picked(alive: np.ndarray, start: int | None, end: int | None, step: int) -> int:
+    """Where a slice with a step begins among the survivors, of which it must pick those that it picked."""
+    picked = np.zeros(len(alive), dtype=bool)
+    picked[start:end:step] = True
+    kept = np.flatnonzero(picked[alive])
+    first = int(kept[0]) if len(kept) else 0
+    if not np.array_equal(np.arange(alive.sum())[first : _moved(end, alive) : step], kept):
+        raise ValueError(f"a slice with step {step} runs over it")
+    return first
 
 
 def _moved(bound: int | None, alive: np.ndarray) -> int | None:
@@ -168,25 +194,28 @@ def split_sizes(node: fx.Node, survivors: Survivors) -> list[Any]:
     left = _parts(node, survivors, dim)
     if isinstance(sizes, (list, tuple)):
         return [source, [size if isinstance(size, fx.Node) else n for size, n in zip(sizes, left, strict=True)], dim]
-    if len(set(left[:-1])) > 1 or left[-1] > left[0]:
-        raise ValueError(f"equal parts would become {left}")
-    return [source, left[0], dim]
+    equal = len(set(left[:-1])) <= 1 and left[-1] <= left[0]
+    return [source, left[0] if equal else left, dim]
 
 
 @_literals(aten.chunk)
 def chunk(node: fx.Node, survivors: Survivors) -> list[Any]:
-    """Chunks stay as they are if they shrink alike."""
+    """Chunks stay as they are if they shrink alike; otherwise each keeps its survivors."""
     source, count, dim = arguments(node)
     if survivors.alive(source, dim).all():
         return [source, count, dim]
     left = _parts(node, survivors, dim)
-    if len(set(left)) > 1:
-        raise ValueError(f"equal chunks would become {left}")
-    return [source, count, dim]
+    return [source, count if len(set(left)) == 1 else left, dim]
 
 
 def _parts(node: fx.Node, survivors: Survivors, dim: int) -> list[int]:
     return [survivors.count(node, dim, result=index) for index in range(survivors.results(node))]
+
+
+@_literals(aten.view_as_complex)
+def paired(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """No integers; pairs must lie at even places of memory, also where what goes lies before them."""
+    return [Packed(value) for value in arguments(node)]
 
 
 @_literals(aten.unbind)
@@ -248,7 +277,7 @@ def repeated(node: fx.Node, survivors: Survivors) -> list[Any]:
 def interleaved(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Copies of one element are as many as survive; those of several elements all stay, or go with theirs."""
     source, count, dim, *rest = arguments(node)
-    single = dim is not None and survivors.size(source, dim) == 1
+    single = dim is not None and survivors.size(source, dim % survivors.rank(source)) == 1
     return [source, survivors.count(node, dim) if single and _is_count(count) else count, dim, *rest]
 
 
@@ -295,3 +324,14 @@ def whole(node: fx.Node, survivors: Survivors) -> list[Any]:
     for axis in range(survivors.rank(node)):
         survivors.alive(node, axis)
     return arguments(node)
+
+
+def scaled(node: fx.Node, survivors: Survivors) -> dict[str, Any]:
+    """The scale of scores stays what the size of queries made it."""
+    size = survivors.alive(arguments(node)[0], -1)
+    if size.all() or node.kwargs.get("scale") is not None:
+        return {}
+    return {"scale": 1 / math.sqrt(len(size))}
+
+
+NAMED[aten.scaled_dot_product_attention] = scaled

@@ -13,7 +13,7 @@ from torch import Tensor, fx
 from prunec.errors import PassError
 from prunec.ir.factors import factor
 from prunec.ir.labels.flow import LabelFlow, run_flow
-from prunec.ir.literals import Arguments, Scaled, rederive
+from prunec.ir.literals import Arguments, Packed, Scaled, overload, rederive
 from prunec.ir.program import Program, build_module
 from prunec.ir.survivors import Survivors
 from prunec.ir.text import node_text
@@ -50,6 +50,7 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
         if found is not None:
             with graph.inserting_before(copy):
                 copy.args, copy.kwargs = _copied(graph, found, copies)
+            copy.target = overload(node, found)
         if scale != 1:
             copies[node] = graph.create_node(
                 "call_function", aten.mul.Tensor, (copy, scale), name=f"{node.name}_of_all"
@@ -73,12 +74,16 @@ def _sliced_caches(program: Program, survivors: Survivors) -> dict[str, Tensor]:
 
 
 def _copied(graph: fx.Graph, found: Arguments, copies: dict[fx.Node, fx.Node]) -> Any:
-    """Re-derived arguments in the new graph, with the arithmetic that scaled sizes take."""
+    """Re-derived arguments in the new graph, with what scaled sizes and packed values take."""
 
     def translate(value: Any) -> Any:
         if isinstance(value, Scaled):
             product = graph.call_function(operator.mul, (copies[value.size], value.kept))
             return graph.call_function(operator.floordiv, (product, value.whole))
+        if isinstance(value, Packed):
+            packed = graph.call_function(torch.ops.aten.clone.default, (copies[value.value],))
+            packed.kwargs = {"memory_format": torch.contiguous_format}
+            return packed
         return copies[value] if isinstance(value, fx.Node) else value
 
     return fx.node.map_aggregate((tuple(found[0]), found[1]), translate)

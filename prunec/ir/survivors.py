@@ -48,7 +48,8 @@ class Survivors:
                 raise ValueError(f"what is left of shape {list(value.shape)} is ragged")
         alive = np.ones(value.shape[axis], dtype=bool)
         for mask in left:
-            alive &= _along(mask, axis).numpy()
+            if mask.shape[axis] > 1 or mask.numel() == 1:  # what is empty along one axis may be whole along another
+                alive &= _along(mask, axis).numpy()
         return alive
 
     def count(self, node: fx.Node, axis: int, result: int | None = None) -> int:

@@ -72,6 +72,14 @@ SHAPES: dict[str, tuple[Draw, list[int], Callable[[torch.Tensor], torch.Tensor]]
         [0, 3],
         lambda y: y[:, [1, 2, 4, 5]],
     ),
+    "every second row": (call(aten.slice.Tensor, 1, 1, 6, 2), [2, 3], lambda y: y[:, [0, 2]]),
+    "every second copy": (
+        lambda sketch, rows: sketch(
+            aten.slice.Tensor, sketch(aten.repeat_interleave.self_int, rows, 2, -1), 1, 0, 12, 2
+        ),
+        [0, 3],
+        lambda y: y[:, [1, 2, 4, 5]],
+    ),
     "layer norm within heads": (
         lambda sketch, rows: sketch(aten.layer_norm.default, sketch(aten.reshape.default, rows, [5, 2, 3]), [3]),
         [0, 1, 2],
@@ -104,22 +112,44 @@ def _both(sketch: Sketch, parts: fx.Node) -> list[fx.Node]:
     return [sketch(operator.getitem, parts, index) for index in range(2)]
 
 
-def test_parts_of_given_sizes_may_shrink_unequally() -> None:
+@pytest.mark.parametrize(
+    ("split", "sizes"), [(aten.split.Tensor, 4), (aten.split_with_sizes.default, [4, 2]), (aten.chunk.default, 2)]
+)
+def test_parts_may_shrink_unequally(split: Any, sizes: Any) -> None:
     def draw(sketch: Sketch, rows: fx.Node) -> fx.Node:
-        return _both(sketch, sketch(aten.split_with_sizes.default, rows, [4, 2], -1))[0]
+        return _both(sketch, sketch(split, rows, sizes, -1))[0]
 
     program = rows_then(draw)
-    _, result = sliced(program, [0, 5])
+    _, result = sliced(program, [0])
     torch.testing.assert_close(result, program(program.example)["output_0"][:, 1:])
+
+
+def test_scores_keep_their_scale_when_queries_shrink() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    query, key = (sketch(aten.reshape.default, sketch.linear(name, x, 6, 4), [1, 1, 5, 6]) for name in ("q", "k"))
+    values = sketch(aten.reshape.default, sketch.linear("v", x, 6, 4), [1, 1, 5, 6])
+    program = sketch.program(sketch(aten.scaled_dot_product_attention.default, query, key, values))
+    slim = slice_program(program, {("q", 0): np.array([1, 4]), ("k", 0): np.array([1, 4])})
+    (node,) = slim.graph.find_nodes(op="call_function", target=aten.scaled_dot_product_attention.default)
+    assert node.kwargs["scale"] == pytest.approx(6**-0.5)
+
+
+def test_pairs_behind_an_odd_number_of_rows_are_read_as_numbers_all_the_same() -> None:
+    def draw(sketch: Sketch, rows: fx.Node) -> fx.Node:
+        pairs = sketch(aten.view.default, sketch(aten.slice.Tensor, rows, 1, 2, 6), [5, 2, 2])
+        return sketch(aten.view_as_real.default, sketch(aten.view_as_complex.default, pairs))
+
+    program = rows_then(draw)
+    _, result = sliced(program, [0])
+    torch.testing.assert_close(result, program(program.example)["output_0"])
 
 
 @pytest.mark.parametrize(
     ("draw", "removed", "said"),
     [
         (call(aten.reshape.default, [5, 2, 3]), [0, 4], "ragged"),
-        (lambda sketch, rows: _both(sketch, sketch(aten.chunk.default, rows, 2, -1))[0], [0], "equal chunks"),
-        (lambda sketch, rows: _both(sketch, sketch(aten.split.Tensor, rows, 2, -1))[0], [0, 1, 3], "equal parts"),
-        (call(aten.slice.Tensor, 1, 0, 6, 2), [0], "step 2"),
+        (call(aten.slice.Tensor, 1, 0, 6, 2), [1], "step 2"),
         (call(aten.select.int, 1, 2), [2], "selected"),
         (call(aten.unbind.int, 1), [2], "told apart"),
     ],

@@ -25,6 +25,9 @@ BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_produ
 NOT_HEADS = ("neuron", "vo_dim", "hidden")
 """Kinds of units that are no heads of an attention."""
 
+NOT_HEADS = ("neuron", "vo_dim", "qk_dim")
+"""Kinds of units that are no heads of an attention."""
+
 
 @dataclass(frozen=True)
 class Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from torch import fx
@@ -24,7 +24,7 @@ class Groups:
     By element, labels tied or repeated against each other are one group: the finest thing that can
     go. By head, all dims of a head are one group too, while a tensor that is broadcast over the heads
     (a norm's weight, a rotary table) stays apart, since it outlives any one head. Across the heads,
-    the value dims at one place of each head are a group: without it, the heads stay a rectangle. By
+    the dims at one place of each head are a group: without it, the heads stay a rectangle. By
     feature, labels are joined as little as can be: what a sum leaves of many features joins none of them.
     """
 
@@ -51,11 +51,13 @@ class Groups:
 
     @cached_property
     def across(self) -> np.ndarray:
-        """Group id of each label, by value dim over all heads of an attention operator.
+        """Group id of each label, by place in the head over all heads of an attention operator.
 
-        A label that stands for one dim in every head goes with that dim, so it belongs to it.
+        A label that stands for one dim in every head goes with that dim, so it belongs to it, and what stands
+        for dims of several attentions, such as a rotary table, joins them.
         """
-        return self._joined([_pairs(labels, labels[:1]) for labels in self._roles(VALUES)])
+        links = [_pairs(labels, labels[:1]) for labels in self._roles((*VALUES, *SCORES))]
+        return self._joined(links, call_by_call=True)
 
     @cached_property
     def feature(self) -> np.ndarray:
@@ -68,25 +70,23 @@ class Groups:
         ledger = self.flow.ledger
         return self._flags([*(item.sets for item in ledger.averaged), *(item.labels for item in ledger.means)])
 
-    def _joined(self, links: list[np.ndarray]) -> np.ndarray:
-        """Group id of each label where labels are tied, linked, or stand for those of one group only."""
+    def _joined(self, links: list[np.ndarray], *, call_by_call: bool = False) -> np.ndarray:
+        """Group id of each label where labels are tied, linked, or stand for those of one group only.
+
+        Args:
+            links: pairs of labels.
+            call_by_call: whether it is enough that they stand for those of one group at one place of one call.
+        """
+        repeated, places = self.flow.ledger.repeated, self.flow.ledger.places
+        if not call_by_call:
+            repeated = [np.concatenate([np.zeros((0, 2), dtype=np.int64), *repeated])]
+            places = [repeated[0][:, 1]]
         links = [*self.flow.ledger.tied, *links]
         group = self.flow.ledger.components(links)
-        while len(own := self._one_group_only(group)):
-            links.append(own)
+        while own := [pairs for pairs in map(partial(_one_group_only, group), repeated, places) if len(pairs)]:
+            links += own
             group = self.flow.ledger.components(links)
         return group
-
-    def _one_group_only(self, group: np.ndarray) -> np.ndarray:
-        """The (wide, narrow) pairs whose narrow label is outside the one group that all its wide ones are in."""
-        if not self.flow.ledger.repeated:
-            return np.zeros((0, 2), dtype=np.int64)
-        pairs = np.concatenate(self.flow.ledger.repeated)
-        wide, narrow = group[pairs[:, 0]], pairs[:, 1]
-        least, most = np.full(self.size, self.size), np.full(self.size, -1)
-        np.minimum.at(least, narrow, wide)
-        np.maximum.at(most, narrow, wide)
-        return np.asarray(pairs[(least == most)[narrow] & (group[narrow] != wide)])
 
     @cached_property
     def attended(self) -> np.ndarray:
@@ -96,10 +96,13 @@ class Groups:
     @cached_property
     def value_dims(self) -> np.ndarray:
         """Which groups across the heads hold value dims, and no dim that scores are summed over: bool by group id."""
-        wanted, unwanted = (
-            np.bincount(self.across, weights=self._flags(self._roles(names))) > 0 for names in (VALUES, SCORES)
-        )
-        return np.asarray(wanted & ~unwanted)
+        wanted = np.bincount(self.across, weights=self._flags(self._roles(VALUES))) > 0
+        return np.asarray(wanted & ~self.score_dims)
+
+    @cached_property
+    def score_dims(self) -> np.ndarray:
+        """Which groups across the heads hold dims that scores are summed over: bool by group id."""
+        return np.asarray(np.bincount(self.across, weights=self._flags(self._roles(SCORES))) > 0)
 
     def _roles(self, names: tuple[str, ...]) -> Iterator[np.ndarray]:
         """The labels `[heads, size]` that play one of some roles in an attention."""
@@ -148,6 +151,16 @@ class Groups:
             wide, narrow = group[pairs[:, 0]], group[pairs[:, 1]]
             good[narrow[wide != narrow]] = False
         return good
+
+
+def _one_group_only(group: np.ndarray, pairs: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The (wide, narrow) pairs whose narrow label is outside the one group that all wide ones at its place are in."""
+    size = int(places.max(initial=-1)) + 1
+    wide = group[pairs[:, 0]]
+    least, most = np.full(size, len(group)), np.full(size, -1)
+    np.minimum.at(least, places, wide)
+    np.maximum.at(most, places, wide)
+    return np.asarray(pairs[(least == most)[places] & (group[pairs[:, 1]] != wide)])
 
 
 def _pairs(labels: np.ndarray, anchor: np.ndarray) -> np.ndarray:

@@ -9,14 +9,16 @@ from dataclasses import replace
 import numpy as np
 from torch import fx
 
-from prunec.facts import ADDITIVE, Family, Pin, Site, Slot
+from prunec.facts import ADDITIVE, Family, MaskPoint, Pin, Site, Slot
 from prunec.ir.text import operator_name
 
-from .groups import Groups
+from .groups import SCORES, VALUES, Groups
 from .means import mean_points
 
 Placement = dict[tuple[str, int], np.ndarray]
 """Where one group lies: (tensor, dim) to the indices it occupies."""
+ROLES = (*SCORES, *VALUES, "scores")
+"""Every role that labels play in an attention."""
 
 
 def find_families(groups: Groups, kinds: Collection[str], streams: Iterable[fx.Node]) -> tuple[list[Family], list[Pin]]:
@@ -30,19 +32,23 @@ def find_families(groups: Groups, kinds: Collection[str], streams: Iterable[fx.N
     neurons &= ~_hidden(groups, groups.element, streams)
     families: list[Family] = []
     pins: list[Pin] = []
-    searches = [(groups.head, heads), (groups.element, neurons)]
+    searches = [(groups.head, heads, 2), (groups.element, neurons, 2)]
     if "vo_dim" in kinds:
-        searches.append((groups.across, groups.value_dims & groups.removable(groups.across)))
-    for partition, wanted in searches:
-        for placements in _by_signature(groups, partition, wanted).values():
+        searches.append((groups.across, groups.value_dims & groups.removable(groups.across), 2))
+    if "qk_dim" in kinds:
+        searches.append((groups.across, groups.score_dims & groups.removable(groups.across), 1))
+    for partition, wanted, axes in searches:
+        for placements in _by_signature(groups, partition, wanted, axes).values():
             found = _family(groups, partition, placements)
             if isinstance(found, Family):
                 families.extend([found] if found.kind in kinds else [])
             elif found is not None:
                 pins.append(found)
-    pins.extend(_fixed_heads(groups, heads))
-    order = {item.node.name: index for index, item in enumerate(groups.flow.ledger.contractions)}
-    families.sort(key=lambda family: order[family.sites[0].node])
+    pins.extend(_fixed(groups, groups.head, heads, "heads", ROLES))
+    if "qk_dim" in kinds:
+        pins.extend(_fixed(groups, groups.across, searches[-1][1], "query and key dims", SCORES))
+    order = {node.name: index for index, node in enumerate(groups.flow.values)}
+    families.sort(key=lambda family: order[family.mask_points()[0].node])
     return _named_apart(families), pins
 
 
@@ -106,21 +112,23 @@ def _attention_groups(groups: Groups) -> np.ndarray:
     return np.asarray(attended & groups.removable(groups.head))
 
 
-def _fixed_heads(groups: Groups, heads: np.ndarray) -> Iterator[Pin]:
-    """Attention operators none of whose heads can go, with the first reason."""
+def _fixed(
+    groups: Groups, partition: np.ndarray, wanted: np.ndarray, what: str, roles: Collection[str]
+) -> Iterator[Pin]:
+    """Attention operators none of whose groups in some roles can go, with the first reason."""
     for attention in groups.flow.ledger.attentions:
-        own = np.unique(np.concatenate([groups.head[labels].ravel() for labels in attention.roles.values()]))
-        if heads[own].any():
+        labels = [labels.ravel() for name, labels in attention.roles.items() if name in roles]
+        if not labels or wanted[own := np.unique(partition[np.concatenate(labels)])].any():
             continue
-        reasons = (why for labels, why in groups.flow.ledger.pins if np.isin(groups.head[labels], own).any())
-        why = next(reasons, "") or _summed(groups, groups.head, own) or "each is tied to what is outside it"
-        yield Pin(f"heads of {attention.node.name}", why)
+        reasons = (why for pinned, why in groups.flow.ledger.pins if np.isin(partition[pinned], own).any())
+        why = next(reasons, "") or _summed(groups, partition, own) or "each is tied to what is outside it"
+        yield Pin(f"{what} of {attention.node.name}", why)
 
 
 def _by_signature(
-    groups: Groups, partition: np.ndarray, wanted: np.ndarray
+    groups: Groups, partition: np.ndarray, wanted: np.ndarray, least: int = 2
 ) -> dict[tuple[tuple[str, int, int], ...], dict[int, Placement]]:
-    """The wanted groups that lie in at least two tensor axes, by the axes and the room they take there."""
+    """The wanted groups that lie in at least `least` tensor axes, by the axes and the room they take there."""
     placements: dict[int, Placement] = defaultdict(dict)
     for name, axes in groups.flow.tensors.items():
         for dim, labels in enumerate(axes):
@@ -134,7 +142,7 @@ def _by_signature(
                 placements[int(ids[positions[0]])][name, dim] = positions
     families: dict[tuple[tuple[str, int, int], ...], dict[int, Placement]] = defaultdict(dict)
     for group, placement in placements.items():
-        if len(placement) > 1:
+        if len(placement) >= least:
             families[tuple((*key, len(where)) for key, where in placement.items())][group] = placement
     return families
 
@@ -148,15 +156,17 @@ def _family(
     unit = np.full(int(partition.max()) + 1, -1)
     unit[ids] = np.arange(len(ids))
     sites = tuple(_sites(groups, partition, unit))
-    if not sites:
-        name, dim = next(iter(placements[ids[0]]))
-        return Pin(f"{name}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
-    kind = kind or _kind(groups, partition, ids, sites)
-    name = sites[0].weight.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
+    first, dim = next(iter(placements[ids[0]]))
     try:
-        points = tuple(mean_points(groups.flow.ledger, unit[partition]))
+        products = tuple(_points(groups, partition, unit)) if partition is groups.across else ()
+        points = (*products, *mean_points(groups.flow.ledger, unit[partition]))
     except ValueError as error:
-        return Pin(f"{len(ids)} units of {name}", str(error))
+        return Pin(f"{first}, axis {dim}", f"{len(ids)} units: {error}")
+    if not sites and not products:
+        return Pin(f"{first}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
+    kind = kind or _kind(groups, partition, ids, sites)
+    name = sites[0].weight if sites else first
+    name = name.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
     return Family(name, kind, len(ids), _slots(placements, ids), sites, points)
 
 
@@ -177,6 +187,25 @@ def _sites(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator[
             yield Site(item.node.name, item.activation, item.weight, item.dim, units, item.axis)
 
 
+def _points(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator[MaskPoint]:
+    """Every product without a site that sums over a unit; `unit` is the unit of each group, or -1.
+
+    Raises:
+        ValueError: such a product has other units in other rows.
+    """
+    seen = set()
+    for item in groups.flow.ledger.products:
+        units = unit[partition[item.labels]]
+        if (units < 0).all():
+            continue
+        if (units != units[0]).any():
+            raise ValueError(f"{item.node.name} sums over in other places of each row")
+        key = (item.node.name, item.argument, units[0].tobytes())
+        if key not in seen:
+            seen.add(key)
+            yield MaskPoint(item.node.name, item.argument, units[0])
+
+
 def _named_apart(families: list[Family]) -> list[Family]:
     """The families with a number behind each name that an earlier one has."""
     seen: Counter[str] = Counter()
@@ -191,7 +220,7 @@ def _named_apart(families: list[Family]) -> list[Family]:
 def _kind(groups: Groups, partition: np.ndarray, ids: list[int], sites: tuple[Site, ...]) -> str:
     """A unit without attention is a neuron, or a channel where convolutions read it; KV groups have several queries."""
     if partition is groups.across:
-        return "vo_dim"
+        return "qk_dim" if groups.score_dims[ids[0]] else "vo_dim"
     if partition is groups.element:
         return "neuron" if all(site.axis == -1 for site in sites) else "channel"
     # Scores have labels of their own for each sample; those of queries are the weight's.

@@ -8,7 +8,7 @@ from torch import Tensor
 from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import AttentionHeads, Ledger
 from prunec.ir.labels.rules import Call, Planes, refuse, rule
-from prunec.ir.labels.value import Labelled, varying_axes
+from prunec.ir.labels.value import Labelled, compact, varying_axes
 
 aten = torch.ops.aten
 HEAD, FEATURE = -3, -1
@@ -31,6 +31,7 @@ def attention(call: Call, ledger: Ledger) -> Planes:
     queries, keys, values = (_by_head(operand, heads) for operand in (query, key, value))
     if len(queries) != 1 or len(values) != 1 or not keys:
         return refuse(call, ledger, "is an attention whose heads are not laid out as one axis of labels")
+    ledger.multiply(queries[0], call.node, 0)
     roles = {"query": queries[0]}
     for rows in keys:
         roles |= _bind(ledger, queries[0], rows, "key")
@@ -81,10 +82,15 @@ def _differing(rows: Tensor) -> Tensor:
 
 
 def _bind(ledger: Ledger, query: Tensor, rows: Tensor, name: str) -> dict[str, Tensor]:
-    """Tie queries to rows of `[heads, size]`, column by column; the columns by head, as a role."""
+    """Tie queries to rows of `[heads, size]`, column by column; the columns by head, as a role.
+
+    A label in several columns, such as that of a head's copy of a key, stands for all of them.
+    """
     by_head = _differing(rows) if len(rows) > 1 else torch.ones(rows.shape[1], dtype=torch.bool)
-    ledger.tie(query[:, by_head], rows[:, by_head])
-    ledger.repeat(query[:, ~by_head], rows[:, ~by_head])
+    single = by_head & ((rows.unsqueeze(-1) == rows.unsqueeze(-2)).sum(dim=-1) == 1).all(dim=0)
+    ledger.tie(query[:, single], rows[:, single])
+    for columns in (~by_head, by_head & ~single):
+        ledger.repeat(query[:, columns], compact(rows[:, columns]))
     return {name: rows[:, by_head]} if by_head.any() else {}
 
 

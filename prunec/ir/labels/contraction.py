@@ -47,7 +47,7 @@ def matmul(call: Call, ledger: Ledger) -> Planes:
 def batched_sum(call: Call, ledger: Ledger) -> Planes:
     """`bias + x @ y`, one a batch."""
     bias, left, right = call.args[:3]
-    result = Labelled(call.meta, product(call, ledger, left, right))
+    result = Labelled(call.meta, product(call, ledger, left, right, argument=1))
     return combine_values((result, bias), call.meta.shape, ledger)
 
 
@@ -71,7 +71,7 @@ def contract(
     if stored is not None:
         result = _with_stored(call, ledger, activation, table, stored, (inner, outer), axis)
     elif axis == -1 and table.meta.dim() == 2:
-        result = product(call, ledger, call.args[activation], _permuted(table, (inner, outer)))
+        result = product(call, ledger, call.args[activation], _permuted(table, (inner, outer)), argument=activation)
     else:
         return refuse(call, ledger, "multiplies by a computed weight")
     if bias is None:
@@ -98,6 +98,7 @@ def _with_stored(
     at = axis % source.meta.dim()
     contracted = [plane for plane in source.planes if at in varying_axes(plane)]
     if len(contracted) == 1 and axis == -1 and varying_axes(contracted[0]) != {at}:
+        ledger.multiply(contracted[0], call.node, activation)
         return _by_row(call, ledger, source, contracted[0], inner, outer)
     if len(contracted) > 1 or any(varying_axes(plane) != {at} for plane in contracted):
         return refuse(call, ledger, "contracts an axis that is laid out together with another")

@@ -33,7 +33,7 @@ from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.removal import Removal
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
-from prunec.ir.nodes import function
+from prunec.ir.nodes import function, operator
 from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
 
@@ -138,6 +138,7 @@ class _Run:
             return _plain(node, args, kwargs)
         meta = self._meta(node, node.target, args, kwargs)
         if not isinstance(meta, (Tensor, tuple, list)):
+            _pin_size(node, args, self.result.ledger)
             return meta
         planes: Any = _planes(Call(node, tuple(args), dict(kwargs), meta), self.result.ledger)
         if isinstance(meta, Tensor):
@@ -185,6 +186,13 @@ def _tensor(flow: LabelFlow, tensor: Tensor, name: str, aliases: dict[int, tuple
 def _plain(node: fx.Node, args: Any, kwargs: Any) -> Any:
     """Arithmetic on sizes, or the choice of one result of several."""
     return function(node)(*args, **kwargs)
+
+
+def _pin_size(node: fx.Node, args: Any, ledger: Ledger) -> None:
+    """A size that the graph reads stays as it is: what is computed from it, such as a scale, is not known here."""
+    if operator(node) is torch.ops.aten.sym_size:
+        for plane in (plane for plane in args[0].planes if args[1] % plane.dim() in varying_axes(plane)):
+            ledger.pin(plane, f"{node.name} reads its size")
 
 
 def _planes(call: Call, ledger: Ledger) -> Result:

@@ -41,6 +41,20 @@ class AttentionHeads:
 
 
 @dataclass(frozen=True)
+class Product:
+    """A product that no site masks: of two activations, or of an activation in rows of labels of their own.
+
+    Attributes:
+        node: the call; `node.args[argument]` is a factor whose last axis is summed over.
+        labels: `[rows, size]` of the factor along that axis: one row where all rows have the same.
+    """
+
+    node: fx.Node
+    argument: int
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
 class Sum:
     """Sets of labels, `[sets, size]`, each of which one sum (or mean) of `node` runs over."""
 
@@ -70,6 +84,7 @@ class Ledger:
         tied: pairs of labels that go together.
         repeated: (wide, narrow) pairs: a narrow label stands for several wide ones (broadcasting
             along a labelled axis), and goes when, and only when, all of them go.
+        places: for each of these, the place in its call that the narrow label stands at, which can stand at several.
         reduced: what sums run over: all of a set goes, or none.
         averaged: likewise, what normalisations take means of: of what is left they take other means.
         means: what means run over from which units can go: those that are left count as they did.
@@ -80,6 +95,7 @@ class Ledger:
     size: int = 0
     tied: list[np.ndarray] = field(default_factory=list)
     repeated: list[np.ndarray] = field(default_factory=list)
+    places: list[np.ndarray] = field(default_factory=list)
     reduced: list[Sum] = field(default_factory=list)
     averaged: list[Sum] = field(default_factory=list)
     means: list[Mean] = field(default_factory=list)
@@ -87,6 +103,7 @@ class Ledger:
     refused: dict[fx.Node, str] = field(default_factory=dict)
     contractions: list[Contraction] = field(default_factory=list)
     attentions: list[AttentionHeads] = field(default_factory=list)
+    products: list[Product] = field(default_factory=list)
 
     def fresh(self, count: int) -> Tensor:
         """`count` labels never used before."""
@@ -100,7 +117,12 @@ class Ledger:
 
     def repeat(self, wide: Tensor, narrow: Tensor) -> None:
         """Labels of `narrow` stand for all the labels of `wide` that they are broadcast against."""
-        self.repeated.append(_pairs(wide, narrow))
+        narrow = core(narrow)
+        places = torch.arange(narrow.numel()).view(narrow.shape)
+        wide, narrow, places = (plane.reshape(-1) for plane in torch.broadcast_tensors(core(wide), narrow, places))
+        found = np.unique(torch.stack([wide, narrow, places], dim=1)[wide != narrow].numpy(), axis=0)
+        self.repeated.append(found[:, :2])
+        self.places.append(found[:, 2])
 
     def pin(self, plane: Tensor, why: str) -> None:
         """The labels of `plane` stay."""
@@ -116,6 +138,12 @@ class Ledger:
     def mean(self, plane: Tensor, axes: list[int], node: fx.Node) -> None:
         """A mean of `node`, whose denominator stays, runs over `axes` of `plane`."""
         self.means.append(Mean(node, core(plane).numpy(), tuple(axes)))
+
+    def multiply(self, plane: Tensor, node: fx.Node, argument: int) -> None:
+        """A product of `node` sums over the last axis of `plane`, that of its `argument`."""
+        labels = core(plane)
+        rows = np.unique(labels.reshape(-1, labels.shape[-1]).numpy(), axis=0)
+        self.products.append(Product(node, argument, rows))
 
     def components(self, links: list[np.ndarray]) -> np.ndarray:
         """Group id of each label where `links`, arrays of pairs, join labels."""

@@ -11,11 +11,14 @@ from prunec.ir.labels.rules import Call, Planes, refuse
 from prunec.ir.labels.value import Labelled, core, varying_axes
 
 
-def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled, *, is_site: bool = False) -> Planes:
+def product(
+    call: Call, ledger: Ledger, left: Labelled, right: Labelled, *, is_site: bool = False, argument: int = 0
+) -> Planes:
     """`left @ right`: labels of the axes that stay live on, labels of the contracted axis are tied.
 
     Where the contracted labels also vary along batch axes (a row of them a head), the result has a
     label a head, which stands for all of that head's. Such products are noted as parts of an attention.
+    `argument` says which of the call's arguments `left` is.
     """
     rank = call.meta.dim()
     if min(left.meta.dim(), right.meta.dim()) < 2:
@@ -24,6 +27,8 @@ def product(call: Call, ledger: Ledger, left: Labelled, right: Labelled, *, is_s
     by_row = [factor for factor in (first, second) if factor.by_row is not None]
     if first.mixed or second.mixed or len(by_row) > 1:
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
+    for summed in (*first.summed, *second.summed):
+        ledger.multiply(summed, call.node, argument)
     heads: Planes = ()
     if by_row:
         heads = _contract_rows(call, ledger, by_row[0], second if by_row[0] is first else first)
@@ -53,6 +58,7 @@ class _Factor:
         contracted: the plane that varies along `inner`, as `[*batch, inner]`.
         by_row: the plane whose labels along `inner` are others in each row of the product (or column, for the
             second factor), as `[*batch, rows, inner]`.
+        summed: the plane along `inner`, whichever of the two it is.
         kept: the other planes, with size 1 along `inner`.
         still: a meta tensor of the shape of the kept planes.
         mixed: whether there are several planes along `inner`.
@@ -71,6 +77,7 @@ class _Factor:
             self.by_row = wide[0].movedim(inner, -1)
         elif len(wide) == 1:
             self.contracted = wide[0].select(outer, 0)
+        self.summed = [plane for plane in (self.by_row, self.contracted) if plane is not None]
         self.kept = [plane.narrow(inner, 0, 1) for plane in planes if inner not in varying_axes(plane)]
         shape[inner] = 1
         self.still = torch.empty(shape, device="meta")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import fx
 
 from prunec.catalogue import find_pass
 from prunec.errors import InputError
@@ -19,6 +21,7 @@ from prunec.passes.rewrite.remove import slim_program
 from prunec.pipeline import parse, to_text
 from tests.ir.sketch import Sketch
 from tests.passes.cases import Case
+from tests.passes.golden import TOLERANCE, alone, deviation
 
 aten = torch.ops.aten
 
@@ -92,6 +95,85 @@ def test_values_that_are_returned_have_no_value_dims() -> None:
     assert value_dims(sketch.program(sketch.linear("o.weight", joined, 4, 6), values)) == ()
 
 
+def score_dims(program: Program) -> tuple[Family, ...]:
+    return structure_of(program, "qk_dim").families
+
+
+def test_a_query_and_key_dim_lies_at_one_place_of_every_head_and_is_masked_in_the_queries() -> None:
+    (family,) = score_dims(attention())
+    assert (family.name, family.kind, family.units, family.sites) == ("q.qk_dim", "qk_dim", 3, ())
+    assert {(slot.tensor, slot.dim): slot.positions.tolist() for slot in family.slots} == {
+        ("q.weight", 0): [[0, 3], [1, 4], [2, 5]],
+        ("k.weight", 0): [[0, 3], [1, 4], [2, 5]],
+    }
+    (point,) = family.points
+    assert (point.argument, point.axis, point.unit_of.tolist()) == (0, -1, [0, 1, 2])
+
+
+def test_rotary_pairs_go_together_in_all_layers_that_share_their_frequencies(llama: Case) -> None:
+    (family,) = score_dims(llama.program)
+    rows = {(slot.tensor.split(".")[-2], slot.dim): slot.positions for slot in family.slots}
+    assert (family.units, {key: where.shape for key, where in rows.items()}) == (
+        8,
+        {("q_proj", 0): (8, 8), ("k_proj", 0): (8, 4), ("rotary_emb", 0): (8, 1)},
+    )
+    assert (len(family.slots), len(family.points)) == (7, 3)
+    np.testing.assert_array_equal(rows["k_proj", 0][3], [3, 11, 19, 27])
+
+
+def scores(product: Callable[[Sketch, fx.Node, fx.Node], fx.Node]) -> Program:
+    """Two heads of three dims whose scores are a `product` of queries and keys, `[heads, tokens, size]` each."""
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    query, key, value = (
+        sketch(aten.transpose.int, sketch(aten.view.default, sketch.linear(name, x, 6, 4), [5, 2, 3]), 0, 1)
+        for name in ("q.weight", "k.weight", "v.weight")
+    )
+    weights = sketch(aten.softmax.int, product(sketch, query, sketch(aten.transpose.int, key, -1, -2)), -1)
+    mixed = sketch(aten.transpose.int, sketch(aten.bmm.default, weights, value), 0, 1)
+    return sketch.program(sketch.linear("o.weight", sketch(aten.reshape.default, mixed, [5, 6]), 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("product", "argument"),
+    [
+        (lambda sketch, query, key: sketch(aten.matmul.default, query, key), 0),
+        (lambda sketch, query, key: sketch(aten.bmm.default, query, key), 0),
+        (lambda sketch, query, key: sketch(aten.baddbmm.default, sketch.weight("bias", 2, 1, 1), query, key), 1),
+    ],
+)
+def test_scores_that_are_products_of_their_own_have_dims(
+    product: Callable[[Sketch, fx.Node, fx.Node], fx.Node], argument: int
+) -> None:
+    program = scores(product)
+    structure = structure_of(program, "qk_dim")
+    (family,) = structure.families
+    assert (family.units, [point.argument for point in family.points]) == (3, [argument])
+    for plan in alone(family):
+        assert deviation(program, structure, plan, program.example) < TOLERANCE
+
+
+def test_a_size_that_the_graph_reads_stays() -> None:
+    def scaled(sketch: Sketch, query: fx.Node, key: fx.Node) -> fx.Node:
+        size = sketch(aten.sym_size.int, query, -1)
+        return sketch(aten.div.Tensor, sketch(aten.matmul.default, query, key), size)
+
+    structure = structure_of(scores(scaled), "qk_dim")
+    assert structure.families == ()
+    assert [pin.why for pin in structure.pins if pin.what.startswith("query and key dims")] == [
+        "sym_size_int reads its size"
+    ]
+
+
+def test_dims_that_a_norm_sums_over_stay() -> None:
+    def normed(sketch: Sketch, query: fx.Node, key: fx.Node) -> fx.Node:
+        return sketch(aten.matmul.default, sketch(aten.layer_norm.default, query, [3]), key)
+
+    structure = structure_of(scores(normed), "qk_dim")
+    assert structure.families == ()
+    assert any("sums over all of them" in pin.why for pin in structure.pins)
+
+
 def stream(*norm: object, returned: bool = False) -> Program:
     """A feed-forward branch of six neurons on a stream of four features, which `norm` sums over before it is read."""
     sketch = Sketch()
@@ -143,7 +225,7 @@ def test_other_kinds_leave_the_additive_ones_as_they_are(llama: Case) -> None:
     assert [item.name for item in usual.families] == [item.name for item in llama.structure.families]
     assert [item.name for item in every.families if item.kind in ADDITIVE] == [item.name for item in usual.families]
     assert every.sublayers == usual.sublayers == llama.structure.sublayers
-    assert [item.kind for item in every.families] == [*["kv_group", "vo_dim", "neuron"] * 3, "hidden"]
+    assert [item.kind for item in every.families] == ["qk_dim", *["kv_group", "vo_dim", "neuron"] * 3, "hidden"]
 
 
 def test_only_the_kinds_asked_for_are_found(llama: Case) -> None:
@@ -157,5 +239,5 @@ def test_kinds_have_a_text_form() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim, hidden"):
+    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim, qk_dim, hidden"):
         StructurePass(("neuron", "layer"))

@@ -122,15 +122,29 @@ def test_an_operator_that_is_not_understood_is_told() -> None:
     ]
 
 
-def test_units_that_lie_unevenly_over_equal_chunks_are_pinned_and_told() -> None:
+def parted(*parts: fx.Node, sketch: Sketch) -> Program:
+    """Two parts of one hidden value, each read by a weight of its own."""
+    first, second = (
+        sketch.linear(name, part, 4, 3) for name, part in zip(("a.weight", "b.weight"), parts, strict=True)
+    )
+    return sketch.program(sketch(aten.add.Tensor, first, second))
+
+
+def test_units_of_equal_chunks_that_need_not_stay_equal_are_families_of_their_own() -> None:
     sketch = Sketch()
     hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
     parts = sketch(aten.chunk.default, hidden, 2, -1)
-    one, two = (sketch(operator.getitem, parts, index) for index in range(2))
-    first, second = sketch.linear("a.weight", one, 4, 3), sketch.linear("b.weight", two, 4, 3)
-    structure = structure_of(sketch.program(sketch(aten.add.Tensor, first, second)))
+    structure = structure_of(parted(*(sketch(operator.getitem, parts, at) for at in range(2)), sketch=sketch))
+    assert [(family.name, family.units) for family in structure.families] == [("a", 3), ("b", 3)]
+
+
+def test_units_that_lie_unevenly_over_a_view_are_pinned_and_told() -> None:
+    sketch = Sketch()
+    hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
+    rows = sketch(aten.view.default, hidden, [5, 2, 3])
+    structure = structure_of(parted(*(sketch(aten.select.int, rows, 1, at) for at in range(2)), sketch=sketch))
     assert structure.families == ()
-    assert any("equal chunks would become" in pin.why for pin in structure.pins)
+    assert any("is ragged" in pin.why for pin in structure.pins)
 
 
 def test_a_residual_branch_is_a_sublayer_with_its_families() -> None:

@@ -15,8 +15,10 @@ from prunec.passes.analysis.structure import StructurePass
 from tests.architectures import ARCHITECTURES
 from tests.passes.golden import TOLERANCE, all_but_one, alone, deviation, random_plan
 
-WITHOUT_VALUE_DIMS = ("gpt_neox", "bloom", "deberta")
-"""In the first two, one view holds queries, keys and values of one size; in the last, what makes heads is pinned."""
+WITHOUT_VALUE_DIMS = ("bloom", "deberta")
+"""In the first, one view holds queries, keys and values of one size; in the other, what makes heads is pinned."""
+WITHOUT_SCORE_DIMS = ("bloom", "qwen3")
+"""The first likewise; in the other, norms take a mean over the size of queries and keys."""
 
 
 @cache
@@ -37,9 +39,17 @@ def test_value_dims_are_found_where_no_view_lays_them_out_with_queries_and_keys(
 
 
 @each
-def test_slim_equals_masked_with_value_dims_gone(name: str) -> None:
+def test_query_and_key_dims_are_found_where_nothing_else_sums_over_them(name: str) -> None:
+    found_dims = [item for item in found(name)[1].families if item.kind == "qk_dim"]
+    assert bool(found_dims) == (name not in WITHOUT_SCORE_DIMS)
+    assert all(item.points and not item.sites for item in found_dims)
+
+
+@each
+@pytest.mark.parametrize("kind", ["vo_dim", "qk_dim"])
+def test_slim_equals_masked_with_dims_gone(name: str, kind: str) -> None:
     program, structure = found(name)
-    for family in [item for item in structure.families if item.kind == "vo_dim"][:1]:
+    for family in [item for item in structure.families if item.kind == kind][:1]:
         for plan in alone(family):
             assert deviation(program, structure, plan, ARCHITECTURES[name].example(3, 11)) < TOLERANCE
 
