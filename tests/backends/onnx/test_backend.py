@@ -17,7 +17,11 @@ import prunec
 from prunec.backends.onnx import OnnxBackend
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
+from prunec.facts import Plan, Structure
 from prunec.ir.program import Program
+from prunec.passbase import Context, Facts
+from prunec.passes.analysis.structure import StructurePass
+from prunec.passes.rewrite.remove import slim_program
 from tests.backends.agreement import WORKLOAD, assert_agrees, text_inputs
 from tests.programs import program_from_module
 
@@ -44,6 +48,14 @@ def test_transformers_models(name: str, request: pytest.FixtureRequest, tmp_path
     for batch, length in SHAPES:
         inputs = text_inputs(batch, length) | {"token_type_ids": torch.zeros(batch, length, dtype=torch.long)}
         assert_agrees(runner, program, inputs)
+
+
+def test_scores_keep_their_scale_without_some_dims_of_queries(llama: Program, tmp_path: Path) -> None:
+    (structure,) = StructurePass(("qk_dim",)).run(llama, Facts(), Context(tmp_path, tmp_path)).facts
+    assert isinstance(structure, Structure)
+    slim = slim_program(llama, structure, Plan({structure.families[0].name: (0, 3, 4)}))
+    OnnxBackend().emit(slim, tmp_path / "a.onnx")
+    assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), slim, text_inputs(3, 9))
 
 
 def test_every_opset_that_is_offered(text: Program, tmp_path: Path) -> None:

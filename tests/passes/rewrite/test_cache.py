@@ -154,3 +154,31 @@ def test_the_artifact_takes_and_gives_the_slim_cache(name: str, dropped: int, tm
     assert past.shape == ["batch", *slim.example[past.name].shape[1:2], "past", slim.example[past.name].shape[3]]
     values = session.run(None, {key: np.asarray(value) for key, value in inputs.items()})
     assert_close(dict(zip(slim.outputs, map(torch.from_numpy, values), strict=True)), expected)
+
+
+@pytest.mark.parametrize("name", ["llama", "phi", "llama with eager attention"])
+def test_keys_in_a_cache_lose_the_dims_that_go(name: str) -> None:
+    program = found(name)[0]
+    (structure,) = StructurePass(("qk_dim",)).run(program, Facts(), Context(Path(), Path())).facts
+    assert isinstance(structure, Structure)
+    plan = random_plan(structure, 1)
+    slim = slim_program(program, structure, plan)
+    inputs = inputs_of(program, past=6, length=3)
+    with torch.no_grad():
+        expected = masked_program(program, structure)({**inputs, **plan_masks(structure, plan)})
+        got = slim({item.name: without_dims(structure, plan, item.name, inputs[item.name]) for item in slim.inputs})
+    assert_close(got, {output: without_dims(structure, plan, output, value) for output, value in expected.items()})
+
+
+def without_dims(structure: Structure, plan: Plan, name: str, value: Tensor) -> Tensor:
+    """A cache of keys without the dims that go, which are those of the first head; other values as they are."""
+    if not name.endswith(".key"):
+        return value
+    layer = name.split(".")[1]
+    rows = [
+        slot.positions[list(plan.units[family.name])]
+        for family in structure.families
+        for slot in family.slots
+        if f".{layer}.self_attn.k_proj.weight" in slot.tensor
+    ]
+    return value[..., np.setdiff1d(np.arange(value.shape[-1]), np.concatenate([item.ravel() for item in rows]))]
