@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator as arithmetic
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -35,6 +36,25 @@ def function(node: fx.Node) -> Callable[..., Any]:
 def operator(node: fx.Node) -> object:
     """The ATen operator of a call, whichever overload; None for plain Python arithmetic."""
     return cast(object, getattr(node.target, "overloadpacket", None))
+
+
+_FROM_SIZES = (arithmetic.add, arithmetic.sub, arithmetic.mul, arithmetic.floordiv, arithmetic.mod)
+"""What computes sizes from other sizes."""
+_NUMBERS = ("number", "float", "Tensor")
+"""Types of arguments that are numbers to compute with, as an operator declares them."""
+
+
+def is_number(size: fx.Node) -> bool:
+    """Whether a size, or one computed from it, is used as a number, and not only as a size."""
+    for user in size.users:
+        if isinstance(user.target, torch._ops.OpOverload):
+            declared = {item.name: str(item.type) for item in user.target._schema.arguments}
+            given = dict(zip(declared, user.args, strict=False)) | user.kwargs
+            if any(value is size and any(kind in declared[name] for kind in _NUMBERS) for name, value in given.items()):
+                return True
+        elif user.op == "call_function" and (user.target not in _FROM_SIZES or is_number(user)):
+            return True
+    return False
 
 
 def read(node: fx.Node, index: int) -> fx.Node:

@@ -199,7 +199,7 @@ def _points(groups: Groups, partition: np.ndarray, unit: np.ndarray) -> Iterator
         if (units < 0).all():
             continue
         if (units != units[0]).any():
-            raise ValueError(f"{item.node.name} sums over in other places of each row")
+            raise ValueError(f"{item.node.name} sums over them in other places of each row")
         key = (item.node.name, item.argument, units[0].tobytes())
         if key not in seen:
             seen.add(key)

@@ -33,7 +33,7 @@ from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.removal import Removal
 from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
-from prunec.ir.nodes import function, operator
+from prunec.ir.nodes import function, is_number, operator
 from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
 
@@ -189,10 +189,10 @@ def _plain(node: fx.Node, args: Any, kwargs: Any) -> Any:
 
 
 def _pin_size(node: fx.Node, args: Any, ledger: Ledger) -> None:
-    """A size that the graph reads stays as it is: what is computed from it, such as a scale, is not known here."""
-    if operator(node) is torch.ops.aten.sym_size:
+    """A size that the graph computes numbers from, such as a scale, stays as it is."""
+    if operator(node) is torch.ops.aten.sym_size and is_number(node):
         for plane in (plane for plane in args[0].planes if args[1] % plane.dim() in varying_axes(plane)):
-            ledger.pin(plane, f"{node.name} reads its size")
+            ledger.pin(plane, f"numbers are computed from its size, {node.name}")
 
 
 def _planes(call: Call, ledger: Ledger) -> Result:

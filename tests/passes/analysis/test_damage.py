@@ -97,3 +97,16 @@ def test_what_is_re_fitted_is_masked_in_means_all_the_same(llama: Case, context:
     removed, value = damage.families[family.name][1]
     plan = Plan({family.name: tuple(sorted(np.argsort(scores.units[family.name])[:removed].tolist()))})
     assert value == pytest.approx(masked_damage(hidden, plan, llama.corpus.choose), rel=1e-4)
+
+
+def test_what_no_weight_reads_is_measured_by_its_masks(llama: Case, context: Context) -> None:
+    structure = StructurePass(("qk_dim",)).run(llama.program, llama.facts(), context).facts[0]
+    assert isinstance(structure, Structure)
+    dims = replace(llama, structure=structure)
+    scores = random_scores(dims)
+    (family,) = structure.families
+    moments = SecondMoments({family.name: {}})
+    (found,) = DamagePass((0.5,), tokens=EVERYTHING).run(dims.program, dims.facts(scores, moments), context).facts
+    assert isinstance(found, Damage)
+    plan = Plan({family.name: tuple(sorted(np.argsort(scores.units[family.name])[:4].tolist()))})
+    assert found.families[family.name][1] == (4, pytest.approx(masked_damage(dims, plan, dims.corpus.choose), rel=1e-3))

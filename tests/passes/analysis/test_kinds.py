@@ -153,7 +153,7 @@ def test_scores_that_are_products_of_their_own_have_dims(
         assert deviation(program, structure, plan, program.example) < TOLERANCE
 
 
-def test_a_size_that_the_graph_reads_stays() -> None:
+def test_a_size_that_numbers_are_computed_from_stays() -> None:
     def scaled(sketch: Sketch, query: fx.Node, key: fx.Node) -> fx.Node:
         size = sketch(aten.sym_size.int, query, -1)
         return sketch(aten.div.Tensor, sketch(aten.matmul.default, query, key), size)
@@ -161,7 +161,7 @@ def test_a_size_that_the_graph_reads_stays() -> None:
     structure = structure_of(scores(scaled), "qk_dim")
     assert structure.families == ()
     assert [pin.why for pin in structure.pins if pin.what.startswith("query and key dims")] == [
-        "sym_size_int reads its size"
+        "numbers are computed from its size, sym_size_int"
     ]
 
 
