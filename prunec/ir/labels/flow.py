@@ -74,7 +74,9 @@ class LabelFlow:
 
 
 def run_flow(program: Program) -> LabelFlow:
-    """Run label flow for one sequence of one token, or as long as the example where one token is too short.
+    """Run label flow for two sequences of two tokens, or as long as the example where that is too short.
+
+    With one of each, an axis that is merged with them and taken apart in another order would seem to be whole.
 
     Weights are read only where a shape depends on what the model computes on its example, such as how many
     tokens an expert gets.
@@ -94,9 +96,9 @@ def run_flow(program: Program) -> LabelFlow:
 
 
 def _shape(example: Tensor, dynamic: Mapping[int, str]) -> list[int]:
-    """The shape where every named size is 1: `past + sequence` is 2."""
-    ones = defaultdict[str, int](lambda: 1)
-    return [axis_size(dynamic[axis], ones) if axis in dynamic else size for axis, size in enumerate(example.shape)]
+    """The shape where every named size is 2: `past + sequence` is 4."""
+    twos = defaultdict[str, int](lambda: 2)
+    return [axis_size(dynamic[axis], twos) if axis in dynamic else size for axis, size in enumerate(example.shape)]
 
 
 class _Run:

@@ -13,7 +13,7 @@ class Labelled:
     """A tensor during label flow.
 
     Attributes:
-        meta: a meta tensor of the value's shape and dtype, for one token.
+        meta: a meta tensor of the value's shape and dtype, for a few tokens.
         planes: label arrays of the value's shape (int64, usually expanded views). A parameter has one
             plane an axis; an activation usually has one plane, for its features. An element goes
             when any of its labels goes. A value without planes has nothing that could be cut.

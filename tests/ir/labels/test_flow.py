@@ -12,14 +12,25 @@ from tests.ir.sketch import Seen, Sketch
 aten = torch.ops.aten
 
 
-def test_runs_one_token_long() -> None:
+def test_runs_two_tokens_long() -> None:
     sketch = Sketch()
     x = sketch.input("x", 3, 5, 4, axes={0: "batch", 1: "sequence"})
     seen = Seen(sketch, sketch.linear("w", x, 6, 4))
-    assert seen.flow.values[x].shape == (1, 1, 4)
+    assert seen.flow.values[x].shape == (2, 2, 4)
 
 
-def test_runs_as_long_as_the_example_where_one_token_is_too_short() -> None:
+def test_heads_that_are_merged_with_tokens_and_parted_in_another_order_stay() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 1, 3, 4, axes={1: "sequence"})
+    length = sketch(aten.sym_size.int, x, 1)
+    rows = sketch(aten.reshape.default, sketch.linear("w", x, 6, 4), [-1, 3])
+    mixed = sketch(aten.reshape.default, rows, [1, 2, length, 3])
+    heads = sketch(aten.transpose.int, sketch(aten.reshape.default, sketch.linear("v", x, 6, 4), [1, -1, 2, 3]), 1, 2)
+    seen = Seen(sketch, sketch(aten.add.Tensor, mixed, heads))
+    assert seen.pinned("w", 0) == list(range(6))
+
+
+def test_runs_as_long_as_the_example_where_two_tokens_are_too_short() -> None:
     sketch = Sketch()
     x = sketch.input("x", 2, 4, 5, axes={0: "batch", 2: "sequence"})
     hidden = sketch(aten.conv1d.default, x, sketch.weight("a", 6, 4, 3))
@@ -28,13 +39,13 @@ def test_runs_as_long_as_the_example_where_one_token_is_too_short() -> None:
     assert seen.tied(("a", 0), ("c", 1))
 
 
-def test_runs_as_long_as_the_example_where_one_token_leaves_nothing() -> None:
+def test_runs_as_long_as_the_example_where_two_tokens_leave_nothing() -> None:
     sketch = Sketch()
     ids = sketch.integers("ids", torch.ones(2, 5).long())
     sketch.axes["ids"] = {1: "sequence"}
     words = sketch(aten.embedding.default, sketch.weight("table", 7, 4), ids)
-    later = sketch(aten.slice.Tensor, words, 1, 1, 2**63 - 1)
-    shifted = sketch(aten.pad.default, later, [0, 0, 0, 1], "constant", 0.0)
+    later = sketch(aten.slice.Tensor, words, 1, 2, 2**63 - 1)
+    shifted = sketch(aten.pad.default, later, [0, 0, 0, 2], "constant", 0.0)
     both = sketch(aten.cat.default, [words, shifted], 2)
     assert Seen(sketch, both).alive(both, 2, table__1=[1]) == [True, False, True, True] * 2
 
