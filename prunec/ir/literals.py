@@ -269,7 +269,7 @@ def repeated(node: fx.Node, survivors: Survivors) -> list[Any]:
     single = [axis for axis in range(len(counts)) if survivors.size(source, axis - len(counts) + rank) == 1]
     return [
         source,
-        [survivors.count(node, axis) if axis in single and _is_count(n) else n for axis, n in enumerate(counts)],
+        [_size(node, survivors, axis, n) if axis in single else n for axis, n in enumerate(counts)],
     ]
 
 
@@ -279,6 +279,15 @@ def interleaved(node: fx.Node, survivors: Survivors) -> list[Any]:
     source, count, dim, *rest = arguments(node)
     single = dim is not None and survivors.size(source, dim % survivors.rank(source)) == 1
     return [source, survivors.count(node, dim) if single and _is_count(count) else count, dim, *rest]
+
+
+def interleaved_size(node: fx.Node, survivors: Survivors) -> dict[str, Any]:
+    """A size that is told beside the count is as many as survive."""
+    size, dim = node.kwargs.get("output_size"), arguments(node)[2]
+    return {"output_size": survivors.count(node, dim)} if _is_count(size) and dim is not None else {}
+
+
+NAMED[aten.repeat_interleave] = interleaved_size
 
 
 @_literals(aten.roll)

@@ -57,6 +57,13 @@ def is_number(size: fx.Node) -> bool:
     return False
 
 
+def is_counted(size: object) -> bool:
+    """Whether a size in a call is a literal above one, or a multiple of such, as heads times samples are."""
+    if isinstance(size, fx.Node):
+        return size.target is arithmetic.mul and any(map(is_counted, size.args))
+    return isinstance(size, int) and not isinstance(size, bool) and size > 1
+
+
 def read(node: fx.Node, index: int) -> fx.Node:
     """Argument `index` of a call, which is a node."""
     source = node.args[index]

@@ -9,7 +9,7 @@ from prunec.ir.labels.elementwise import labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, varying_axes
-from prunec.ir.nodes import arguments
+from prunec.ir.nodes import arguments, is_counted
 
 aten = torch.ops.aten
 
@@ -19,9 +19,9 @@ aten = torch.ops.aten
     makes=True,
 )  # fmt: skip
 def fill(call: Call, ledger: Ledger) -> Planes:
-    """Any axis of a tensor of equal elements can be shorter: those with a literal size are labelled."""
+    """Any axis of a tensor of equal elements can be shorter: those with a literal size, or factor, are labelled."""
     sizes = arguments(call.node)[1 if isinstance(call.args[0], Labelled) else 0]
-    made = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size > 1]
+    made = [axis for axis, size in enumerate(sizes) if is_counted(size)]
     return tuple(labels_along(call.meta.shape, [axis], ledger) for axis in made)
 
 

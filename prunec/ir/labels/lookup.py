@@ -54,11 +54,24 @@ def index_select(call: Call, ledger: Ledger) -> Planes:
 
 
 def _apart(call: Call, source: Labelled, axes: list[int], ledger: Ledger) -> Planes:
-    """The planes that do not vary along `axes`; the others are pinned."""
+    """The planes without `axes`: what varies along those alone is pinned, of the others all places there go together.
+
+    So a row of a table that is laid out for each head, as in `[heads, rows]`, goes with the head or not at all.
+    """
+    kept = []
     for plane in source.planes:
-        if varying_axes(plane) & set(axes):
+        varying = varying_axes(plane)
+        rest = sorted(varying - set(axes))
+        if rest and varying & set(axes):
+            whole = plane
+            for axis in varying & set(axes):
+                plane = plane.narrow(axis, 0, 1).expand(plane.shape)
+            ledger.tie(whole, plane)
+        if rest:
+            kept.append(plane)
+        else:
             ledger.pin(plane, f"{call.node.name} picks from it by position")
-    return tuple(plane for plane in source.planes if not varying_axes(plane) & set(axes))
+    return tuple(kept)
 
 
 def _pin_positions(call: Call, positions: Any, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from prunec.ir.labels.elementwise import combine_values, labels_along
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.rules import Call, Planes, rule
 from prunec.ir.labels.value import Labelled, compact, varying_axes
-from prunec.ir.nodes import arguments, function
+from prunec.ir.nodes import arguments, function, is_counted
 
 aten = torch.ops.aten
 
@@ -74,7 +74,7 @@ def expand(call: Call, ledger: Ledger) -> Planes:
         return planes
     old = [1] * (len(shape) - source.meta.dim()) + list(source.shape)
     sizes: list[Any] = arguments(call.node)[1]
-    made = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size > 1 and old[axis] == 1]
+    made = [axis for axis, size in enumerate(sizes) if is_counted(size) and old[axis] == 1]
     return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
 
 
@@ -88,7 +88,7 @@ def repeat(call: Call, ledger: Ledger) -> Planes:
         return planes
     old = [1] * (len(shape) - source.meta.dim()) + list(source.shape)
     counts: list[Any] = arguments(call.node)[1]
-    made = [axis for axis, n in enumerate(counts) if isinstance(n, int) and n > 1 and old[axis] == 1]
+    made = [axis for axis, n in enumerate(counts) if is_counted(n) and old[axis] == 1]
     return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
 
 
@@ -98,7 +98,7 @@ def interleave(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     planes = move(call, ledger)
     source, dim = call.named("self"), call.named("dim")
     shape = call.meta.shape
-    if dim is None or not isinstance(planes, tuple) or source.shape[dim] != 1 or call.named("output_size") is not None:
+    if dim is None or not isinstance(planes, tuple) or source.shape[dim] != 1:
         return planes
     given = arguments(call.node)[1]  # a number, where it is not computed from other sizes
     if not isinstance(given, int) or given < 2 or any(varying_axes(plane) - {len(shape) - 1} for plane in planes):

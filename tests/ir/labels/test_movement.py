@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 import torch
 
-from prunec.ir.literals import interleaved
+from prunec.ir.literals import Scaled, interleaved, rederive, sized
 from tests.ir.sketch import Seen, Sketch
 
 aten = torch.ops.aten
@@ -89,3 +91,26 @@ def test_copies_of_several_elements_are_not() -> None:
     sketch = Sketch()
     copies = sketch(aten.repeat_interleave.self_int, sketch.input("m", 5, 2, 1), 2, 1)
     assert Seen(sketch, copies).flow.values[copies].planes == ()
+
+
+def test_copies_by_a_multiple_are_labelled_and_counted() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 3, 5, 4, axes={0: "batch"})
+    heads = sketch(aten.reshape.default, sketch.linear("w", x, 6, 4), [-1, 5, 2, 3])
+    merged = sketch(aten.reshape.default, sketch(aten.transpose.int, heads, 1, 2), [-1, 5, 3])
+    size = sketch(mul, 2, sketch(aten.sym_size.int, x, 0))
+    copies = sketch(aten.expand.default, sketch.input("mask", 1, 5, 1), [size, 5, 3])
+    seen = Seen(sketch, sketch(aten.mul.Tensor, merged, copies))
+    survivors = seen.survivors(w=[0, 1, 2])
+    assert survivors.alive(copies, 0).tolist() == [False, True] * 2
+    assert sized(copies, survivors)[1] == [Scaled(size, 2, 4), 5, 3]
+
+
+def test_copies_whose_number_is_told_twice_are_counted_twice() -> None:
+    sketch = Sketch()
+    scale = sketch.weight("scale", 3, 1)
+    single = sketch.input("x", 1, 4)
+    copies = sketch(aten.repeat_interleave.self_int, single, 3, 0, output_size=3)
+    seen = Seen(sketch, sketch(aten.mul.Tensor, copies, scale))
+    found = rederive(copies, seen.survivors(scale=[1]))
+    assert found == ([single, 2, 0], {"output_size": 2})

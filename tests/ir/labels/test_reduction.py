@@ -113,6 +113,17 @@ def test_gathering_pins_all() -> None:
     assert seen.pinned("w", 0) == list(range(6))
 
 
+def test_gathering_from_rows_that_heads_have_each_leaves_the_heads() -> None:
+    sketch = Sketch()
+    rows = sketch(aten.reshape.default, projected(sketch), [5, 3, 2])
+    copies = sketch(aten.expand.default, sketch.integers("ids", torch.ones(5, 1, 1).long()), [5, 1, 2])
+    picked = sketch(aten.gather.default, sketch(aten.slice.Tensor, rows, 1, 0, 3), 1, copies)
+    seen = Seen(sketch, sketch(aten.sum.default, picked))
+    survivors = seen.survivors(w=[1])
+    assert survivors.gone[seen.flow.tensors["w"][0].numpy()].tolist() == [False, True] * 3
+    assert survivors.alive(picked, 2).tolist() == [True, False]
+
+
 def test_an_operator_without_a_rule_pins_and_is_listed() -> None:
     sketch = Sketch()
     call = sketch(aten.renorm.default, projected(sketch), 2, 1, 1.0)
