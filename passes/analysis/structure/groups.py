@@ -19,13 +19,15 @@ SCORES = ("query", "key", "first", "second")
 
 
 class Groups:
-    """Partitions of the labels of one flow: by element, by attention head, across the heads, by feature.
+    """Partitions of the labels of one flow: by element, over rows, by attention head, across the heads, by feature.
 
     By element, labels tied or repeated against each other are one group: the finest thing that can
-    go. By head, all dims of a head are one group too, while a tensor that is broadcast over the heads
-    (a norm's weight, a rotary table) stays apart, since it outlives any one head. Across the heads,
-    the dims at one place of each head are a group: without it, the heads stay a rectangle. By
-    feature, labels are joined as little as can be: what a sum leaves of many features joins none of them.
+    go. Over rows, labels are joined by what tensors share only: the features at one place of each of
+    several rows, such as each layer's part of what is computed for all layers at once. By head, all
+    dims of a head are one group too, while a tensor that is broadcast over the heads (a norm's weight,
+    a rotary table) stays apart, since it outlives any one head. Across the heads, the dims at one place
+    of each head are a group: without it, the heads stay a rectangle. By feature, labels are joined as
+    little as can be: what a sum leaves of many features joins none of them.
     """
 
     def __init__(self, flow: LabelFlow) -> None:
@@ -36,6 +38,12 @@ class Groups:
     def element(self) -> np.ndarray:
         """Group id of each label, by element."""
         return self.flow.ledger.components([*self.flow.ledger.tied, *self.flow.ledger.repeated])
+
+    @cached_property
+    def over_rows(self) -> np.ndarray:
+        """Group id of each label, by place in rows that share a tensor, such as the columns of a matrix."""
+        stored = self._flags(labels.numpy() for axes in self.flow.tensors.values() for labels in axes)
+        return self._joined([pairs[stored[pairs[:, 1]]] for pairs in self.flow.ledger.repeated])
 
     @cached_property
     def head(self) -> np.ndarray:

@@ -32,7 +32,8 @@ def find_families(groups: Groups, kinds: Collection[str], streams: Iterable[fx.N
     neurons &= ~_hidden(groups, groups.element, streams)
     families: list[Family] = []
     pins: list[Pin] = []
-    searches = [(groups.head, heads, 2), (groups.element, neurons, 2)]
+    rows = _in_rows(groups, neurons) & ~_hidden(groups, groups.over_rows, streams)
+    searches = [(groups.head, heads, 2), (groups.element, neurons, 2), (groups.over_rows, rows, 2)]
     if "vo_dim" in kinds:
         searches.append((groups.across, groups.value_dims & groups.removable(groups.across), 2))
     if "qk_dim" in kinds:
@@ -125,6 +126,12 @@ def _fixed(
         yield Pin(f"{what} of {attention.node.name}", why)
 
 
+def _in_rows(groups: Groups, neurons: np.ndarray) -> np.ndarray:
+    """Which groups over rows can go and hold nothing that attention touches, nor any of `neurons`: bool by group id."""
+    wanted = groups.removable(groups.over_rows)
+    return wanted & ~groups.with_any(groups.over_rows, groups.attended | neurons[groups.element])
+
+
 def _by_signature(
     groups: Groups, partition: np.ndarray, wanted: np.ndarray, least: int = 2
 ) -> dict[tuple[tuple[str, int, int], ...], dict[int, Placement]]:
@@ -158,7 +165,9 @@ def _family(
     sites = tuple(_sites(groups, partition, unit))
     first, dim = next(iter(placements[ids[0]]))
     try:
-        products = tuple(_points(groups, partition, unit)) if partition is groups.across else ()
+        read = {(site.node, site.argument) for site in sites}
+        products = _points(groups, partition, unit) if partition is groups.across else ()
+        products = [point for point in products if (point.node, point.argument) not in read]
         points = (*products, *mean_points(groups.flow.ledger, unit[partition]))
     except ValueError as error:
         return Pin(f"{first}, axis {dim}", f"{len(ids)} units: {error}")
@@ -221,7 +230,7 @@ def _kind(groups: Groups, partition: np.ndarray, ids: list[int], sites: tuple[Si
     """A unit without attention is a neuron, or a channel where convolutions read it; KV groups have several queries."""
     if partition is groups.across:
         return "qk_dim" if groups.score_dims[ids[0]] else "vo_dim"
-    if partition is groups.element:
+    if partition is not groups.head:
         return "neuron" if all(site.axis == -1 for site in sites) else "channel"
     # Scores have labels of their own for each sample; those of queries are the weight's.
     heads = (

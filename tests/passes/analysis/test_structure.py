@@ -102,6 +102,36 @@ def test_one_weight_may_read_units_twice() -> None:
     assert deviation(program, structure_of(program), Plan({family.name: (1, 2)}), program.example) < TOLERANCE
 
 
+def test_neurons_of_several_rows_that_one_matrix_reads_go_together() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 2, 5, 4, axes={0: "batch"})
+    rows = sketch(aten.reshape.default, sketch.linear("up.weight", x, 12, 4), [-1, 5, 2, 6])
+    longer = sketch(aten.reshape.default, sketch(aten.relu.default, rows), [-1, 10, 6])
+    program = sketch.program(sketch.linear("down.weight", longer, 4, 6))
+    structure = structure_of(program)
+    (family,) = structure.families
+    assert (family.name, family.kind, family.units) == ("down", "neuron", 6)
+    assert family.slots[0].positions.tolist() == [[unit, unit + 6] for unit in range(6)]
+    assert deviation(program, structure, Plan({"down": (0, 3)}), program.example) < TOLERANCE
+
+
+def test_parts_of_what_is_computed_for_several_layers_at_once_go_together() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    parts = sketch(aten.reshape.default, sketch.linear("all.weight", x, 12, 4), [5, 2, 6])
+    scaled = sketch(aten.mul.Tensor, parts, sketch.weight("scale", 6))
+    results = []
+    for layer in range(2):
+        part = sketch(aten.select.int, scaled, 1, layer)
+        gate = sketch(aten.gelu.default, sketch.linear(f"gate.{layer}.weight", x, 6, 4))
+        results.append(sketch.linear(f"down.{layer}.weight", sketch(aten.mul.Tensor, gate, part), 4, 6))
+    program = sketch.program(*results)
+    structure = structure_of(program)
+    (family,) = structure.families
+    assert [site.weight for site in family.sites] == ["down.0.weight", "down.1.weight"]
+    assert deviation(program, structure, Plan({family.name: (1, 4)}), program.example) < TOLERANCE
+
+
 def test_channels_of_a_convolution() -> None:
     sketch = Sketch()
     hidden = sketch(aten.conv1d.default, sketch.input("x", 2, 3, 8), sketch.weight("a", 6, 3, 1))
