@@ -76,7 +76,7 @@ class DamagePass(Pass):
         for family in structure.families:
             order = np.argsort(scores.units[family.name], kind="stable")
             for fraction in self.fractions:
-                removed = min(max(1, round(fraction * family.units)), family.units - 1)
+                removed = min(max(1, round(fraction * family.units)), family.spare)
                 removals[family.name, removed] = Plan({family.name: tuple(np.sort(order[:removed]).tolist())})
         return removals
 

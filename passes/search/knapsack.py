@@ -92,7 +92,7 @@ class KnapsackPass(Pass):
             curve = damage_curve(structure, family, scores, damage)
             times = max(1, len(structure.sublayers_of(family.name)))
             step = max(1, family.units // self.sizes)
-            for kept in sorted({*range(step, family.units, step), family.units}):
+            for kept in sorted({*range(max(step, family.least), family.units, step), family.units}):
                 cost = times * costs.family(family.name, kept)
                 options.append(Option(family.name, kept, cost, float(curve[family.units - kept])))
         # A family that several sublayers share stays as long as one of them does: dropping one saves less than it says.

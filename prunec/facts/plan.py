@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prunec.errors import PassError
 from prunec.facts.structure import Cuts, Structure
 
 
@@ -76,12 +77,22 @@ class Plan:
         return (self.units, self.sublayers) == (other.units, other.sublayers)
 
     def cuts(self, structure: Structure) -> Cuts:
-        """The tensor indices that go with the removed units, outside bypassed sublayers."""
+        """The tensor indices that go with the removed units, outside bypassed sublayers.
+
+        Raises:
+            PassError: fewer units of a family would stay than can.
+        """
         gone = structure.gone_with(self.sublayers)
         cuts: Cuts = {}
         for name, removed in self.units.items():
             if name in gone or not removed:
                 continue
-            for key, indices in structure.family(name).cuts(np.asarray(removed)).items():
+            family = structure.family(name)
+            if len(removed) > family.spare:
+                raise PassError(
+                    f"{len(removed)} of {family.units} units of {name} would go, and {family.least} must stay",
+                    f"remove {family.spare} at most",
+                )
+            for key, indices in family.cuts(np.asarray(removed)).items():
                 cuts[key] = np.unique(np.concatenate([cuts[key], indices])) if key in cuts else indices
         return cuts

@@ -36,14 +36,15 @@ class MaskPoint:
         argument: which of its arguments the value is.
         unit_of: `[size]`, the unit each index along `axis` belongs to; -1 for those of none.
         axis: the axis along which the units lie, from the end.
-        absent: what a masked element becomes: 0, or minus infinity where the call compares elements.
+        absent: what a masked element becomes where it is replaced, such as minus infinity where the call compares
+            elements; None where it is multiplied by the mask.
     """
 
     node: str
     argument: int
     unit_of: np.ndarray
     axis: int = -1
-    absent: float = 0.0
+    absent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ class Site:
 ADDITIVE = ("neuron", "channel", "head", "kv_group")
 """Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
 
-KINDS = (*ADDITIVE, "vo_dim", "qk_dim", "hidden")
+KINDS = (*ADDITIVE, "vo_dim", "qk_dim", "expert", "hidden")
 """Every kind of units there is. What goes with a `vo_dim` or a `qk_dim` depends on how many heads stay, with a `hidden`
-on all else that stays."""
+on all else that stays; tokens of an `expert` go to the others."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Family:
         slots: every tensor axis that shrinks with the family.
         sites: where the family's output is read: several where layers share weights or a position bias.
         points: where its masks act besides: in what no weight reads, such as scores of attention.
+        least: fewest units that can stay, such as the experts that a router chooses for each token.
     """
 
     name: str
@@ -108,6 +110,12 @@ class Family:
     slots: tuple[Slot, ...]
     sites: tuple[Site, ...]
     points: tuple[MaskPoint, ...] = ()
+    least: int = 1
+
+    @property
+    def spare(self) -> int:
+        """Most units that can go."""
+        return self.units - self.least
 
     def mask_points(self) -> tuple[MaskPoint, ...]:
         """Every place where its masks act."""

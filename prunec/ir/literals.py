@@ -323,6 +323,28 @@ def kernels(node: fx.Node, survivors: Survivors) -> list[Any]:
     return given
 
 
+@_literals(aten.histc)
+def bins(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """A bin for each place that is left, from 0 to the last."""
+    source, *_ = arguments(node)
+    left = survivors.count(node, 0)
+    return [source, left, 0, left - 1]
+
+
+@_literals(aten.bincount)
+def counted(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """As many counts as places are left."""
+    source, weights, _ = arguments(node)
+    return [source, weights, survivors.count(node, 0)]
+
+
+@_literals(aten.one_hot)
+def marked(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """As many classes as places are left."""
+    source, _ = arguments(node)
+    return [source, survivors.count(node, -1)]
+
+
 @_literals(aten.cat, aten.concat, aten.concatenate, aten.stack, aten.scaled_dot_product_attention)
 def whole(node: fx.Node, survivors: Survivors) -> list[Any]:
     """No integers; what goes and what is left must be blocks all the same.

@@ -26,14 +26,14 @@ class MaskSite:
         index: `[features]`, the mask entry of each feature, -1 for features that are never masked; None for a
             single number over the whole value.
         axis: the axis of the features, from the end.
-        absent: what is there where the mask is zero: 0, by multiplication, or any other number in its place.
+        absent: the number in the place of what is masked; None where it is multiplied by the mask.
     """
 
     node: str
     argument: int
     index: np.ndarray | None = None
     axis: int = -1
-    absent: float = 0.0
+    absent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class _Spread:
             mask = self._call(aten.index_select.default, padded, 0, self.graph.get_attr(index))
         if site.axis != -1:
             mask = self._call(aten.reshape.default, mask, [-1] + [1] * (-site.axis - 1))
-        if site.absent:
+        if site.absent is not None:
             return self._call(aten.masked_fill.Scalar, value, self._call(aten.eq.Scalar, mask, 0), site.absent)
         return self._call(aten.mul.Tensor, value, mask)
 

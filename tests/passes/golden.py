@@ -26,16 +26,17 @@ Values = Mapping[str, Tensor]
 def random_plan(structure: Structure, seed: int, *, sublayers: bool = True) -> Plan:
     """Any number of units of every family, and each sublayer with a chance of one in five."""
     draw = random.Random(seed)
-    units = {item.name: draw.sample(range(item.units), draw.randrange(item.units)) for item in structure.families}
+    units = {item.name: draw.sample(range(item.units), draw.randrange(item.spare + 1)) for item in structure.families}
     dropped = tuple(item.name for item in structure.sublayers if sublayers and draw.random() < 0.2)
     return Plan({name: tuple(sorted(removed)) for name, removed in units.items()}, dropped)
 
 
 def all_but_one(structure: Structure, seed: int) -> Plan:
-    """Of every family a single unit stays."""
+    """Of every family a single unit stays, or as few as can."""
     draw = random.Random(seed)
-    kept = {item.name: draw.randrange(item.units) for item in structure.families}
-    return Plan({item.name: tuple(i for i in range(item.units) if i != kept[item.name]) for item in structure.families})
+    kept = {item.name: draw.sample(range(item.units), item.least) for item in structure.families}
+    units = {item.name: tuple(i for i in range(item.units) if i not in kept[item.name]) for item in structure.families}
+    return Plan(units)
 
 
 def no_sublayers(structure: Structure) -> Plan:
@@ -44,9 +45,9 @@ def no_sublayers(structure: Structure) -> Plan:
 
 
 def alone(family: Family) -> Iterator[Plan]:
-    """Some units of one family, and all but one of it; which, follows from its name."""
+    """Some units of one family, and all but one of it (or as many as can go); which, follows from its name."""
     draw = random.Random(crc32(family.name.encode()))
-    for removed in sorted({draw.randrange(1, family.units), family.units - 1}) if family.units > 1 else ():
+    for removed in sorted({draw.randrange(1, family.spare + 1), family.spare}) if family.spare else ():
         yield Plan({family.name: tuple(sorted(draw.sample(range(family.units), removed)))})
 
 

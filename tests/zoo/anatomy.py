@@ -22,10 +22,7 @@ NONLINEAR = ("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "l
 ATTENDING = ("scaled_dot_product_attention", "softmax", "_softmax")
 BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_product_attention", "embedding", "cumsum")
 """What a feed-forward does not reach across, besides products and additions that join two of them."""
-NOT_HEADS = ("neuron", "vo_dim", "hidden")
-"""Kinds of units that are no heads of an attention."""
-
-NOT_HEADS = ("neuron", "vo_dim", "qk_dim")
+NOT_HEADS = ("neuron", "vo_dim", "qk_dim", "expert", "hidden")
 """Kinds of units that are no heads of an attention."""
 
 

@@ -16,7 +16,7 @@ from .groups import Groups
 from .rehearsal import rehearse
 from .sublayers import find_streams, find_sublayers
 from .trial import try_out
-from .units import find_families, find_hidden, find_summed
+from .units import find_experts, find_families, find_hidden, find_summed
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ class StructurePass(Pass):
         streams = find_streams(program, groups)
         families, pins = find_families(groups, self.kinds, streams)
         hidden, unmasked, unread = find_hidden(groups, streams) if "hidden" in self.kinds else ([], [], [])
-        families, failing = _sifted(program, flow, [*families, *hidden])
+        experts, few = find_experts(groups) if "expert" in self.kinds else ([], [])
+        families, failing = _sifted(program, flow, [*families, *experts, *hidden])
         unmasked, ragged = _sifted(program, flow, unmasked)
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
-        pins.extend([*failing, *find_summed(groups, streams), *unread, *ragged])
+        pins.extend([*few, *failing, *find_summed(groups, streams), *unread, *ragged])
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         found = [*families, *unmasked]

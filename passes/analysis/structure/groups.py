@@ -123,6 +123,11 @@ class Groups:
             flags[labels.ravel()] = True
         return flags
 
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """Which labels are chosen from by place, such as the experts that a router ranks."""
+        return self._flags(item.sets for item in self.sums if item.chosen)
+
     @property
     def sums(self) -> list[Sum]:
         """Every sum over labels, and every mean whose denominator would go with them."""

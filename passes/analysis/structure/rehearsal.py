@@ -35,13 +35,13 @@ def rehearse(program: Program, flow: LabelFlow, families: list[Family]) -> tuple
 
 
 def third(family: Family) -> np.ndarray:
-    """The first third of the units."""
-    return np.arange(-(-family.units // 3))
+    """The first third of the units, as far as they can go."""
+    return np.arange(min(-(-family.units // 3), family.spare))
 
 
 def nearly_all(family: Family) -> np.ndarray:
-    """All units but the first."""
-    return np.arange(1, family.units)
+    """All units but the first that can stay alone, or the first few."""
+    return np.arange(family.least, family.units)
 
 
 def _parts(family: Family) -> tuple[np.ndarray, np.ndarray]:

@@ -89,6 +89,51 @@ def _hidden(groups: Groups, group: np.ndarray, streams: Iterable[fx.Node]) -> np
     return np.asarray(groups.with_any(group, groups.carried(streams)) & groups.with_any(group, groups.averaged))
 
 
+def find_experts(groups: Groups) -> tuple[list[Family], list[Pin]]:
+    """What is chosen from by place: units that every sum or choice among them is made without, as its masks show."""
+    group = groups.element
+    wanted = groups.removable(group, [item for item in groups.sums if item.absent is None])
+    wanted[group[groups.attended]] = False
+    wanted &= np.bincount(group, weights=groups.chosen) > 0
+    families: list[Family] = []
+    pins: list[Pin] = []
+    for placements in _by_signature(groups, group, wanted).values():
+        ids = _in_order(placements)
+        if len(ids) < 2:
+            continue
+        unit = np.full(len(wanted), -1)
+        unit[ids] = np.arange(len(ids))
+        family = _expert_family(groups, placements, unit)
+        if family.spare > 0:
+            families.append(family)
+        else:
+            pins.append(Pin(family.name, f"as many as its {family.units} units are chosen at once"))
+    return _named_apart(families), pins
+
+
+def _expert_family(groups: Groups, placements: dict[int, Placement], unit: np.ndarray) -> Family:
+    """The groups `placements` as a family; `unit` is the unit of each group, or -1."""
+    ids = _in_order(placements)
+    (first, _), *_ = placements[ids[0]]
+    points: list[MaskPoint] = []
+    least = 1
+    for item in groups.sums:
+        units = unit[groups.element[item.sets[0]]]
+        if item.absent is not None and (units >= 0).any():
+            points.append(MaskPoint(item.node.name, 0, units, item.axis, item.absent))
+            least = max(least, _fewest(units, len(ids), item.chosen))
+    name = f"{first.removesuffix('.weight')}.expert"
+    sites = tuple(_sites(groups, groups.element, unit))
+    return Family(name, "expert", len(ids), _slots(placements, ids), sites, tuple(points), least)
+
+
+def _fewest(units: np.ndarray, count: int, chosen: int) -> int:
+    """How many of `count` units must stay for `chosen` elements to be left, whichever go; `units` is each one's."""
+    largest_first = np.sort(np.bincount(units[units >= 0], minlength=count))[::-1]
+    left = len(units) - np.concatenate([[0], np.cumsum(largest_first)])
+    return count - int(np.flatnonzero(left >= chosen).max())
+
+
 def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
     """Units that a product reads and that nothing holds but a sum over them, such as a norm; streams are left out."""
     group = groups.element

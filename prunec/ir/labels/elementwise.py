@@ -15,7 +15,7 @@ aten = torch.ops.aten
 
 
 @rule(
-    POINTWISE, aten.where, aten._to_copy, aten.to, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
+    POINTWISE, aten.where, aten.clamp, aten.masked_fill, aten.dropout, aten.copy, aten.polar,
     aten.multiply, aten.subtract, aten.divide, aten.rsub, aten.floor_divide, aten.negative, aten.absolute,
     aten.hardswish, aten.log_sigmoid, aten.special_expit, aten.feature_dropout, aten.alpha_dropout, aten.type_as,
     aten.rrelu, aten.conj, aten.real, aten.imag,

@@ -16,7 +16,7 @@ aten = torch.ops.aten
 
 @rule(
     aten.zeros, aten.ones, aten.full, aten.empty, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty,
-    makes=True,
+    makes=True, follows=True,
 )  # fmt: skip
 def fill(call: Call, ledger: Ledger) -> Planes:
     """Any axis of a tensor of equal elements can be shorter: those with a literal size, or factor, are labelled."""
@@ -26,10 +26,16 @@ def fill(call: Call, ledger: Ledger) -> Planes:
 
 
 @rule(
-    aten.zeros_like, aten.ones_like, aten.full_like, aten.empty_like, aten.rand_like, aten.randn_like,
-    aten.bernoulli, aten.triu, aten.tril,
+    aten.zeros_like, aten.ones_like, aten.full_like, aten.empty_like, aten.rand_like, aten.randn_like, follows=True,
 )  # fmt: skip
 def alike(call: Call, ledger: Ledger) -> Planes:
+    """The result is as large as the argument, of whose numbers it has none."""
+    planes: Planes = call.args[0].planes
+    return planes
+
+
+@rule(aten.bernoulli, aten.triu, aten.tril)
+def laid_alike(call: Call, ledger: Ledger) -> Planes:
     """The result is as large as the argument."""
     planes: Planes = call.args[0].planes
     return planes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,18 +26,20 @@ from prunec.ir.labels import (  # noqa: F401 fill RULES
     lookup,
     movement,
     normalisation,
+    places,
     reduction,
     spatial,
 )
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.removal import Removal
-from prunec.ir.labels.rules import MAKERS, Call, Result, find_rule, refuse
+from prunec.ir.labels.rules import FOLLOWERS, MAKERS, Call, Result, find_rule, refuse
 from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
 from prunec.ir.nodes import function, is_number, operator
 from prunec.ir.program import Program, axis_size
 from prunec.ir.text import node_text
 
 _EMPTY = "is empty for the example"
+_SIZES = (torch.ops.aten.sym_size, torch.ops.aten.sym_numel, torch.ops.aten.sym_stride)
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class _Run:
                 flow.values[node] = self._call(node)
             elif node.op == "output":
                 for name, value in zip(self.program.outputs, node.args[0], strict=True):
+                    flow.ledger.pin_domain(flow.values[value], "is an output of the graph")
                     for plane in () if name in handed_on else flow.values[value].planes:
                         flow.ledger.pin(plane, "is an output of the graph")
         return flow
@@ -139,14 +142,14 @@ class _Run:
         if not isinstance(node.target, torch._ops.OpOverload):
             return _plain(node, args, kwargs)
         meta = self._meta(node, node.target, args, kwargs)
+        call = Call(node, tuple(args), dict(kwargs), meta)
         if not isinstance(meta, (Tensor, tuple, list)):
             _pin_size(node, args, self.result.ledger)
+            _pin_numbers(call, self.result.ledger)
             return meta
-        planes: Any = _planes(Call(node, tuple(args), dict(kwargs), meta), self.result.ledger)
-        if isinstance(meta, Tensor):
-            return Labelled(meta, tuple(map(compact, planes)))
-        own = planes or [()] * len(meta)
-        return [Labelled(item, tuple(map(compact, each))) for item, each in zip(meta, own, strict=True)]
+        results = _results(meta, _planes(call, self.result.ledger))
+        results = [replace(item, planes=tuple(map(compact, item.planes))) for item in results]
+        return results[0] if isinstance(meta, Tensor) else results
 
     def _meta(self, node: fx.Node, target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any) -> Any:
         """What the call returns, without numbers where it is a tensor."""
@@ -200,12 +203,14 @@ def _pin_size(node: fx.Node, args: Any, ledger: Ledger) -> None:
 def _planes(call: Call, ledger: Ledger) -> Result:
     """What the operator's rule says; without a rule that applies, all that the call touches is pinned."""
     rule = find_rule(call.node.target)
-    if rule not in MAKERS and not any(value.planes for value in call.labelled()):
+    if rule not in MAKERS and not any(value.planes or value.domain is not None for value in call.labelled()):
         return ()
     if rule is None:
         return refuse(call, ledger, "has an operator without a label rule")
     if _is_empty(call):
         return refuse(call, ledger, _EMPTY)
+    if rule not in FOLLOWERS:
+        _pin_numbers(call, ledger)
     try:
         planes = rule(call, ledger)
         _check_shapes(call.meta, planes)
@@ -222,10 +227,23 @@ def _is_empty(call: Call) -> bool:
     return any(axis not in labelled for value in empty for axis, size in enumerate(value.shape) if not size)
 
 
-def _check_shapes(meta: Any, planes: Any) -> None:
-    results = [(meta, planes)] if isinstance(meta, Tensor) else zip(meta, planes or [()] * len(meta), strict=True)
-    for value, own in results:
-        for plane in own:
+def _pin_numbers(call: Call, ledger: Ledger) -> None:
+    """Pin what the numbers of the arguments are places on: to the call they are numbers like any other."""
+    if operator(call.node) in _SIZES:
+        return
+    for value in call.labelled():
+        ledger.pin_domain(value, f"{call.node.name} takes places from it")
+
+
+def _results(meta: Any, own: Any) -> list[Labelled]:
+    """Every result of a call, from what its rule says."""
+    pairs = [(meta, own)] if isinstance(meta, Tensor) else zip(meta, own or [()] * len(meta), strict=True)
+    return [each if isinstance(each, Labelled) else Labelled(item, each) for item, each in pairs]
+
+
+def _check_shapes(meta: Any, own: Any) -> None:
+    for value in _results(meta, own):
+        for plane in value.planes:
             if plane.shape != value.shape:
                 raise ValueError(f"labels are laid out as {list(plane.shape)}, the result as {list(value.shape)}")
 

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx
 
-from prunec.ir.labels.value import core
+from prunec.ir.labels.value import Labelled, core, varying_axes
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,22 @@ class Product:
 
 @dataclass(frozen=True)
 class Sum:
-    """Sets of labels, `[sets, size]`, each of which one sum (or mean) of `node` runs over."""
+    """Sets of labels, each of which one sum (or mean, or choice) of `node` runs over.
+
+    Attributes:
+        sets: `[sets, size]`.
+        node: the call.
+        absent: where one set lies along one axis of the call's first argument, and a number in the place of an
+            element makes the result what it is without that element: that number, such as 0 for a sum.
+        axis: that axis, from the end.
+        chosen: how many elements are chosen by their place; 0 where none are.
+    """
 
     sets: np.ndarray
     node: fx.Node
+    absent: float | None = None
+    axis: int = -1
+    chosen: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,12 +140,34 @@ class Ledger:
         """The labels of `plane` stay."""
         self.pins.append((np.unique(core(plane).numpy()), why))
 
-    def reduce(self, plane: Tensor, axes: list[int], node: fx.Node, *, mean: bool = False) -> None:
-        """A sum, or a mean, of `node` runs over `axes` of `plane`: the labels that share the other axes are one set."""
+    def pin_domain(self, value: Labelled, why: str) -> None:
+        """The labels of the axis that the numbers of `value` are places on stay, if they are such places."""
+        if value.domain is not None:
+            self.pin(value.domain, why)
+
+    def reduce(
+        self,
+        plane: Tensor,
+        axes: list[int],
+        node: fx.Node,
+        *,
+        mean: bool = False,
+        absent: float | None = None,
+        chosen: int = 0,
+    ) -> None:
+        """A sum, or a mean, of `node` runs over `axes` of `plane`: the labels that share the other axes are one set.
+
+        For `absent` and `chosen` see `Sum`.
+        """
+        varying = varying_axes(plane)
+        if len(varying) > 1 or not varying <= set(axes):
+            absent, chosen = None, 0
+        axis = min(varying) - plane.dim()
         plane = core(plane)
         moved = plane.movedim(axes, list(range(plane.dim() - len(axes), plane.dim())))
         sets = moved.reshape(-1, int(np.prod([plane.shape[axis] for axis in axes]))).numpy()
-        (self.averaged if mean else self.reduced).append(Sum(np.unique(sets, axis=0), node))
+        found = Sum(np.unique(sets, axis=0), node, absent, axis, chosen)
+        (self.averaged if mean else self.reduced).append(found)
 
     def mean(self, plane: Tensor, axes: list[int], node: fx.Node) -> None:
         """A mean of `node`, whose denominator stays, runs over `axes` of `plane`."""

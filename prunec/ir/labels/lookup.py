@@ -1,7 +1,12 @@
-"""Table look-ups: what is chosen by position stays; axes that positions do not choose from are as they were."""
+"""Table look-ups: axes that positions do not choose from are as they were.
+
+What is chosen by position stays, unless the positions are places on a labelled axis (`Labelled.domain`): then the axis
+that they choose from goes with that one, and the positions are counted anew on both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -9,31 +14,33 @@ from torch import Tensor
 
 from prunec.ir.labels.elementwise import combine_values
 from prunec.ir.labels.ledger import Ledger
-from prunec.ir.labels.rules import Call, Planes, refuse, rule
-from prunec.ir.labels.value import Labelled, axis_plane, compact, varying_axes
+from prunec.ir.labels.rules import Call, Planes, Result, refuse, rule
+from prunec.ir.labels.value import Labelled, axis_plane, compact, labels_along_axis, varying_axes
 
 aten = torch.ops.aten
 
 
-@rule(aten.embedding)
+@rule(aten.embedding, follows=True)
 def embedding(call: Call, ledger: Ledger) -> Planes:
     """`weight[indices]`: the rows are pinned, the columns label the result's last axis."""
-    table: Labelled = call.args[0]
+    table, positions = call.args[:2]
     rows, columns = table.planes
-    ledger.pin(rows, "rows are looked up by an input")
-    _pin_positions(call, call.args[1], ledger)
+    if not tie_places(call, positions, labels_along_axis(table, 0), ledger):
+        ledger.pin(rows, "rows are looked up by an input")
+    _pin_positions(call, positions, ledger)
     return (axis_plane(columns[0], call.meta.shape, call.meta.dim() - 1),)
 
 
-@rule(aten.index)
-def index(call: Call, ledger: Ledger) -> Planes:
-    """`table[..., positions, ...]`: axes with positions are pinned, the others stay as they are."""
+@rule(aten.index, follows=True)
+def index(call: Call, ledger: Ledger) -> Planes | Labelled:
+    """`table[..., positions, ...]`: axes with positions are pinned or tied, the others stay as they are."""
     source, indices = call.args
-    given = [axis for axis, positions in enumerate(indices) if positions is not None]
-    if any(indices[axis].meta.dtype == torch.bool for axis in given):
+    given = {axis: positions for axis, positions in enumerate(indices) if positions is not None}
+    if any(positions.meta.dtype == torch.bool for positions in given.values()):
         return refuse(call, ledger, "picks elements by more than one axis")
     _pin_positions(call, indices, ledger)
-    return tuple(_picked(call, plane, indices) for plane in _apart(call, source, given, ledger))
+    kept = _chosen_from(call, source, given, ledger)
+    return Labelled(call.meta, tuple(_picked(call, plane, indices) for plane in kept), source.domain)
 
 
 def _picked(call: Call, plane: Tensor, indices: list[Labelled | None]) -> Tensor:
@@ -43,14 +50,41 @@ def _picked(call: Call, plane: Tensor, indices: list[Labelled | None]) -> Tensor
     return picked.reshape(call.meta.shape)
 
 
-@rule(aten.index_select)
-def index_select(call: Call, ledger: Ledger) -> Planes:
+@rule(aten.index_select, follows=True)
+def index_select(call: Call, ledger: Ledger) -> Labelled:
     """`table.index_select(dim, positions)`: as `index`."""
     source, dim, positions = call.args
     axis = dim % source.meta.dim()
     _pin_positions(call, positions, ledger)
-    kept = _apart(call, source, [axis], ledger)
-    return tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept)
+    kept = _chosen_from(call, source, {axis: positions}, ledger)
+    return Labelled(call.meta, tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept), source.domain)
+
+
+def tie_places(call: Call, positions: Labelled, labels: Tensor | None, ledger: Ledger) -> bool:
+    """Tie `labels`, along the axis that numbers choose from, with those of the axis that they are places on.
+
+    Whether that was done: where the numbers are no such places, or there are no labels, the domain is pinned.
+    """
+    domain = positions.domain
+    if domain is None:
+        return False
+    if labels is None or labels.shape != domain.shape:
+        ledger.pin_domain(positions, f"{call.node.name} chooses by it from what cannot be cut")
+        return False
+    ledger.tie(labels, domain)
+    return True
+
+
+def _chosen_from(call: Call, source: Labelled, given: Mapping[int, Labelled], ledger: Ledger) -> Planes:
+    """The planes that do not vary along the axes `given` with positions; the others are tied to those, or pinned."""
+    tied = {axis for axis, item in given.items() if tie_places(call, item, labels_along_axis(source, axis), ledger)}
+    rest = Labelled(source.meta, tuple(plane for plane in source.planes if not _is_along(plane, tied)))
+    return _apart(call, rest, list(given), ledger)
+
+
+def _is_along(plane: Tensor, axes: Collection[int]) -> bool:
+    """Whether a plane varies along one of some axes alone."""
+    return any(varying_axes(plane) == {axis} for axis in axes)
 
 
 def _apart(call: Call, source: Labelled, axes: list[int], ledger: Ledger) -> Planes:
@@ -81,12 +115,12 @@ def _pin_positions(call: Call, positions: Any, ledger: Ledger) -> None:
         ledger.pin(plane, f"{call.node.name} takes positions from it")
 
 
-@rule(aten.gather, aten.take_along_dim)
-def gather(call: Call, ledger: Ledger) -> Planes:
-    """Elements along one axis are picked by position, so they stay; along the others, places are the positions' own."""
+@rule(aten.gather, aten.take_along_dim, follows=True)
+def gather(call: Call, ledger: Ledger) -> Planes | Labelled:
+    """Elements along one axis are picked by position, as in `index`; along others, places are the positions' own."""
     source, dim, positions = call.args[:3]
     axis = dim % source.meta.dim()
-    kept = _apart(call, source, [axis], ledger)
+    kept = _chosen_from(call, source, {axis: positions}, ledger)
     if source.meta.dim() != call.meta.dim() or any(
         size != source.shape[at] for at, size in enumerate(call.meta.shape) if at != axis
     ):
@@ -96,7 +130,7 @@ def gather(call: Call, ledger: Ledger) -> Planes:
         if varying_axes(plane) - followed:
             ledger.pin(plane, f"{call.node.name} picks from it by position")
     laid = Labelled(call.meta, tuple(plane.narrow(axis, 0, 1).expand(call.meta.shape) for plane in kept))
-    return combine_values((laid, positions), call.meta.shape, ledger)
+    return Labelled(call.meta, combine_values((laid, positions), call.meta.shape, ledger), source.domain)
 
 
 @rule(aten.index_put, aten.index_add, aten.index_copy, aten.index_fill)
@@ -130,10 +164,9 @@ def _behind(call: Call, values: Labelled, count: int, source: Labelled, ledger: 
 
 
 @rule(
-    aten.bincount, aten.histc, aten.one_hot, aten.masked_scatter, aten.scatter, aten.scatter_add, aten.searchsorted,
-    aten.bucketize, aten.nonzero, aten.scatter_reduce,
+    aten.masked_scatter, aten.scatter_add, aten.searchsorted, aten.bucketize, aten.nonzero, aten.scatter_reduce,
 )  # fmt: skip
-def stays(call: Call, ledger: Ledger) -> Planes:
+def stays(call: Call, ledger: Ledger) -> Result:
     """Numbers of an operand are used as places, or places as numbers, so all of it stays."""
     for plane in (plane for value in call.labelled() for plane in value.planes):
         ledger.pin(plane, f"{call.node.name} takes places from it")

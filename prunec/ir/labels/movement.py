@@ -21,10 +21,19 @@ aten = torch.ops.aten
     aten.slice, aten.select, aten.narrow, aten.flatten, aten.unflatten, aten.flip,
     aten.roll, aten.contiguous, aten.clone, aten.alias, aten.detach, aten.movedim, aten.split, aten.split_with_sizes,
     aten.chunk, aten.unbind, aten.swapaxes, aten.swapdims, aten.numpy_T, aten.mT,
-    aten.unfold, aten.lift_fresh_copy,
+    aten.unfold, aten.lift_fresh_copy, follows=True,
 )  # fmt: skip
-def move(call: Call, ledger: Ledger) -> Planes | list[Planes]:
+def move(call: Call, ledger: Ledger) -> Labelled | list[Labelled]:
     """Run the operator on every plane of its first argument."""
+    domain = call.args[0].domain
+    planes = moved_planes(call, ledger)
+    if isinstance(call.meta, Tensor):
+        return Labelled(call.meta, planes, domain)
+    return [Labelled(item, own, domain) for item, own in zip(call.meta, planes or [()] * len(call.meta), strict=True)]
+
+
+def moved_planes(call: Call, ledger: Ledger) -> Any:
+    """The planes of the first argument after the operator has run on them."""
     source = call.args[0]
     rest = [_meta_to_shape(argument) for argument in call.args[1:]]
     if any(isinstance(argument, Tensor) for argument in rest):
@@ -60,8 +69,8 @@ def as_complex(call: Call, ledger: Ledger) -> Planes:
     return tuple(plane.select(-1, 0) for plane in call.args[0].planes)
 
 
-@rule(aten.expand, aten.broadcast_to, makes=True)
-def expand(call: Call, ledger: Ledger) -> Planes:
+@rule(aten.expand, aten.broadcast_to, makes=True, follows=True)
+def expand(call: Call, ledger: Ledger) -> Labelled:
     """Expand every plane. Copies by the number can be fewer, so they are labelled as well.
 
     Copies of what already varies along other axes than the last are not told apart: which copy belongs to
@@ -71,11 +80,11 @@ def expand(call: Call, ledger: Ledger) -> Planes:
     shape = call.meta.shape
     planes = tuple(plane.expand(shape) for plane in source.planes)
     if any(varying_axes(plane) - {len(shape) - 1} for plane in planes):
-        return planes
+        return Labelled(call.meta, planes, source.domain)
     old = [1] * (len(shape) - source.meta.dim()) + list(source.shape)
     sizes: list[Any] = arguments(call.node)[1]
     made = [axis for axis, size in enumerate(sizes) if is_counted(size) and old[axis] == 1]
-    return (*planes, *(labels_along(shape, [axis], ledger) for axis in made))
+    return Labelled(call.meta, (*planes, *(labels_along(shape, [axis], ledger) for axis in made)), source.domain)
 
 
 @rule(aten.repeat, aten.tile, makes=True)
@@ -95,7 +104,7 @@ def repeat(call: Call, ledger: Ledger) -> Planes:
 @rule(aten.repeat_interleave, makes=True)
 def interleave(call: Call, ledger: Ledger) -> Planes | list[Planes]:
     """As `move`; copies of a single element by a literal number are labelled, as in `expand`."""
-    planes = move(call, ledger)
+    planes: Planes | list[Planes] = moved_planes(call, ledger)
     source, dim = call.named("self"), call.named("dim")
     shape = call.meta.shape
     if dim is None or not isinstance(planes, tuple) or source.shape[dim] != 1:
@@ -140,6 +149,8 @@ def _meta_to_shape(argument: Any) -> Any:
 
 
 def _lose(call: Call, ledger: Ledger, why: str) -> Planes:
-    for plane in (plane for value in call.labelled() for plane in value.planes):
-        ledger.pin(plane, f"{call.node.name} {why}")
+    for value in call.labelled():
+        ledger.pin_domain(value, f"{call.node.name} {why}")
+        for plane in value.planes:
+            ledger.pin(plane, f"{call.node.name} {why}")
     return ()

@@ -56,8 +56,8 @@ class Call:
 
 
 Planes = tuple[Tensor, ...]
-Result = Planes | list[Planes]
-"""The planes of a call's result; a list of them for several results."""
+Result = Planes | Labelled | list[Planes] | list[Labelled]
+"""The planes of a call's result, or the result where it has a domain; a list of them for several results."""
 Rule = Callable[[Call, Ledger], Result]
 
 RULES: dict[object, Rule] = {}
@@ -70,12 +70,25 @@ MAKERS: set[Rule | None] = set()
 """The rules that make labels where no argument has any."""
 
 
-def rule(*operators: torch._ops.OpOverloadPacket | str, makes: bool = False) -> Callable[[Rule], Rule]:
-    """Register a rule for every overload of `operators`; `makes` if it makes labels of its own."""
+FOLLOWERS: set[Rule | None] = set()
+"""The rules that know what becomes of numbers that are places; the domains of all other calls' arguments are pinned."""
+
+
+def rule(
+    *operators: torch._ops.OpOverloadPacket | str, makes: bool = False, follows: bool = False
+) -> Callable[[Rule], Rule]:
+    """Register a rule for every overload of `operators`.
+
+    Args:
+        operators: of torch; any other by its name.
+        makes: whether it makes labels of its own.
+        follows: whether it minds the domains of its arguments: hands them on, ties or pins them.
+    """
 
     def register(function: Rule) -> Rule:
         RULES.update(dict.fromkeys(operators, function))
         MAKERS.update({function} if makes else ())
+        FOLLOWERS.update({function} if follows else ())
         return function
 
     return register
@@ -92,6 +105,7 @@ def find_rule(target: object) -> Rule | None:
 def refuse(call: Call, ledger: Ledger, why: str) -> Planes:
     """Pin all that a call touches, and say why: `why` goes on from the name of its node."""
     for value in call.labelled():
+        ledger.pin_domain(value, f"{call.node.name} {why}")
         for plane in value.planes:
             ledger.pin(plane, f"{call.node.name} {why}")
     ledger.refused.setdefault(call.node, why)

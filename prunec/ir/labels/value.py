@@ -17,15 +17,25 @@ class Labelled:
         planes: label arrays of the value's shape (int64, usually expanded views). A parameter has one
             plane an axis; an activation usually has one plane, for its features. An element goes
             when any of its labels goes. A value without planes has nothing that could be cut.
+        domain: `[size]`, the labels along the axis that its numbers are places on, such as the experts that a
+            router chose: places are counted anew among those that stay. None where they are other numbers.
     """
 
     meta: Tensor
     planes: tuple[Tensor, ...] = ()
+    domain: Tensor | None = None
 
     @property
     def shape(self) -> torch.Size:
         """Shape of the value."""
         return self.meta.shape
+
+
+def labels_along_axis(value: Labelled, axis: int) -> Tensor | None:
+    """`[size]`, the labels along an axis, where a plane varies along that one alone."""
+    axis %= value.meta.dim()
+    own = next((plane for plane in value.planes if varying_axes(plane) == {axis}), None)
+    return None if own is None else core(own).reshape(-1)
 
 
 def compact(plane: Tensor) -> Tensor:
