@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from prunec.ir.labels.elementwise import combine_values
 from prunec.ir.labels.ledger import Ledger
 from prunec.ir.labels.lookup import stays, tie_places
 from prunec.ir.labels.rules import Call, Result, rule
-from prunec.ir.labels.value import Labelled, axis_plane, labels_along_axis
+from prunec.ir.labels.value import Labelled, axis_plane, labels_along_axis, varying_axes
 
 aten = torch.ops.aten
 
@@ -63,7 +65,14 @@ def scatter(call: Call, ledger: Ledger) -> Result:
     for value in call.labelled():
         if value is not positions:
             ledger.pin_domain(value, f"{call.node.name} mixes it with other numbers")
-    planes = [plane for value in call.labelled() for plane in value.planes]
-    if not tie_places(call, positions, labels_along_axis(source, axis), ledger) or len(planes) > 1:
+    labels = labels_along_axis(source, axis)
+    if labels is None or not tie_places(call, positions, labels, ledger):
+        ledger.pin_domain(positions, f"{call.node.name} takes places from it")
         return stays(call, ledger)
-    return Labelled(call.meta, source.planes)
+    stays(replace(call, args=(_across(source, axis), *call.args[1:])), ledger)
+    return (axis_plane(labels, call.meta.shape, axis),)
+
+
+def _across(value: Labelled, axis: int) -> Labelled:
+    """A value without the plane that varies along one axis alone."""
+    return Labelled(value.meta, tuple(plane for plane in value.planes if varying_axes(plane) != {axis}))
