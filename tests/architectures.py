@@ -25,6 +25,20 @@ GROUPED = SIZES | {
 }
 GPT2 = {"vocab_size": VOCABULARY, "n_embd": 40, "n_layer": 2, "n_head": 5, "n_inner": FFN, "n_positions": 64}
 
+LATENT = {
+    "moe_intermediate_size": 11,
+    "num_experts_per_tok": 2,
+    "first_k_dense_replace": 0,
+    "num_key_value_heads": 6,
+    "q_lora_rank": 20,
+    "kv_lora_rank": 16,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6,
+    "v_head_dim": 8,
+    "head_dim": 4,
+}
+"""Attention by latent vectors, and small experts."""
+
 KV, HEAD, NEURON = "kv_group 3", "head 5", f"neuron {FFN}"
 
 
@@ -151,3 +165,27 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         inputs="both sides",
     ),
 }
+
+MIXTURES: Mapping[str, Architecture] = {
+    "softmax over all experts": Architecture(
+        "MixtralForCausalLM",
+        GROUPED | {"num_local_experts": 5, "num_experts_per_tok": 2},
+        repeated("expert 5"),
+    ),
+    "softmax over the chosen ones, experts with biases": Architecture(
+        "GptOssForCausalLM",
+        GROUPED | {"num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": 8},
+        repeated("expert 5"),
+    ),
+    "scores apart, corrected by a bias": Architecture(
+        "DeepseekV3ForCausalLM",
+        GROUPED | LATENT | {"n_routed_experts": 5, "n_group": 1, "topk_group": 1},
+        repeated("expert 5"),
+    ),
+    "scores apart, the best group first": Architecture(
+        "DeepseekV3ForCausalLM",
+        GROUPED | LATENT | {"n_routed_experts": 6, "n_group": 3, "topk_group": 1},
+        repeated("expert 3"),  # whole groups
+    ),
+}
+"""Mixtures of experts, by how their routers choose; `families` are those of experts."""

@@ -21,7 +21,7 @@ from .units import find_experts, find_families, find_hidden, find_summed
 
 @dataclass(frozen=True)
 class StructurePass(Pass):
-    """Discover neurons, heads, KV groups and sublayers.
+    """Discover neurons, heads, KV groups, experts and sublayers.
 
     Labels that must go together are connected components; attention operators say which components
     make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and

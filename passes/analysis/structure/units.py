@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 from torch import fx
@@ -114,7 +115,6 @@ def find_experts(groups: Groups) -> tuple[list[Family], list[Pin]]:
 def _expert_family(groups: Groups, placements: dict[int, Placement], unit: np.ndarray) -> Family:
     """The groups `placements` as a family; `unit` is the unit of each group, or -1."""
     ids = _in_order(placements)
-    (first, _), *_ = placements[ids[0]]
     points: list[MaskPoint] = []
     least = 1
     for item in groups.sums:
@@ -122,9 +122,15 @@ def _expert_family(groups: Groups, placements: dict[int, Placement], unit: np.nd
         if item.absent is not None and (units >= 0).any():
             points.append(MaskPoint(item.node.name, 0, units, item.axis, item.absent))
             least = max(least, _fewest(units, len(ids), item.chosen))
-    name = f"{first.removesuffix('.weight')}.expert"
-    sites = tuple(_sites(groups, groups.element, unit))
-    return Family(name, "expert", len(ids), _slots(placements, ids), sites, tuple(points), least)
+    sites, slots = tuple(_sites(groups, groups.element, unit)), _slots(placements, ids)
+    return Family(f"{_module(slots)}.expert", "expert", len(ids), slots, sites, tuple(points), least)
+
+
+def _module(slots: tuple[Slot, ...]) -> str:
+    """The module that holds all tensors of some slots, or else the first tensor."""
+    parts = [slot.tensor.split(".")[:-1] for slot in slots]
+    shared = takewhile(lambda names: len(set(names)) == 1, zip(*parts, strict=False))
+    return ".".join(names[0] for names in shared) or slots[0].tensor.removesuffix(".weight")
 
 
 def _fewest(units: np.ndarray, count: int, chosen: int) -> int:
