@@ -179,8 +179,8 @@ def _fixed(
 
 def _in_rows(groups: Groups, neurons: np.ndarray) -> np.ndarray:
     """Which groups over rows can go and hold nothing that attention touches, nor any of `neurons`: bool by group id."""
-    wanted = groups.removable(groups.over_rows)
-    return wanted & ~groups.with_any(groups.over_rows, groups.attended | neurons[groups.element])
+    others = groups.with_any(groups.over_rows, groups.attended | neurons[groups.element])
+    return np.asarray(groups.removable(groups.over_rows) & ~others)
 
 
 def _by_signature(
@@ -217,8 +217,8 @@ def _family(
     first, dim = next(iter(placements[ids[0]]))
     try:
         read = {(site.node, site.argument) for site in sites}
-        products = _points(groups, partition, unit) if partition is groups.across else ()
-        products = [point for point in products if (point.node, point.argument) not in read]
+        across = _points(groups, partition, unit) if partition is groups.across else ()
+        products = [point for point in across if (point.node, point.argument) not in read]
         points = (*products, *mean_points(groups.flow.ledger, unit[partition]))
     except ValueError as error:
         return Pin(f"{first}, axis {dim}", f"{len(ids)} units: {error}")

@@ -99,8 +99,8 @@ def _with_stored(
     contracted = [plane for plane in source.planes if at in varying_axes(plane)]
     if len(contracted) == 1 and axis == -1 and varying_axes(contracted[0]) != {at}:
         ledger.multiply(contracted[0], call.node, activation)
-        labels = inner.numpy()
-        ledger.contractions.append(Contraction(call.node, activation, axis, name, order[sides[0]], labels))
+        read = Contraction(call.node, activation, axis, name, order[sides[0]], inner.numpy())
+        ledger.contractions.append(read)
         return _by_row(call, ledger, source, contracted[0], inner, outer)
     if len(contracted) > 1 or any(varying_axes(plane) != {at} for plane in contracted):
         return refuse(call, ledger, "contracts an axis that is laid out together with another")

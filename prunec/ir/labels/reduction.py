@@ -129,7 +129,7 @@ def chosen(call: Call, ledger: Ledger) -> Result:
             ledger.reduce(plane, [axis], call.node, absent=absent, chosen=count)
             rest = sorted(varying_axes(plane) - {axis})
             if rest:
-                rows = labels_along(plane.shape, rest, ledger)
+                rows = labels_of_parts(plane, rest, ledger)
                 ledger.repeat(plane, rows)
                 planes.append(rows)
         else:
