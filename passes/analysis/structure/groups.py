@@ -126,7 +126,7 @@ class Groups:
     @cached_property
     def chosen(self) -> np.ndarray:
         """Which labels are chosen from by place, such as the experts that a router ranks."""
-        return self._flags(item.sets for item in self.sums if item.chosen)
+        return self._flags(self.flow.ledger.chosen)
 
     @property
     def sums(self) -> list[Sum]:

@@ -102,6 +102,7 @@ class Ledger:
         means: what means run over from which units can go: those that are left count as they did.
         pins: labels that stay, and why.
         refused: calls that no rule understands, and why: all they touch is pinned.
+        chosen: labels along axes by whose places something is looked up, counted or marked.
     """
 
     size: int = 0
@@ -116,6 +117,7 @@ class Ledger:
     contractions: list[Contraction] = field(default_factory=list)
     attentions: list[AttentionHeads] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
+    chosen: list[np.ndarray] = field(default_factory=list)
 
     def fresh(self, count: int) -> Tensor:
         """`count` labels never used before."""

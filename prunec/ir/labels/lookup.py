@@ -72,6 +72,7 @@ def tie_places(call: Call, positions: Labelled, labels: Tensor | None, ledger: L
         ledger.pin_domain(positions, f"{call.node.name} chooses by it from what cannot be cut")
         return False
     ledger.tie(labels, domain)
+    ledger.chosen.append(domain.numpy())
     return True
 
 

@@ -54,6 +54,7 @@ def _by_place(call: Call, ledger: Ledger, size: int | None) -> Result:
     if domain is None or domain.shape != (size,) or call.meta.shape[-1] != size or source.planes:
         ledger.pin_domain(source, f"{call.node.name} takes places from it")
         return stays(call, ledger)
+    ledger.chosen.append(domain.numpy())
     return (axis_plane(domain, call.meta.shape, call.meta.dim() - 1),)
 
 

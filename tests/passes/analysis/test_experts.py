@@ -91,6 +91,14 @@ def test_a_masked_expert_counts_for_nothing(scale: Scale, points: list[tuple[str
         assert deviation(program, structure, Plan({family.name: removed}), inputs) < TOLERANCE
 
 
+def test_what_is_ranked_and_not_looked_up_is_no_expert() -> None:
+    sketch = Sketch()
+    scores = sketch.linear("classes.weight", sketch.input("x", 40, 3), 5, 3)
+    scores = sketch(aten.mul.Tensor, scores, sketch.weight("classes.scale", 5))
+    best = sketch(operator.getitem, sketch(aten.max.dim, scores, -1), 0)
+    assert structure_of(sketch.program(best)).families == ()
+
+
 def test_experts_that_a_mean_runs_over_stay() -> None:
     assert structure_of(mixture(centred)).families == ()
 
