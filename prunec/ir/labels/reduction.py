@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from prunec.ir.labels.elementwise import combine_values, labels_of_parts
 from prunec.ir.labels.ledger import Ledger
@@ -18,12 +18,18 @@ aten = torch.ops.aten
 _LEAST, _MOST = float("-inf"), float("inf")
 _ABSENT: Mapping[object, float] = {
     aten.sum: 0.0, aten.nansum: 0.0, aten.cumsum: 0.0, aten.prod: 1.0, aten.cumprod: 1.0,
-    aten.amax: _LEAST, aten.max: _LEAST, aten.argmax: _LEAST,
+    aten.amax: _LEAST, aten.max: _LEAST, aten.argmax: _LEAST, aten.topk: _LEAST,
     aten.amin: _MOST, aten.min: _MOST, aten.argmin: _MOST,
     aten.softmax: _LEAST, aten._softmax: _LEAST, aten.log_softmax: _LEAST, aten._log_softmax: _LEAST,
     aten.logsumexp: _LEAST, aten.logcumsumexp: _LEAST,
 }  # fmt: skip
 """The number that an element can be replaced by to make what an operator gives that of all the others."""
+
+
+def _absent(source: Labelled, node: fx.Node) -> float | None:
+    """That number for a call on `source`, if there is one of its type."""
+    number = _ABSENT.get(operator(node))
+    return None if number in (_LEAST, _MOST) and not source.meta.is_floating_point() else number
 
 
 @rule(
@@ -75,7 +81,7 @@ def _reduced(call: Call, ledger: Ledger, meta: Tensor, *, chosen: int = 0) -> Pl
             if operator(call.node) is aten.mean:
                 ledger.mean(plane, axes, call.node)
             else:
-                ledger.reduce(plane, axes, call.node, absent=_ABSENT.get(operator(call.node)), chosen=chosen)
+                ledger.reduce(plane, axes, call.node, absent=_absent(source, call.node), chosen=chosen)
             if rest:
                 summed = labels_of_parts(plane, rest, ledger)
                 ledger.repeat(plane, summed)
@@ -107,7 +113,7 @@ def along_axis(call: Call, ledger: Ledger) -> Planes:
     axis = call.named("dim") % source.meta.dim()
     for plane in source.planes:
         if axis in varying_axes(plane):
-            ledger.reduce(plane, [axis], call.node, absent=_ABSENT[operator(call.node)])
+            ledger.reduce(plane, [axis], call.node, absent=_absent(source, call.node))
     return source.planes
 
 
@@ -122,7 +128,7 @@ def chosen(call: Call, ledger: Ledger) -> Result:
     axis, count = call.named("dim", -1) % source.meta.dim(), arguments(call.node)[1]
     if not isinstance(count, int):  # it is computed, so that it may be any
         return ranked(call, ledger)
-    absent = _LEAST if call.named("largest", True) else _MOST
+    absent = _absent(source, call.node) if call.named("largest", True) else None
     planes: list[Tensor] = []
     for plane in source.planes:
         if axis in varying_axes(plane):
