@@ -199,14 +199,6 @@ def test_branches_side_by_side_are_sublayers_each(turned: bool) -> None:
     ]
 
 
-def test_a_branch_that_reads_another_stream_value_is_none() -> None:
-    sketch = Sketch()
-    first = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
-    x = sketch(aten.tanh.default, first)
-    both = sketch(aten.mul.Tensor, gated(sketch, x), first)
-    assert structure_of(sketch.program(sketch(aten.add.Tensor, x, both))).sublayers == ()
-
-
 def test_an_addition_with_a_factor_is_no_residual() -> None:
     sketch = Sketch()
     x = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
