@@ -11,6 +11,7 @@ from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from prunec.ir.einsum import respell
 from prunec.ir.parts import take_parts_first
+from prunec.ir.regroup import regroup
 
 aten = torch.ops.aten
 Rule = Callable[[fx.Node], "fx.Node | None"]
@@ -21,8 +22,8 @@ def tidy(graph: fx.Graph) -> None:
     """Drop assertions, no-op casts, copies, full slices and dead code; respell aliases of operators.
 
     Works in place. Types and shapes are read from `node.meta["val"]`: what they cannot prove stays.
-    Copies stay where the graph writes in place. Sums of products become matrix products, and parts of what is
-    reshaped are taken before.
+    Copies stay where the graph writes in place. Sums of products become matrix products, parts of what is reshaped are
+    taken before, and branches that are added up before the stream is, are added to it one by one.
     """
     for node in list(graph.nodes):
         if is_assertion(node) and not node.users:
@@ -39,6 +40,7 @@ def tidy(graph: fx.Graph) -> None:
             graph.erase_node(node)
     if not writes:
         take_parts_first(graph)
+        regroup(graph)
     graph.eliminate_dead_code(_has_effects)
     graph.lint()
 
