@@ -25,6 +25,8 @@ BARRIERS = ("layer_norm", "rms_norm", "group_norm", "softmax", "scaled_dot_produ
 NOT_HEADS = ("neuron", "vo_dim", "qk_dim", "expert", "hidden")
 """Kinds of units that are no heads of an attention."""
 
+PARTS = ("slice", "select", "index", "gather", "permute", "transpose", "reshape", "expand", "squeeze", "unsqueeze")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -35,7 +37,9 @@ class Place:
         node: the softmax or fused attention, or the nonlinearity.
         before: the weights that it is computed by, in graph order.
         after: the weights that read it.
-        joins: the additions to another activation that the result meets first.
+        joins: the additions that the result meets first, to what it is computed from: to that itself, to a sum or a
+            multiple of it, or to a part of it. Added to something else, such as a point that it refines or a query that
+            it gives a position to, it is no residual branch: nothing of its own input would be left without it.
         single: whether it is an attention of one head, which can only go whole.
     """
 
@@ -64,7 +68,7 @@ class Place:
         return False
 
     def is_in_sublayer(self, structure: Structure) -> bool:
-        """Whether it is in a sublayer, or its result is added to nothing."""
+        """Whether it is in a sublayer, or its result is added to nothing that it is computed from."""
         return not self.joins or bool({item.add for item in structure.sublayers} & set(self.joins))
 
 
@@ -106,7 +110,8 @@ class _Graph:
                                  _sources, self._is_projection)  # fmt: skip
         after = self._walk([user for item in results for user in item.users], _users, self._is_projection)
         single = _is_single(self._shapes[_scored(node)])
-        return Place("attention", node.name, self._weights(sources), self._weights(after), self._joins(after), single)
+        joins = self._joins(node, after)
+        return Place("attention", node.name, self._weights(sources), self._weights(after), joins, single)
 
     def ffn(self, node: fx.Node) -> Place | None:
         """The feed-forward around a nonlinearity: one projection before it and one after it, and no other between."""
@@ -117,7 +122,7 @@ class _Graph:
         after = [item for item in after if self._is_projection(item)]
         if len(before) != 1 or not self._is_projection(before[0]) or not after:
             return None
-        return Place("ffn", node.name, self._weights(before), self._weights(after), self._joins(after))
+        return Place("ffn", node.name, self._weights(before), self._weights(after), self._joins(node, after))
 
     def _walk(
         self, start: Iterable[fx.Node], step: Callable[[fx.Node], Iterable[fx.Node]], stop: Callable[[fx.Node], bool]
@@ -176,14 +181,40 @@ class _Graph:
                 yield str(item.target)
             stack.extend(item.all_input_nodes)
 
-    def _joins(self, nodes: Iterable[fx.Node]) -> tuple[str, ...]:
-        """The first additions of two activations after `nodes`, and those that only sum up such a sum."""
+    def _joins(self, place: fx.Node, nodes: Iterable[fx.Node]) -> tuple[str, ...]:
+        """The first additions after `nodes` to what `place` is computed from, and those that only sum up such a sum."""
         adds = self._walk([user for node in nodes for user in node.users], _users, self._joins_or_ends)
         adds = [add for add in adds if self._adds(add)]
         for add in adds:
             then = self._walk(add.users, _users, lambda user: self._joins_or_ends(user) or self._ends(user))
             adds.extend(item for item in then if len(then) == 1 and self._adds(item) and item not in adds)
-        return tuple(add.name for add in adds)
+        before = self._sources_of(place)
+        return tuple(add.name for add in adds if any(before & self._made_of(item) for item in self._operands(add)))
+
+    def _sources_of(self, node: fx.Node) -> set[fx.Node]:
+        """Everything that `node` is computed from."""
+        seen: set[fx.Node] = set()
+        stack = self._operands(node)
+        while stack:
+            item = stack.pop()
+            if item not in seen:
+                seen.add(item)
+                stack.extend(self._operands(item))
+        return seen
+
+    def _made_of(self, node: fx.Node) -> set[fx.Node]:
+        """`node`, and what it is a sum, a multiple or a part of."""
+        found: set[fx.Node] = set()
+        stack = [node]
+        while stack:
+            item = stack.pop()
+            found.add(item)
+            operands = self._operands(item)
+            if _name(item) == "add" or (_name(item) in ("mul", "div") and len(operands) == 1):
+                stack.extend(operands)
+            elif _name(item) in PARTS:
+                stack.append(item.all_input_nodes[0])
+        return found
 
     def _joins_or_ends(self, node: fx.Node) -> bool:
         return self._adds(node) or self._is_product(node)
