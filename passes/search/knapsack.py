@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import lil_array
+from scipy.sparse import csr_array, lil_array
 
 from prunec.errors import BudgetError, PassError
 from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Structure
@@ -17,7 +17,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 
 @dataclass(frozen=True)
 class Option:
-    """One choice for one family: keep `kept` units (`kept = 0`: bypass the sublayer)."""
+    """One choice for one family: keep `kept` units, at a cost in each of its sublayers."""
 
     family: str
     kept: int
@@ -33,7 +33,8 @@ class KnapsackPass(Pass):
     measured points, interpolated; damage between two measured points follows the cumulative score of
     the units that go. The setting is that of Kwon et al. 2022 ("A Fast Post-Training Pruning
     Framework for Transformers", section 4), with measured points in the place of their piecewise fit
-    and whole sublayers as a choice like any other.
+    and whole sublayers as a choice like any other. Units that several sublayers share are kept or removed in all
+    of them; under a budget of time each of these can still go whole.
 
     Attributes:
         sizes: how many sizes of a large family are considered; a small one is considered at each.
@@ -90,13 +91,14 @@ class KnapsackPass(Pass):
             if family.name not in costs.families:
                 continue
             curve = damage_curve(structure, family, scores, damage)
-            times = max(1, len(structure.sublayers_of(family.name)))
             step = max(1, family.units // self.sizes)
             for kept in sorted({*range(max(step, family.least), family.units, step), family.units}):
-                cost = times * costs.family(family.name, kept)
+                cost = costs.family(family.name, kept)
                 options.append(Option(family.name, kept, cost, float(curve[family.units - kept])))
-        # A family that several sublayers share stays as long as one of them does: dropping one saves less than it says.
-        priced = {option.family for option in options if len(structure.sublayers_of(option.family)) == 1}
+        # A family that several sublayers share stays as long as one does: without the others it is read less often,
+        # which saves time, but it is stored as before.
+        timed = costs.unit == "ms"
+        priced = {option.family for option in options if timed or len(structure.sublayers_of(option.family)) == 1}
         drops = {
             sublayer.name: damage.sublayers[sublayer.name]
             for sublayer in structure.sublayers
@@ -128,23 +130,20 @@ def _solve(
     structure: Structure, options: list[Option], drops: dict[str, float], room: float
 ) -> tuple[list[Option], tuple[str, ...]]:
     """The integer program: one option a family, or its sublayer bypassed, within `room`."""
-    names = list(drops)
-    families = list(dict.fromkeys(option.family for option in options))
-    costs = np.array([option.cost for option in options] + [0.0] * len(names))
-    damages = np.array([option.damage for option in options] + [drops[name] for name in names])
-    choice = lil_array((len(families), len(costs)))
-    row = {name: index for index, name in enumerate(families)}
-    for column, option in enumerate(options):
-        choice[row[option.family], column] = 1
-    for column, name in enumerate(names, start=len(options)):
-        for family in next(item for item in structure.sublayers if item.name == name).families:
-            choice[row[family], column] = 1
     if room < 0 or not options:
         raise BudgetError("the budget is below what no removal can save", "ask for a larger budget")
+    names = list(drops)
+    table = _Table(structure, options, names)
+    damages = np.zeros(table.width)
+    damages[: len(options) + len(names)] = [option.damage for option in options] + [drops[name] for name in names]
     result = milp(
         damages,
-        constraints=[LinearConstraint(choice.tocsr(), 1, 1), LinearConstraint(costs[None, :], -np.inf, room)],
-        integrality=np.ones(len(costs), dtype=np.int64),
+        constraints=[
+            LinearConstraint(table.rows(table.choices), 1, 1),
+            LinearConstraint(table.rows(table.limits), -np.inf, 0),
+            LinearConstraint(table.costs[None, :], -np.inf, room),
+        ],
+        integrality=np.ones(table.width, dtype=np.int64),
         bounds=Bounds(0, 1),
         options={"mip_rel_gap": 1e-4, "time_limit": 60},
     )
@@ -154,4 +153,45 @@ def _solve(
         raise PassError(f"the integer solver found nothing ({result.message})", "try fewer `sizes`")
     taken = result.x > 0.5
     chosen = [option for option, take in zip(options, taken, strict=False) if take]
-    return chosen, tuple(name for name, take in zip(names, taken[len(options) :], strict=True) if take)
+    return chosen, tuple(name for name, take in zip(names, taken[len(options) :], strict=False) if take)
+
+
+class _Table:
+    """What is chosen, a column each: the options, the sublayers that may go, and copies of options.
+
+    A family that several sublayers share has one size, chosen once, and in each of them that may go a copy of the
+    option that is chosen, unless that sublayer goes: the copies are what costs.
+
+    Attributes:
+        width: how many columns there are.
+        costs: of each column.
+        choices: rows that must come to 1, as weights by column.
+        limits: rows that must not exceed 0.
+    """
+
+    def __init__(self, structure: Structure, options: list[Option], names: list[str]) -> None:
+        self.choices: list[dict[int, int]] = []
+        self.limits: list[dict[int, int]] = []
+        costs = [0.0] * (len(options) + len(names))
+        for family in dict.fromkeys(option.family for option in options):
+            columns = [index for index, option in enumerate(options) if option.family == family]
+            holding = [item.name for item in structure.sublayers_of(family)]
+            going = [len(options) + names.index(name) for name in holding if name in names]
+            alone = going if len(holding) == 1 else []
+            self.choices.append(dict.fromkeys([*columns, *alone], 1))
+            for column in columns:
+                costs[column] = options[column].cost * (len(holding) - len(going) + len(alone) if holding else 1)
+            for drop in going if not alone else []:
+                copies = range(len(costs), len(costs) + len(columns))
+                costs.extend(options[column].cost for column in columns)
+                self.choices.append(dict.fromkeys([*copies, drop], 1))
+                self.limits.extend({copy: 1, column: -1} for copy, column in zip(copies, columns, strict=True))
+        self.costs, self.width = np.array(costs), len(costs)
+
+    def rows(self, weights: list[dict[int, int]]) -> csr_array:
+        """The rows as a matrix, one of zeros where there are none."""
+        matrix = lil_array((max(1, len(weights)), self.width))
+        for row, each in enumerate(weights):
+            for column, weight in each.items():
+                matrix[row, column] = weight
+        return matrix.tocsr()

@@ -170,19 +170,53 @@ def test_the_damage_curve_never_falls_and_meets_the_measurements() -> None:
     assert curve[8] == pytest.approx(problem.damage.sublayers["block.f0"])
 
 
-def test_a_family_that_sublayers_share_is_paid_for_in_each_and_none_of_them_is_dropped() -> None:
-    problem = toy([6, 4], np.random.default_rng(2))
-    own, shared = problem.structure.families
-    twice = (*problem.structure.sublayers, Sublayer("again", "ffn", "", "", "", (shared.name,)))
-    problem.damage.sublayers["again"] = 0.0  # type: ignore[index]
-    problem.damage.sublayers[f"block.{shared.name}"] = 0.0  # type: ignore[index]
-    both = Toy(Structure((own, shared), twice), problem.scores, problem.damage, problem.costs)
-    dense = both.costs.predict(both.structure, Plan({}))
-    once = problem.costs.predict(problem.structure, Plan({}))
-    assert dense == pytest.approx(once + problem.costs.family(shared.name, shared.units))
-    plan = both.plan(1.0 + 0.6 * (dense - 1.0))
-    assert not {"again", f"block.{shared.name}"} & set(plan.sublayers)
-    assert plan.predicted_cost == pytest.approx(both.costs.predict(both.structure, plan))
+def shared(draw: np.random.Generator, unit: str = "ms") -> Toy:
+    """Two families, the second of which two sublayers hold; one of these costs nothing to lose."""
+    problem = toy([6, 4], draw)
+    own, both = problem.structure.families
+    sublayers = (*problem.structure.sublayers, Sublayer("again", "ffn", "", "", "", (both.name,)))
+    drops = problem.damage.sublayers | {"again": 0.0, f"block.{both.name}": 1.0}  # type: ignore[operator]
+    return Toy(
+        Structure((own, both), sublayers), problem.scores, Damage("loss", problem.damage.families, drops),
+        CostModel(unit, 1.0, problem.costs.families),
+    )  # fmt: skip
+
+
+def test_a_family_that_sublayers_share_is_paid_for_in_each_and_each_can_go() -> None:
+    problem = shared(np.random.default_rng(2))
+    once, twice = (problem.costs.predict(problem.structure, Plan({}, names)) for names in (("again",), ()))
+    assert twice == pytest.approx(once + problem.costs.family("f1", 4))
+    plan = problem.plan(once + 1e-6)
+    assert (plan.sublayers, dict(plan.units)) == (("again",), {})
+    assert plan.predicted_cost == pytest.approx(once)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.5, 0.2])
+def test_a_shared_family_has_one_size_wherever_it_stays(share: float) -> None:
+    problem = shared(np.random.default_rng(4))
+    problem.damage.sublayers.update({"again": 0.3, "block.f1": 0.7})  # type: ignore[attr-defined]
+    ceiling = 1.0 + share * (problem.costs.predict(problem.structure, Plan({})) - 1.0)
+    plan = problem.plan(ceiling)
+    choices = itertools.product([*range(6), None], range(4), [(), ("again",), ("block.f1",), ("again", "block.f1")])
+    tried = [
+        Plan({"f0": tuple(range(own or 0)), "f1": tuple(range(both))}, (*going, *(["block.f0"] if own is None else [])))
+        for own, both, going in choices
+    ]
+    least = min(problem.loss(item) for item in tried if problem.costs.predict(problem.structure, item) <= ceiling)
+    assert problem.loss(plan) == pytest.approx(least, rel=1e-3)
+    assert plan.predicted_cost == pytest.approx(problem.costs.predict(problem.structure, plan))
+
+
+def test_a_sublayer_is_not_dropped_to_save_parameters_that_another_still_reads() -> None:
+    problem = shared(np.random.default_rng(2), "parameters")
+    facts = Facts()
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    ceiling = Ceiling("parameters", 1.0 + 0.6 * (dense - 1.0))
+    for fact in (problem.structure, problem.scores, problem.damage, problem.costs, ceiling):
+        facts.put(fact)
+    (plan,) = KnapsackPass().run(empty_program(), facts, CONTEXT).facts
+    assert isinstance(plan, Plan)
+    assert not {"again", "block.f1"} & set(plan.sublayers)
 
 
 def test_a_shared_family_is_gone_only_with_all_its_sublayers() -> None:
