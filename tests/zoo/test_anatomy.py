@@ -82,3 +82,26 @@ class Neither(nn.Module):
 
 def test_what_only_looks_like_either_is_neither() -> None:
     assert found(Neither()) == []
+
+
+class Joins(nn.Module):
+    """One feed-forward, added to its input, to a part or a multiple of it, beside another, or to a point it refines."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.first, self.up, self.down, self.point = (nn.Linear(8, 8) for _ in range(4))
+        self.way = way
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        result: Tensor = self.down(self.up(x).relu())
+        if self.way == "point":
+            return torch.sigmoid(result + torch.log(self.point(x).exp()))
+        others = {"itself": x, "part": x[:, :1], "multiple": x * 0.5, "sum": x + self.point(x).sin()}
+        return result + others[self.way]
+
+
+@pytest.mark.parametrize(("way", "count"), [("itself", 1), ("part", 1), ("multiple", 1), ("sum", 1), ("point", 0)])
+def test_a_result_joins_what_it_is_computed_from(way: str, count: int) -> None:
+    (place,) = [item for item in found(Joins(way)) if item.kind == "ffn"]
+    assert len(place.joins) == count
