@@ -96,9 +96,11 @@ class Joins(nn.Module):
         x = self.first(x)
         result: Tensor = self.down(self.up(x).relu())
         if self.way == "point":
-            return torch.sigmoid(result + torch.log(self.point(x).exp()))
+            refined: Tensor = torch.sigmoid(result + torch.log(self.point(x).exp()))
+            return refined
         others = {"itself": x, "part": x[:, :1], "multiple": x * 0.5, "sum": x + self.point(x).sin()}
-        return result + others[self.way]
+        joined: Tensor = result + others[self.way]
+        return joined
 
 
 @pytest.mark.parametrize(("way", "count"), [("itself", 1), ("part", 1), ("multiple", 1), ("sum", 1), ("point", 0)])
