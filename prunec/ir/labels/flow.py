@@ -258,7 +258,10 @@ def _run_on_meta(target: torch._ops.OpOverload[..., Any], args: Any, kwargs: Any
 
 
 def _without_numbers(value: Any) -> Any:
-    return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
+    """A tensor's shape and type; where the example happens to have none of something, one stands for it."""
+    if not isinstance(value, Tensor):
+        return value
+    return torch.empty([max(1, size) for size in value.shape], dtype=value.dtype, device="meta")
 
 
 def _shape_only(value: Any) -> Any:

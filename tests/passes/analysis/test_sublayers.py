@@ -147,3 +147,17 @@ def test_a_branch_holds_no_family_that_outlives_it(elsewhere: bool) -> None:
     assert held(structure) == {"mlp": () if elsewhere else ("mlp.down",)}
     plan = Plan({"mlp.down": (0, 3)}, ("mlp",))
     assert deviation(program, structure, plan, program.example) < TOLERANCE
+
+
+def test_tokens_that_the_example_has_none_of_have_a_branch_with_units() -> None:
+    sketch = Sketch()
+    x = stream(sketch)
+    mask = sketch.integers("mask", torch.zeros(5, dtype=torch.bool))
+    chosen = sketch(aten.index.Tensor, x, [mask])
+    total = sketch(aten.add.Tensor, chosen, bent(sketch, chosen, "mlp"))
+    program = sketch.program(sketch(aten.index_put.default, x, [mask], total))
+    structure = structure_of(program)
+    assert held(structure) == {"mlp": ("mlp.down",)}
+    inputs = {**program.example, "mask": torch.tensor([True, False, True, True, False])}
+    for plan in (no_sublayers(structure), Plan({"mlp.down": (0, 3)})):
+        assert deviation(program, structure, plan, inputs) < TOLERANCE
