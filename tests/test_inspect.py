@@ -84,7 +84,7 @@ EXAMPLE = {"x": torch.ones(2, 8)}
 def test_families_tell_their_units_and_parameters(llama: Inspection) -> None:
     found = [(item.kind, item.units, item.parameters_per_unit) for item in llama.families]
     layer = [("kv_group", 2, GROUP), ("vo_dim", 16, VALUE_DIM), ("neuron", 96, NEURON)]
-    assert found == [("qk_dim", 8, ROTARY_PAIR), *layer * 3, ("hidden", 64, FEATURE)]
+    assert found == [("qk_dim", 8, ROTARY_PAIR), *layer * 3, ("hidden", 64, FEATURE), ("vocabulary", 300, 64)]
     assert llama.family("model.layers.1.mlp.down_proj").slots == (
         Slot("model.layers.1.mlp.gate_proj.weight", 0, 1),
         Slot("model.layers.1.mlp.up_proj.weight", 0, 1),
@@ -135,7 +135,12 @@ def test_a_workload_measures_what_each_part_could_save(
     assert neurons is not None
     assert neurons / group == pytest.approx(95 * NEURON / GROUP)
     assert all(family.saves_ms < found.sublayers[n].saves_ms for n, family in enumerate(priced))  # type: ignore[operator]
-    assert {item.kind for item in found.families if item.saves_ms is None} == {"vo_dim", "qk_dim", "hidden"}
+    assert {item.kind for item in found.families if item.saves_ms is None} == {
+        "vo_dim",
+        "qk_dim",
+        "hidden",
+        "vocabulary",
+    }
 
 
 def test_measurements_are_kept(tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]) -> None:
@@ -206,7 +211,7 @@ def test_quiet_prints_one_line(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert not err
     assert out.count("\n") == 1
-    assert out.endswith("could go; 9 families in 4 sublayers, 0 pins\n")
+    assert out.endswith("could go; 10 families in 4 sublayers, 0 pins\n")
 
 
 def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +220,7 @@ def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys:
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tiny_bert_dir / name, model)
     assert cli.main(["inspect", str(model), "--quiet"]) == 0
-    assert "9 families in 4 sublayers" in capsys.readouterr().out
+    assert "10 families in 4 sublayers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -262,7 +267,7 @@ def test_minilm(real_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ("head", 12, 49_248),
         ("vo_dim", 32, 12 * (2 * 384 + 1)),
         ("neuron", 1536, 769),
-    ] * 6
+    ] * 6 + [("vocabulary", 30_522, 384), ("vocabulary", 2, 384)]
     assert found.pins == ()
     assert found.model.parameters == found.floor.parameters + 6 * (591_360 + 1_181_568)
     assert found.latency is not None

@@ -85,9 +85,10 @@ class Site:
 ADDITIVE = ("neuron", "channel", "head", "kv_group")
 """Kinds of units whose costs and damages add up over a sublayer: those that a compile removes."""
 
-KINDS = (*ADDITIVE, "vo_dim", "qk_dim", "expert", "hidden")
+KINDS = (*ADDITIVE, "vo_dim", "qk_dim", "expert", "hidden", "vocabulary")
 """Every kind of units there is. What goes with a `vo_dim` or a `qk_dim` depends on how many heads stay, with a `hidden`
-on all else that stays; tokens of an `expert` go to the others."""
+on all else that stays; tokens of an `expert` go to the others; without a `vocabulary` the inputs that look it up have
+other numbers."""
 
 
 @dataclass(frozen=True)

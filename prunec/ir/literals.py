@@ -314,6 +314,16 @@ def halved(node: fx.Node, survivors: Survivors) -> list[Any]:
     return [source, dim]
 
 
+@_literals(aten.embedding)
+def padding(node: fx.Node, survivors: Survivors) -> list[Any]:
+    """The padding row counts the survivors before it; it is only for gradients, so that there need be none."""
+    table, positions, row, *rest = arguments(node)
+    alive = survivors.alive(table, 0)
+    if row >= 0:
+        row = int(alive[:row].sum()) if alive[row] else -1
+    return [table, positions, row, *rest]
+
+
 @_literals(aten.conv1d, aten.conv2d, aten.conv3d)
 def kernels(node: fx.Node, survivors: Survivors) -> list[Any]:
     """Where each channel has a kernel of its own, as many groups as channels."""

@@ -14,6 +14,7 @@ from prunec.errors import PassError
 from prunec.ir.factors import factor
 from prunec.ir.labels.flow import LabelFlow, run_flow
 from prunec.ir.literals import Arguments, Packed, Scaled, overload, rederive
+from prunec.ir.lookups import rows_left
 from prunec.ir.program import Program, build_module
 from prunec.ir.survivors import Survivors
 from prunec.ir.text import node_text
@@ -57,7 +58,20 @@ def slice_program(program: Program, cuts: Cuts, flow: LabelFlow | None = None) -
             )
     graph.lint()
     sliced = program.with_module(build_module(graph, tensors))
-    return replace(sliced, example={**program.example, **_sliced_caches(program, survivors)})
+    examples = {**program.example, **_sliced_caches(program, survivors), **_renumbered(program, survivors)}
+    return replace(sliced, example=examples)
+
+
+def _renumbered(program: Program, survivors: Survivors) -> dict[str, Tensor]:
+    """The examples of the inputs that look up a table of which rows go, in the numbers of what is left.
+
+    A row that is gone becomes the last that is left before it, or else the first.
+    """
+    examples = {}
+    for name, alive in rows_left(program, survivors).items():
+        numbers = torch.from_numpy((np.cumsum(alive) - 1).clip(0)).to(program.example[name].device)
+        examples[name] = numbers[program.example[name].long()].to(program.example[name].dtype)
+    return examples
 
 
 def _sliced_caches(program: Program, survivors: Survivors) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from .rehearsal import rehearse
 from .sublayers import find_streams, find_sublayers
 from .trial import try_out
 from .units import find_experts, find_families, find_hidden, find_summed
+from .vocabulary import find_vocabularies
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class StructurePass(Pass):
     Labels that must go together are connected components; attention operators say which components
     make a head; residual additions say what can be bypassed. Nothing here knows an architecture, and
     weights are not read. Families of kinds that do not add up are in no sublayer; features of a residual
-    stream that is normalised in one operator that centres it are apart from all others, as no mask removes them.
+    stream that is normalised in one operator that centres it, and rows of a vocabulary, are apart from all
+    others, as no mask removes them.
 
     Attributes:
         kinds: which kinds of units to look for.
@@ -54,10 +56,11 @@ class StructurePass(Pass):
         families, pins = find_families(groups, self.kinds, streams)
         hidden, unmasked, unread = find_hidden(groups, streams) if "hidden" in self.kinds else ([], [], [])
         experts, few = find_experts(groups) if "expert" in self.kinds else ([], [])
+        words, firm = find_vocabularies(groups) if "vocabulary" in self.kinds else ([], [])
         families, failing = _sifted(program, flow, [*families, *experts, *hidden])
-        unmasked, ragged = _sifted(program, flow, unmasked)
+        unmasked, ragged = _sifted(program, flow, [*unmasked, *words])
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
-        pins.extend([*few, *failing, *find_summed(groups, streams), *unread, *ragged])
+        pins.extend([*few, *failing, *find_summed(groups, streams), *unread, *firm, *ragged])
         for node, why in flow.ledger.refused.items():
             pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         found = [*families, *unmasked]

@@ -14,6 +14,8 @@ from prunec.ir.labels.value import core
 
 VALUES = ("values", "output")
 """Roles of the dims that attention sums over tokens."""
+Pinned = tuple[np.ndarray, str]
+"""Labels that stay, and why."""
 SCORES = ("query", "key", "first", "second")
 """Roles of the dims that its scores are summed over."""
 
@@ -70,13 +72,17 @@ class Groups:
     @cached_property
     def feature(self) -> np.ndarray:
         """Group id of each label, by feature."""
-        return self._joined([])
+        return self.linked([])
 
     @cached_property
     def averaged(self) -> np.ndarray:
         """Which labels a mean is taken over."""
         ledger = self.flow.ledger
         return self._flags([*(item.sets for item in ledger.averaged), *(item.labels for item in ledger.means)])
+
+    def linked(self, links: list[np.ndarray]) -> np.ndarray:
+        """Group id of each label, by feature, where pairs of `links` join features."""
+        return self._joined(links)
 
     def _joined(self, links: list[np.ndarray], *, call_by_call: bool = False) -> np.ndarray:
         """Group id of each label where labels are tied, linked, or stand for those of one group only.
@@ -150,14 +156,16 @@ class Groups:
             parts[np.unique(ids[(ids != ids[:, :1]).any(axis=1)])] = True
         return parts
 
-    def removable(self, group: np.ndarray, sums: Iterable[Sum] | None = None) -> np.ndarray:
+    def removable(
+        self, group: np.ndarray, sums: Iterable[Sum] | None = None, pins: Iterable[Pinned] | None = None
+    ) -> np.ndarray:
         """Which groups of a partition can go whole: bool by group id.
 
-        A group stays if it holds a pinned label, a part of one of `sums` (of any, by default), or a label
-        that stands for others outside the group.
+        A group stays if it holds a label of one of `pins` (of any, by default), a part of one of `sums` (likewise), or
+        a label that stands for others outside the group.
         """
         good = np.ones(int(group.max(initial=-1)) + 1, dtype=bool)
-        for labels, _ in self.flow.ledger.pins:
+        for labels, _ in self.flow.ledger.pins if pins is None else pins:
             good[group[labels]] = False
         good &= ~self.split(group, self.sums if sums is None else sums)
         for pairs in self.flow.ledger.repeated:

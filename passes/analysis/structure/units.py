@@ -13,7 +13,7 @@ from torch import fx
 from prunec.facts import ADDITIVE, Family, MaskPoint, Pin, Site, Slot
 from prunec.ir.text import operator_name
 
-from .groups import SCORES, VALUES, Groups
+from .groups import SCORES, VALUES, Groups, Pinned
 from .means import mean_points
 
 Placement = dict[tuple[str, int], np.ndarray]
@@ -140,6 +140,16 @@ def _fewest(units: np.ndarray, count: int, chosen: int) -> int:
     return count - int(np.flatnonzero(left >= chosen).max())
 
 
+def families_of(groups: Groups, partition: np.ndarray, wanted: np.ndarray, name: str, kind: str) -> list[Family]:
+    """The wanted groups as families called `name`, without sites, though they lie in one tensor axis only."""
+    families = []
+    for placements in _by_signature(groups, partition, wanted, least=1).values():
+        ids = _in_order(placements)
+        if len(ids) > 1:
+            families.append(Family(name, kind, len(ids), _slots(placements, ids), ()))
+    return _named_apart(families)
+
+
 def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
     """Units that a product reads and that nothing holds but a sum over them, such as a norm; streams are left out."""
     group = groups.element
@@ -172,9 +182,13 @@ def _fixed(
         labels = [labels.ravel() for name, labels in attention.roles.items() if name in roles]
         if not labels or wanted[own := np.unique(partition[np.concatenate(labels)])].any():
             continue
-        reasons = (why for pinned, why in groups.flow.ledger.pins if np.isin(partition[pinned], own).any())
-        why = next(reasons, "") or _summed(groups, partition, own) or "each is tied to what is outside it"
-        yield Pin(f"{what} of {attention.node.name}", why)
+        yield Pin(f"{what} of {attention.node.name}", reason(groups, partition, own, groups.flow.ledger.pins))
+
+
+def reason(groups: Groups, partition: np.ndarray, own: np.ndarray, pins: Iterable[Pinned]) -> str:
+    """Why the groups `own` stay, as far as `pins`, sums and what stands for others say."""
+    reasons = (why for labels, why in pins if np.isin(partition[labels], own).any())
+    return next(reasons, "") or _summed(groups, partition, own) or "each is tied to what is outside it"
 
 
 def _in_rows(groups: Groups, neurons: np.ndarray) -> np.ndarray:

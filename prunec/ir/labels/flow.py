@@ -134,7 +134,7 @@ class _Run:
                 for name, value in zip(self.program.outputs, node.args[0], strict=True):
                     flow.ledger.pin_domain(flow.values[value], "is an output of the graph")
                     for plane in () if name in handed_on else flow.values[value].planes:
-                        flow.ledger.pin(plane, "is an output of the graph")
+                        flow.ledger.give(plane, value)
         return flow
 
     def _call(self, node: fx.Node) -> Any:

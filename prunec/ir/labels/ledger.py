@@ -88,6 +88,21 @@ class Mean:
     axes: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """Labels that someone outside the graph knows by number: they stay, unless the numbers are changed with them.
+
+    Attributes:
+        labels: in the order in which they are numbered.
+        node: the look-up that takes the numbers, or the value that is returned.
+        why: what an input or output does with them.
+    """
+
+    labels: np.ndarray
+    node: fx.Node
+    why: str
+
+
 @dataclass
 class Ledger:
     """Everything label flow learns, as flat arrays.
@@ -100,7 +115,9 @@ class Ledger:
         reduced: what sums run over: all of a set goes, or none.
         averaged: likewise, what normalisations take means of: of what is left they take other means.
         means: what means run over from which units can go: those that are left count as they did.
-        pins: labels that stay, and why.
+        firm: labels that stay whatever happens, and why.
+        looked_up: rows of tables, which whoever feeds an input knows by number.
+        returned: columns of outputs, which whoever reads an output knows by number.
         refused: calls that no rule understands, and why: all they touch is pinned.
         chosen: labels along axes by whose places something is looked up, counted or marked.
     """
@@ -112,12 +129,19 @@ class Ledger:
     reduced: list[Sum] = field(default_factory=list)
     averaged: list[Sum] = field(default_factory=list)
     means: list[Mean] = field(default_factory=list)
-    pins: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    firm: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    looked_up: list[Numbered] = field(default_factory=list)
+    returned: list[Numbered] = field(default_factory=list)
     refused: dict[fx.Node, str] = field(default_factory=dict)
     contractions: list[Contraction] = field(default_factory=list)
     attentions: list[AttentionHeads] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
     chosen: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def pins(self) -> list[tuple[np.ndarray, str]]:
+        """Labels that stay, and why: what is firm, and what is known by number."""
+        return [*self.firm, *((item.labels, item.why) for item in (*self.looked_up, *self.returned))]
 
     def fresh(self, count: int) -> Tensor:
         """`count` labels never used before."""
@@ -140,7 +164,19 @@ class Ledger:
 
     def pin(self, plane: Tensor, why: str) -> None:
         """The labels of `plane` stay."""
-        self.pins.append((np.unique(core(plane).numpy()), why))
+        self.firm.append((np.unique(core(plane).numpy()), why))
+
+    def look_up(self, rows: Tensor, node: fx.Node) -> None:
+        """The rows of a table stay, as the positions that `node` takes are numbers of theirs."""
+        self.looked_up.append(Numbered(core(rows).reshape(-1).numpy(), node, "rows are looked up by an input"))
+
+    def give(self, plane: Tensor, node: fx.Node) -> None:
+        """The labels of a plane of an output stay; those along its last axis alone are columns."""
+        own, why = core(plane), "is an output of the graph"
+        if own.numel() == own.shape[-1:].numel():
+            self.returned.append(Numbered(own.reshape(-1).numpy(), node, why))
+        else:
+            self.pin(plane, why)
 
     def pin_domain(self, value: Labelled, why: str) -> None:
         """The labels of the axis that the numbers of `value` are places on stay, if they are such places."""

@@ -22,11 +22,13 @@ aten = torch.ops.aten
 
 @rule(aten.embedding, follows=True)
 def embedding(call: Call, ledger: Ledger) -> Planes:
-    """`weight[indices]`: the rows are pinned, the columns label the result's last axis."""
+    """`weight[indices]`: the rows are known by number, the columns label the result's last axis."""
     table, positions = call.args[:2]
     rows, columns = table.planes
+    if varying_axes(rows) - {0} or varying_axes(columns) - {1}:
+        return refuse(call, ledger, "looks up a table that is not laid out as rows and columns")
     if not tie_places(call, positions, labels_along_axis(table, 0), ledger):
-        ledger.pin(rows, "rows are looked up by an input")
+        ledger.look_up(rows, call.node)
     _pin_positions(call, positions, ledger)
     return (axis_plane(columns[0], call.meta.shape, call.meta.dim() - 1),)
 

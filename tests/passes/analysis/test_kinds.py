@@ -239,5 +239,6 @@ def test_kinds_have_a_text_form() -> None:
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="choose from neuron, channel, head, kv_group, vo_dim, qk_dim, expert, hidden"):
+    kinds = "neuron, channel, head, kv_group, vo_dim, qk_dim, expert, hidden, vocabulary"
+    with pytest.raises(InputError, match=f"choose from {kinds}"):
         StructurePass(("neuron", "layer"))
