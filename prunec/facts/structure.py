@@ -122,6 +122,10 @@ class Family:
         """Every place where its masks act."""
         return (*(site.point for site in self.sites), *self.points)
 
+    def tensors(self) -> tuple[str, ...]:
+        """The tensors that shrink with it, each once."""
+        return tuple(dict.fromkeys(slot.tensor for slot in self.slots))
+
     def readers(self) -> dict[str, Site]:
         """One site for each weight that reads the family, by the weight's name."""
         readers: dict[str, Site] = {}
@@ -169,10 +173,17 @@ class Sublayer:
 
 @dataclass(frozen=True)
 class Pin:
-    """Something that might have been cut and will not be: what, and why."""
+    """Something that might have been cut and will not be.
+
+    Attributes:
+        what: a call, a family, or an axis of a tensor.
+        why: what would go wrong, or the call that holds it together.
+        tensors: those that it keeps whole along an axis, as far as they are known.
+    """
 
     what: str
     why: str
+    tensors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from prunec.ir.text import operator_name
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .groups import Groups
+from .kept import find_kept, find_silent
 from .rehearsal import rehearse
 from .sublayers import find_streams, find_sublayers
 from .trial import try_out
@@ -61,9 +62,12 @@ class StructurePass(Pass):
         unmasked, ragged = _sifted(program, flow, [*unmasked, *words])
         sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
         pins.extend([*few, *failing, *find_summed(groups, streams), *unread, *firm, *ragged])
-        for node, why in flow.ledger.refused.items():
-            pins.append(Pin(f"{node.name} ({operator_name(node)})", why))
         found = [*families, *unmasked]
+        kept = find_kept(groups, found, streams) if set(ADDITIVE) <= set(self.kinds) else {}
+        for node, why in flow.ledger.refused.items():
+            tensors = kept.pop(f"{node.name} {why}", ())
+            pins.append(Pin(f"{node.name} ({operator_name(node)})", why, tensors))
+        pins.extend(find_silent(kept, pins))
         units = sum(family.units for family in found)
         log = f"{units} units in {len(found)} families, {len(sublayers)} sublayers, {len(pins)} pins"
         return PassResult(program, (Structure(tuple(families), tuple(sublayers), tuple(pins), tuple(unmasked)),), log)

@@ -30,7 +30,7 @@ def rehearse(program: Program, flow: LabelFlow, families: list[Family]) -> tuple
         if failure is None:
             sound.append(family)
         else:
-            pins.append(Pin(family.name, failure))
+            pins.append(Pin(family.name, failure, family.tensors()))
     return sound, pins
 
 

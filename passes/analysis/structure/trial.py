@@ -31,14 +31,14 @@ def _sift(trial: _Trial, families: list[Family]) -> tuple[list[Family], list[Pin
     if failure is None:
         return families, []
     if len(families) == 1:
-        return [], [Pin(families[0].name, failure)]
+        return [], [Pin(families[0].name, failure, families[0].tensors())]
     middle = len(families) // 2
     (first, pins), (second, more) = _sift(trial, families[:middle]), _sift(trial, families[middle:])
     sound = first + second
     if not pins and not more:  # each half runs, the whole does not
-        return first, [Pin(family.name, failure) for family in second]
+        return first, [Pin(family.name, failure, family.tensors()) for family in second]
     if (failure := trial.failure(sound)) is not None:
-        return first, [*pins, *more, *(Pin(family.name, failure) for family in second)]
+        return first, [*pins, *more, *(Pin(family.name, failure, family.tensors()) for family in second)]
     return sound, [*pins, *more]
 
 

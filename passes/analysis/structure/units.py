@@ -158,7 +158,8 @@ def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
     for placements in _by_signature(groups, group, wanted).values():
         found = _family(groups, group, placements)
         if isinstance(found, Family):
-            yield Pin(f"{found.units} units of {found.name}", _summed(groups, group, np.array(list(placements))))
+            why = _summed(groups, group, np.array(list(placements)))
+            yield Pin(f"{found.units} units of {found.name}", why, found.tensors())
 
 
 def _summed(groups: Groups, group: np.ndarray, ids: np.ndarray) -> str:
@@ -182,7 +183,19 @@ def _fixed(
         labels = [labels.ravel() for name, labels in attention.roles.items() if name in roles]
         if not labels or wanted[own := np.unique(partition[np.concatenate(labels)])].any():
             continue
-        yield Pin(f"{what} of {attention.node.name}", reason(groups, partition, own, groups.flow.ledger.pins))
+        weights = _weights(groups, partition, own)
+        where = f"{weights[0].removesuffix('.weight')} in " if weights else ""
+        why = reason(groups, partition, own, groups.flow.ledger.pins)
+        yield Pin(f"{what} of {where}{attention.node.name}", why, weights)
+
+
+def _weights(groups: Groups, partition: np.ndarray, own: np.ndarray) -> tuple[str, ...]:
+    """The tensors of several axes in which one of the groups `own` lies."""
+    return tuple(
+        name
+        for name, axes in groups.flow.tensors.items()
+        if len(axes) > 1 and any(np.isin(partition[labels.numpy()], own).any() for labels in axes)
+    )
 
 
 def reason(groups: Groups, partition: np.ndarray, own: np.ndarray, pins: Iterable[Pinned]) -> str:
@@ -229,15 +242,16 @@ def _family(
     unit[ids] = np.arange(len(ids))
     sites = tuple(_sites(groups, partition, unit))
     first, dim = next(iter(placements[ids[0]]))
+    tensors = tuple(name for name, _ in placements[ids[0]])
     try:
         read = {(site.node, site.argument) for site in sites}
         across = _points(groups, partition, unit) if partition is groups.across else ()
         products = [point for point in across if (point.node, point.argument) not in read]
         points = (*products, *mean_points(groups.flow.ledger, unit[partition]))
     except ValueError as error:
-        return Pin(f"{first}, axis {dim}", f"{len(ids)} units: {error}")
+        return Pin(f"{first}, axis {dim}", f"{len(ids)} units: {error}", tensors)
     if not sites and not products:
-        return Pin(f"{first}, axis {dim}", f"{len(ids)} units are read by no product with a weight")
+        return Pin(f"{first}, axis {dim}", f"{len(ids)} units are read by no product with a weight", tensors)
     kind = kind or _kind(groups, partition, ids, sites)
     name = sites[0].weight if sites else first
     name = name.removesuffix(".weight") + ("" if kind in ADDITIVE else f".{kind}")
