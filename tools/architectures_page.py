@@ -9,10 +9,12 @@ from importlib.metadata import version
 
 from tests.passes.golden import TOLERANCE
 from tests.zoo.judge import Judgement
+from tools.architectures_share import absent, share_of
 
 VERDICTS = ("pass", "partial", "fail")
 SHOWN = 3
 """Reasons of one case that are spelt out."""
+UNTOLD = "no pin names the weights"
 LONGEST = 160
 """Characters of one reason."""
 
@@ -35,7 +37,9 @@ computed something else. |
   {TOLERANCE:g} of the largest output. Where rounding alone comes to more, or where a plan shows in no output by more
   than 1e-5, both are compared in float64. The plans: each family alone (some of its units; all but one), units of all
   families and sublayers at once (three seeds), units of all families, all but one unit of every family, and every
-  sublayer. Inputs have another batch and another length than those that were traced, where the program takes them.
+  sublayer. Families that no mask stands for have oracles of their own: features of a stream that norms centre, with
+  norms over what is left; rows of a vocabulary, with ids and logits in new numbers. Inputs have another batch and
+  another length than those that were traced, where the program takes them.
 - **What is expected** is found in the traced graph without labels. An *attention* is a fused attention operator, or a
   softmax between two products of activations; it needs heads or KV groups in a weight that computes it. A
   *feed-forward* is a nonlinearity between two projections, with no product, norm or residual addition on the way; it
@@ -51,8 +55,9 @@ computed something else. |
 def page(judged: list[Judgement]) -> str:
     """The page, as Markdown."""
     head = INTRODUCTION.format(transformers=version("transformers"), torch=version("torch").partition("+")[0])
-    return "\n".join([head, "## Summary", "", *_summary(judged), "", "## Why not more", "", *_whys(judged), "",
-                      "## Cases", "", *_cases(judged)]) + "\n"  # fmt: skip
+    parts = {"Summary": _summary, "Attention and feed-forward": _share, "Why not more": _whys, "Cases": _cases}
+    told = [line for title, lines in parts.items() for line in (f"## {title}", "", *lines(judged), "")]
+    return "\n".join([head, *told])
 
 
 def _summary(judged: list[Judgement]) -> list[str]:
@@ -67,11 +72,34 @@ def _summary(judged: list[Judgement]) -> list[str]:
         ("golden rule", f"held for {sum(trial.held for trial in trials)} of {len(trials)} plans, worst {worst:.1e}"),
         ("on other sizes than traced", f"{sum(bool(item.sizes) for item in traced)} cases"),
         ("families", _kinds(judged, lambda item: item.families)),
+        ("families that no mask stands for", _kinds(judged, lambda item: item.unmasked)),
         ("sublayers", _kinds(judged, lambda item: item.sublayers)),
         ("ONNX Runtime", f"agreed in {sum((item.onnx or 0) <= TOLERANCE for item in run)} of {len(run)} cases; "
                          f"{sum(bool(item.onnx_trouble) for item in judged)} more could not be run"),
     ]  # fmt: skip
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+
+
+def _share(judged: list[Judgement]) -> list[str]:
+    """Of the cases that hold both blocks, how many have every kind of part, in some place and in every place."""
+    share = share_of(judged)
+    misses = [f"| {_cell(item.case)} | {_cell('; '.join(filter(None, (absent(item), reason(item)))))} |"
+              for item in share.misses]  # fmt: skip
+    return [
+        f"{len(share.both)} cases hold at least one attention and one feed-forward; {len(share.neither)} others lack "
+        "either and are left out.",
+        "",
+        f"- **By kind:** in {_part(share.by_kind, share.both)}, heads or KV groups, neurons or channels, and sublayers "
+        "were found, and the golden rule held.",
+        f"- **Everywhere:** in {_part(share.everywhere, share.both)}, they were found in every attention and "
+        "feed-forward.",
+        "",
+        *(["| miss by kind | what is missing, and why |", "|---|---|", *misses] if misses else ["No case is missed."]),
+    ]
+
+
+def _part(some: tuple[Judgement, ...], every: tuple[Judgement, ...]) -> str:
+    return f"{len(some)} of {len(every)} ({len(some) / max(len(every), 1):.1%})"
 
 
 def _tracing(item: Judgement) -> str:
@@ -98,11 +126,17 @@ def _whys(judged: list[Judgement]) -> list[str]:
         if item.verdict == "fail":
             holders[_general(_failure(item))].append(item.case)
         elif item.verdict == "partial":
-            for why in {_pin(what, why) for what, why in item.pins} or {"nothing is pinned: label flow found no unit"}:
+            for why in sorted(_reasons(item)):
                 holders[why].append(item.case)
     order = sorted(holders.items(), key=lambda entry: (-len(entry[1]), entry[0]))
     lines = [f"| {_cell(why)} | {len(names)} | {_cell(names[0])} |" for why, names in order]
     return ["| reason | cases | such as |", "|---|---|---|", *lines]
+
+
+def _reasons(item: Judgement) -> set[str]:
+    """Why a partial case is not more: by the places that it misses, or by every pin where those are none."""
+    told = {_general(why.partition(": ")[2] or why) if why else UNTOLD for why in item.reasons.values()}
+    return told or {_pin(what, why) for what, why in item.pins} or {UNTOLD}
 
 
 def _cases(judged: list[Judgement]) -> list[str]:
@@ -172,7 +206,10 @@ def _missing(item: Judgement, what: str, names: list[str]) -> list[str]:
 
 
 def _pinned(item: Judgement) -> list[str]:
-    """The pins, alike ones once: first those that lie where something is missing, then the commonest."""
+    """What holds the places that are missed; where none is told, the pins, alike ones once, the nearest first."""
+    if any(item.reasons.values()):
+        firsts = {_general(why.partition(": ")[2] or why): why for why in reversed(item.reasons.values()) if why}
+        return [_short(why) for why in reversed(firsts.values())][:SHOWN]
     weights = [name.partition(": ")[2] for name in (*item.without_units, *item.without_sublayer)]
     blocks = {".".join([*name.split(".")[:-2], ""]) for name in weights if name.count(".") > 1}
     groups: dict[str, list[str]] = defaultdict(list)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.zoo.judge import Judgement, Trial
+from tests.zoo.judge import Judgement
+from tests.zoo.trial import Trial
 from tools import architectures
 from tools.architectures import Worker, main, read
 from tools.architectures_page import page, reason

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from time import perf_counter
 
@@ -16,51 +15,18 @@ from torch import Tensor, nn
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.cost.workload import Workload
-from prunec.errors import PrunecError
-from prunec.facts import KINDS, Plan, Structure
-from prunec.frontends.diagnosis import first_line
+from prunec.facts import KINDS, Structure
 from prunec.frontends.module import trace
 from prunec.frontends.tasks import task_of_class
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
-from tests.passes.golden import TOLERANCE, VISIBLE, Oracle, all_but_one, alone, distance, no_sublayers, random_plan, run
+from tests.passes.golden import TOLERANCE, VISIBLE, Oracle, distance, random_plan, run
 from tests.zoo.anatomy import NOT_HEADS, Place, places
 from tests.zoo.axes import AxisNames
 from tests.zoo.sizing import Sized, other_sizes
-
-SEEDS = 3
-"""Mixed plans: units of every family and sublayers at once."""
-BOTH_ALONE = 8
-"""Up to this many families, each is tried alone twice: with some units gone, and with all but one."""
-LEAST = 1e-12
-"""What rounding comes to in float64, over the largest output."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One plan carried out.
-
-    Attributes:
-        plan: which, in words.
-        error: slim against masked, over the largest output; None where it crashed.
-        effect: masked against dense, likewise.
-        double: whether it was compared in float64: float32 differed by more than the tolerance, or hid the effect.
-        crash: what was raised.
-    """
-
-    plan: str
-    error: float | None
-    effect: float = 0.0
-    double: bool = False
-    crash: str = ""
-
-    @property
-    def held(self) -> bool:
-        """Whether slim equals masked; where the plan hardly shows, more closely than it shows."""
-        allowed = TOLERANCE if self.effect > VISIBLE else max(TOLERANCE * self.effect, LEAST)
-        return self.error is not None and self.error <= allowed
+from tests.zoo.trial import SEEDS, Trial, told, trials
 
 
 @dataclass
@@ -76,6 +42,8 @@ class Judgement:
         places, without_units, without_sublayer: attentions and FFNs in the graph; those without units; those whose
             result is added to another activation by no sublayer. As `kind: first weight`.
         named: a module whose class is called attention, where the graph holds no attention that we know.
+        reasons: why each of the latter two is one, by the pin that holds its weights; empty where no pin does.
+        unmasked: families of each kind that no mask stands for.
         pins: what might have been cut and was not, and why.
         sizes: on what the golden rule was judged; empty for the sizes that were traced.
         trials: the plans.
@@ -94,6 +62,8 @@ class Judgement:
     without_units: list[str] = field(default_factory=list)
     without_sublayer: list[str] = field(default_factory=list)
     named: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
+    unmasked: dict[str, int] = field(default_factory=dict)
     pins: list[tuple[str, str]] = field(default_factory=list)
     sizes: str = ""
     trials: list[Trial] = field(default_factory=list)
@@ -151,11 +121,11 @@ def judge(case: str, model: nn.Module, inputs: Mapping[str, Tensor], axes: AxisN
         stage = "golden rule"
         sized = other_sizes(program)
         judged.sizes = sized.text
-        _try_plans(program, structure, sized, judged)
+        judged.trials.extend(trials(program, structure, sized.inputs))
         if onnx and judged.trials:
             _try_onnx(program, structure, sized, judged)
     except Exception as error:  # whatever is raised is the finding
-        judged.trouble = f"{stage}: {_told(error)}"
+        judged.trouble = f"{stage}: {told(error)}"
     judged.seconds = perf_counter() - start
     return judged
 
@@ -176,6 +146,7 @@ def _discovered(program: Program, judged: Judgement) -> Structure:
     assert isinstance(structure, Structure)
     judged.families = dict(Counter(item.kind for item in structure.families))
     judged.sublayers = dict(Counter(item.kind for item in structure.sublayers))
+    judged.unmasked = dict(Counter(item.kind for item in structure.unmasked))
     judged.pins = [(pin.what, pin.why) for pin in structure.pins]
     return structure
 
@@ -185,45 +156,29 @@ def _expect(program: Program, structure: Structure, model: nn.Module, judged: Ju
     judged.places = [_where(place) for place in found]
     judged.without_units = [_where(place) for place in found if not place.has_units(structure)]
     judged.without_sublayer = [_where(place) for place in found if not place.is_in_sublayer(structure)]
+    judged.reasons = {_where(place): _held_by(place, structure) for place in found if _is_missed(place, structure)}
     if not any(place.kind == "attention" for place in found):
         named = (name for name, module in model.named_modules() if "attention" in type(module).__name__.lower())
         judged.named = next(named, "")
 
 
+def _is_missed(place: Place, structure: Structure) -> bool:
+    return not (place.has_units(structure) and place.is_in_sublayer(structure))
+
+
+def _held_by(place: Place, structure: Structure) -> str:
+    """What keeps the units of a place, or else what it is added by; empty where no pin names its weights."""
+    if place.has_units(structure):
+        return f"{place.joins[0]} (aten.add.Tensor) adds it to what it is not computed from, or not alone"
+    for weights in (place.before, place.after):
+        for pin in structure.pins:
+            if set(weights) & set(pin.tensors):
+                return f"{pin.what}: {pin.why}"
+    return ""
+
+
 def _where(place: Place) -> str:
     return f"{place.kind}: {place.before[0] if place.before else place.node}"
-
-
-def plans(structure: Structure) -> Iterator[tuple[str, Plan]]:
-    """Every plan that a structure is judged by: each family alone, then mixed ones."""
-    for index, family in enumerate(structure.families):
-        both = list(alone(family))
-        for plan in both if len(structure.families) <= BOTH_ALONE else both[index % 2 :][:1] or both:
-            yield f"{len(plan.units[family.name])} of {family.units} units of {family.name}", plan
-    for seed in range(SEEDS):
-        yield f"mixed {seed}", random_plan(structure, seed)
-    yield "mixed, units only", random_plan(structure, SEEDS, sublayers=False)
-    yield "all but one unit of every family", all_but_one(structure, SEEDS + 1)
-    yield "every sublayer", no_sublayers(structure)
-
-
-def _try_plans(program: Program, structure: Structure, sized: Sized, judged: Judgement) -> None:
-    oracle = Oracle.of(program, structure, sized.inputs)
-    in_double = cache(oracle.in_double)
-    for name, plan in plans(structure):
-        if not plan.is_empty():
-            judged.trials.append(_tried(oracle, in_double, name, plan))
-
-
-def _tried(oracle: Oracle, in_double: Callable[[], Oracle], name: str, plan: Plan) -> Trial:
-    try:
-        found = oracle.compare(plan)
-        double = not found.error <= TOLERANCE or found.effect <= VISIBLE
-        if double:
-            found = in_double().compare(plan)
-        return Trial(name, found.error, found.effect, double)
-    except Exception as error:  # whatever is raised is the finding
-        return Trial(name, None, crash=_told(error))
 
 
 def _try_onnx(program: Program, structure: Structure, sized: Sized, judged: Judgement) -> None:
@@ -237,7 +192,7 @@ def _try_onnx(program: Program, structure: Structure, sized: Sized, judged: Judg
     try:
         outputs = _in_onnx_runtime(slim, sized)
     except Exception as error:  # the backend's own errors, and what ONNX Runtime raises in a run
-        judged.onnx_trouble = re.sub(r"\S*/(?=slim\.onnx)", "", _told(error))
+        judged.onnx_trouble = re.sub(r"\S*/(?=slim\.onnx)", "", told(error))
         return
     judged.onnx = distance(outputs, oracle.expected(plan))
 
@@ -249,10 +204,6 @@ def _in_onnx_runtime(program: Program, sized: Sized) -> dict[str, Tensor]:
         runner = OnnxBackend().load(path, Workload("encode", 1, 8, 1))
         outputs = runner({name: value.numpy() for name, value in sized.inputs.items()})
     return {name: torch.from_numpy(value) for name, value in outputs.items()}
-
-
-def _told(error: Exception) -> str:
-    return first_line(error) if isinstance(error, PrunecError) else f"{type(error).__name__}: {first_line(error)}"
 
 
 def shows(judged: Judgement) -> bool:

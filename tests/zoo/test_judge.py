@@ -14,8 +14,9 @@ from prunec.passes.rewrite.remove import slim_program
 from tests.passes import golden
 from tests.zoo.axes import dynamic_axes
 from tests.zoo.cases import case_named
-from tests.zoo.judge import Judgement, Trial, judge, judgement_from
+from tests.zoo.judge import Judgement, judge, judgement_from
 from tests.zoo.special import Inputs
+from tests.zoo.trial import Trial
 
 Built = tuple[nn.Module, Inputs]
 

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, fx
 
-from prunec.facts import KINDS, Family, Plan, Structure
+from prunec.facts import KINDS, Plan, Structure
 from prunec.frontends.module import trace
-from prunec.ir.labels import LabelFlow, run_flow
-from prunec.ir.nodes import arguments, operator
 from prunec.ir.program import Program
 from prunec.ir.slicing import slice_program
-from prunec.ir.survivors import Survivors
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from tests.architectures import ARCHITECTURES
-from tests.passes.cases import Case, with_tensors
-from tests.passes.golden import TOLERANCE, VISIBLE, Values, deviation, distance, random_plan, run
-
-aten = torch.ops.aten
+from tests.passes.cases import Case
+from tests.passes.golden import TOLERANCE, VISIBLE, deviation, distance, random_plan, run
+from tests.passes.hidden import expected, zeroed
 
 
 def structure_of(program: Program) -> Structure:
@@ -37,44 +30,6 @@ def structure_of(program: Program) -> Structure:
 def found(name: str) -> tuple[Program, Structure]:
     program = trace(ARCHITECTURES[name].model(), ARCHITECTURES[name].example(2, 7)).program
     return program, structure_of(program)
-
-
-def zeroed(program: Program, family: Family, removed: np.ndarray) -> Program:
-    """The program with zero wherever a removed feature is written or read."""
-    tensors = {name: tensor.clone() for name, tensor in program.tensors().items()}
-    for (name, dim), indices in family.cuts(removed).items():
-        tensors[name].detach().index_fill_(dim, torch.from_numpy(indices), 0.0)
-    return with_tensors(program, tensors)
-
-
-class Oracle(fx.Interpreter):
-    """Runs a program with zeros in what is removed, and normalises in one operator what survives."""
-
-    def __init__(self, program: Program, survivors: Survivors) -> None:
-        super().__init__(program.module)
-        self._left = {}
-        for node in program.graph.nodes:
-            if operator(node) is aten.layer_norm:
-                self._left[node.name] = torch.from_numpy(np.flatnonzero(survivors.alive(node.args[0], -1)))
-
-    def run_node(self, n: fx.Node) -> Any:
-        left = self._left.get(n.name)
-        if left is None:
-            return super().run_node(n)
-        call: Any = n.target
-        source, *rest = (self.env[item] if isinstance(item, fx.Node) else item for item in arguments(n))
-        own = [item.index_select(0, left) if isinstance(item, Tensor) else item for item in rest[1:]]
-        kept = call(source.index_select(-1, left), [len(left)], *own)
-        return torch.zeros_like(source).index_copy(-1, left, kept)
-
-
-def expected(program: Program, family: Family, removed: np.ndarray, inputs: Values) -> Values:
-    flow: LabelFlow = run_flow(program)
-    blank = zeroed(program, family, removed)
-    survivors = Survivors(run_flow(blank), flow.removed(family.cuts(removed)))
-    with torch.no_grad():
-        outputs = Oracle(blank, survivors).run(*(inputs[item.name] for item in program.inputs))
-    return dict(zip(program.outputs, outputs, strict=True))
 
 
 def assert_left_out(name: str, removed: list[int]) -> None:
