@@ -10,9 +10,10 @@ from torch import Tensor, fx
 
 from prunec.ir.program import Program
 
+from .decompose import constant, decompose, read
 from .norms import take_out_factor
 from .shapes import Shapes, symbolic_shapes
-from .torchlib import Unsupported, promotion_rule
+from .torchlib import Unsupported, decompositions, has_translation, promotion_rule
 
 aten = torch.ops.aten
 HALVES = (torch.float16, torch.bfloat16)
@@ -41,8 +42,10 @@ LOGIC = {
 """Python's operators: what they are on booleans, and on integers."""
 
 
-def lowered(program: Program) -> tuple[fx.Graph, Shapes]:
+def lowered(program: Program, opset: int) -> tuple[fx.Graph, Shapes]:
     """A copy of the program's graph in translatable form, every node with its value in `meta["val"]`.
+
+    Calls that have no translation at `opset` are taken apart where PyTorch knows how; the others stay whole.
 
     Raises:
         UnknownShapes: shapes cannot be found without tracing.
@@ -55,6 +58,10 @@ def lowered(program: Program) -> tuple[fx.Graph, Shapes]:
         copies[node].meta = {"val": value}
     for node in list(graph.nodes):
         _simplify(node)
+    graph.eliminate_dead_code()
+    for node in list(graph.nodes):
+        if not has_translation(node, opset):
+            _take_apart(node, opset, shapes)
     graph.eliminate_dead_code()
     for node in list(graph.nodes):
         if isinstance(node.target, torch._ops.OpOverload):
@@ -82,6 +89,15 @@ def _simplify(node: fx.Node) -> None:
     elif node.target is aten.mul.Tensor:
         take_out_factor(node)
         _divide(node)
+
+
+def _take_apart(node: fx.Node, opset: int, shapes: Shapes) -> None:
+    """Replace a call that has no translation by its value, where it is always the same, or by simpler calls."""
+    value = constant(node)
+    if value is None:
+        decompose(node, decompositions(opset), shapes.mode)
+    else:
+        read(node, value)
 
 
 def _divide(node: fx.Node) -> None:

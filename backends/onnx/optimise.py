@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
@@ -15,6 +16,7 @@ def optimise(model: ir.Model) -> None:
     """
     common.InlinePass()(model)
     _name_transposed(model)
+    _keep_padding(model)
     optimizer.fold_constants_ir(model, onnx_shape_inference=False)
     for step in (
         common.RemoveUnusedNodesPass(),
@@ -44,3 +46,27 @@ def _name_transposed(model: ir.Model) -> None:
             if name not in named:
                 node.outputs[0].name = name
             named.add(name)
+
+
+def _keep_padding(model: ir.Model) -> None:
+    """Pad what is pooled by the least number above zero instead of zero.
+
+    ONNX Runtime takes zeros before a `MaxPool` for the pool's own padding, which counts for nothing: where all
+    that is pooled is negative, the largest is then no longer zero.
+    """
+    for pool in list(model.graph):
+        source = pool.inputs[0] if pool.op_type == "MaxPool" else None
+        pad = source.producer() if source is not None and source.dtype == ir.DataType.FLOAT else None
+        if pad is not None and pad.op_type == "Pad" and _is_zero(pad.inputs[2] if len(pad.inputs) > 2 else None):
+            least = ir.node("Constant", [], {"value": ir.tensor(np.finfo(np.float32).smallest_normal)})
+            model.graph.insert_before(pad, least)
+            pad.resize_inputs(max(len(pad.inputs), 3))
+            pad.replace_input_with(2, least.outputs[0])
+
+
+def _is_zero(value: ir.Value | None) -> bool:
+    """Whether a pad's value is zero, as it is where none is given."""
+    if value is None:
+        return True
+    tensor = ir.convenience.get_const_tensor(value)
+    return tensor is not None and not tensor.numpy().any()

@@ -26,6 +26,9 @@ DRAWS = 3
 SCALES = (200_000, 8_000, 500, 60, 24)
 """Upper bounds of the sizes drawn, largest first: the largest that the program takes shows the most."""
 
+AXIS, UNKNOWN = 101, 7919
+"""What a symbol stands for where something must be decided: sizes that no parameter has by chance."""
+
 Setting = Mapping[str, int]
 Size = tuple[int, tuple[str, ...], int]
 """`(factor, axes, offset)`: `factor` times the product of `axes`, plus `offset`."""
@@ -42,10 +45,12 @@ class Shapes:
     Attributes:
         values: per node, the parameter itself, a fake tensor with symbolic sizes, a number, or a tuple of these.
         axes: the axis that each symbol stands for, such as `s26` for `batch`.
+        mode: that of the fake tensors.
     """
 
     values: Mapping[fx.Node, Any]
     axes: Mapping[str, str]
+    mode: FakeTensorMode
 
 
 def symbolic_shapes(program: Program) -> Shapes:
@@ -65,7 +70,7 @@ def symbolic_shapes(program: Program) -> Shapes:
             values[node] = program.tensor(str(node.target))
         elif node.op != "output":
             values[node] = merger.merge([probe[node] for probe in probes])
-    return Shapes(values, {str(symbol): name for name, symbol in merger.symbols.items()})
+    return Shapes(values, {str(symbol): name for name, symbol in merger.symbols.items()}, merger.mode)
 
 
 def _probe(program: Program, example: Setting, sums: Collection[str]) -> tuple[list[Setting], list[dict[fx.Node, Any]]]:
@@ -114,34 +119,39 @@ class _Merger:
 
     def __init__(self, settings: Sequence[Setting]) -> None:
         self._settings = settings
-        self._mode = FakeTensorMode(shape_env=ShapeEnv())
-        self._made: dict[tuple[torch.dtype, tuple[Size | None, ...]], Tensor] = {}
+        self.mode = FakeTensorMode(shape_env=ShapeEnv())
+        self._made: dict[tuple[torch.dtype, tuple[tuple[int, ...], ...]], Tensor] = {}
+        self._unknown: dict[tuple[int, ...], Any] = {}
         names = [name for name in settings[0] if "+" not in name]
-        self.symbols = {name: self._symbol(2 + index) for index, name in enumerate(names)}
+        self.symbols = {name: self._symbol(AXIS + 2 * index) for index, name in enumerate(names)}
 
     def merge(self, seen: Sequence[Any]) -> Any:
         """The value that stands for `seen`, one value per setting."""
         first = seen[0]
         if isinstance(first, Tensor):
             columns = zip(*(value.shape for value in seen), strict=True)
-            return self._tensor(first.dtype, tuple(fit(column, self._settings) for column in columns))
+            return self._tensor(first.dtype, tuple(columns))
         if isinstance(first, (list, tuple)):
             return tuple(self.merge(items) for items in zip(*seen, strict=True))
-        return first
+        return self._size(tuple(seen)) if type(first) is int else first
 
-    def _tensor(self, dtype: torch.dtype, dims: tuple[Size | None, ...]) -> Tensor:
-        key = dtype, dims
-        if key not in self._made or None in dims:
-            with self._mode:
-                self._made[key] = torch.empty([self._size(dim) for dim in dims], dtype=dtype)
-        return self._made[key]
+    def _tensor(self, dtype: torch.dtype, columns: tuple[tuple[int, ...], ...]) -> Tensor:
+        if (dtype, columns) not in self._made:
+            sizes = [self._size(column) for column in columns]  # outside of the mode, which would make symbols numbers
+            with self.mode:
+                self._made[dtype, columns] = torch.empty(sizes, dtype=dtype)
+        return self._made[dtype, columns]
 
-    def _size(self, size: Size | None) -> Any:
+    def _size(self, seen: tuple[int, ...]) -> Any:
+        """What was `seen`, one number per setting, in terms of the axes; a symbol of its own where nothing fits."""
+        size = fit(seen, self._settings)
         if size is None:
-            return self._symbol(7919)
+            if seen not in self._unknown:
+                self._unknown[seen] = self._symbol(UNKNOWN)
+            return self._unknown[seen]
         factor, axes, offset = size
         return factor * math.prod(axis_size(axis, self.symbols) for axis in axes) + offset if axes else offset
 
     def _symbol(self, hint: int) -> Any:
         context: Any = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC])
-        return self._mode.from_tensor(torch.empty(hint, device="meta"), symbolic_context=context).shape[0]
+        return self.mode.from_tensor(torch.empty(hint, device="meta"), symbolic_context=context).shape[0]

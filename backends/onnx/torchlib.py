@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,10 +13,10 @@ from onnxscript.version_converter import convert_version
 from torch import fx
 from transformers.exporters.exporter_onnx import _ONNX_TRANSLATION_TABLE
 
-from . import attention
+from . import attention, complexes, operators
 
 try:
-    from torch.onnx._internal.exporter import _core, _ir_passes, _registration
+    from torch.onnx._internal.exporter import _core, _decomp, _dispatching, _ir_passes, _registration
     from torch.onnx._internal.fx.passes.type_promotion import TypePromotionTable
 
     _translate_fx_graph = _core._translate_fx_graph
@@ -23,7 +25,7 @@ except (ImportError, AttributeError) as error:  # another torch than the one thi
     MISSING = str(error)
 
 
-REPAIRS = {**_ONNX_TRANSLATION_TABLE, **attention.TRANSLATIONS}
+REPAIRS = {**_ONNX_TRANSLATION_TABLE, **attention.TRANSLATIONS, **operators.TRANSLATIONS}
 """Translations that are used instead of torch's."""
 
 
@@ -37,11 +39,28 @@ def untranslatable(graph: fx.Graph, opset: int) -> str:
         return f"torch {torch.__version__} has another exporter ({MISSING})"
     for node in graph.nodes:
         target: Any = node.target
-        if node.op == "call_function" and not _registry(opset).is_registered(target):
+        if not has_translation(node, opset):
             return f"{target} has no translation"
         if isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable:
             return f"{target} writes to its arguments"
     return ""
+
+
+def has_translation(node: fx.Node, opset: int) -> bool:
+    """Whether torch's library, or ours, says in ONNX what `node` calls, on what it is called on."""
+    if node.op != "call_function" or node.target is operator.getitem:
+        return True
+    return not MISSING and _dispatching.dispatch(node, _registry(opset))[0] is not None
+
+
+@cache
+def decompositions(opset: int) -> Mapping[Any, Callable[..., Any]]:
+    """What PyTorch makes of operators that have no translation, by operator."""
+    if MISSING:
+        return {}
+    known = set(_decomp.get_onnx_implemented_overloads(_registry(opset)))
+    table: Mapping[Any, Callable[..., Any]] = _decomp.create_onnx_friendly_decomposition_table(known)
+    return table
 
 
 def translate_graph(graph: fx.Graph, opset: int) -> ir.Model:
@@ -70,6 +89,8 @@ def _registry(opset: int) -> _registration.ONNXRegistry:
     registry = _registration.ONNXRegistry.from_torchlib(opset_version=opset)
     for target, function in REPAIRS.items():
         registry.register_op(target, function)
+    for target, function in complexes.TRANSLATIONS.items():
+        registry.register_op(target, function, is_complex=True)
     return registry
 
 

@@ -45,7 +45,7 @@ def direct(program: Program, opset: int) -> ir.Model:
     Raises:
         UnknownShapes, Unsupported, torch.onnx.OnnxExporterError: it cannot be done.
     """
-    graph, shapes = lowered(program)
+    graph, shapes = lowered(program, opset)
     if why := untranslatable(graph, opset):
         raise Unsupported(why)
     model = translate_graph(graph, opset)

@@ -1,4 +1,4 @@
-"""The oracle of hidden features: the dense program with zeros in what is removed, and normalisations of what is left."""
+"""The oracle of hidden features: the dense program with zeros in what is removed, and norms of what is left."""
 
 from __future__ import annotations
 
