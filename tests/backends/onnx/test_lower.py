@@ -36,7 +36,18 @@ class Composed(nn.Module):
         one, other = torch.broadcast_tensors(x + 1, x - 1)
         rows, columns = torch.meshgrid(x[0, :, 0], x[0, 0], indexing="ij")
         outer = torch.outer(x[0, 0], x[0, 1])
-        return x.diff(dim=1), one, other, rows, columns, x.std(-1), 1.0 - x, x.square(), outer, *x.sort(stable=True, dim=1)
+        return (
+            x.diff(dim=1),
+            one,
+            other,
+            rows,
+            columns,
+            x.std(-1),
+            1.0 - x,
+            x.square(),
+            outer,
+            *x.sort(stable=True, dim=1),
+        )
 
 
 def test_composed_operators_are_taken_apart(tmp_path: Path) -> None:
