@@ -36,7 +36,8 @@ def judged(built: Built) -> Judgement:
 def test_a_sound_case_passes_and_survives_the_results_file(built: Built) -> None:
     found = judged(built)
     assert (found.verdict, found.traced, found.sizes) == ("pass", "dynamic", "batch 3")
-    assert (found.families, found.sublayers) == ({"head": 2, "vo_dim": 2, "neuron": 2}, {"attention": 2, "ffn": 2})
+    kinds = {"head": 2, "vo_dim": 2, "qk_dim": 2, "neuron": 2}
+    assert (found.families, found.sublayers) == (kinds, {"attention": 2, "ffn": 2})
     assert judgement_from(json.loads(json.dumps(found.as_data()))) == found
 
 
