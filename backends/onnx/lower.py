@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -94,10 +95,11 @@ def _simplify(node: fx.Node) -> None:
 def _take_apart(node: fx.Node, opset: int, shapes: Shapes) -> None:
     """Replace a call that has no translation by its value, where it is always the same, or by simpler calls."""
     value = constant(node)
-    if value is None:
-        decompose(node, decompositions(opset), shapes.mode)
-    else:
+    if value is not None:
         read(node, value)
+        return
+    with suppress(Exception):  # whatever a decomposition makes of sizes that are symbols: then the call stays whole
+        decompose(node, decompositions(opset), shapes.mode)
 
 
 def _divide(node: fx.Node) -> None:

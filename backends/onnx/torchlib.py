@@ -40,9 +40,20 @@ def untranslatable(graph: fx.Graph, opset: int) -> str:
     for node in graph.nodes:
         target: Any = node.target
         if not has_translation(node, opset):
-            return f"{target} has no translation"
+            return f"{target}{_near(node)} has no translation"
         if isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable:
-            return f"{target} writes to its arguments"
+            return f"{target}{_near(node)} writes to its arguments"
+    return ""
+
+
+def _near(node: fx.Node) -> str:
+    """Where a call is: the nearest parameter that it is computed from."""
+    queue, seen = [node], {node}
+    for source in queue:
+        if source.op == "get_attr":
+            return f" near {source.target}"
+        queue.extend(item for item in source.all_input_nodes if item not in seen)
+        seen.update(queue)
     return ""
 
 

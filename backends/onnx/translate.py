@@ -19,6 +19,7 @@ from .shapes import UnknownShapes
 from .torchlib import REPAIRS, Unsupported, translate_graph, untranslatable
 
 logger = logging.getLogger(__name__)
+ELSEWHERE = "emit a .pt, which holds every operator, or add its translation to backends/onnx/operators.py"
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -29,14 +30,19 @@ def translate(program: Program, opset: int) -> ir.Model:
     rest and changes nothing where every operator has a translation: there it is left out.
 
     Raises:
-        VerificationError: a dynamic axis did not survive tracing.
-        torch.onnx.OnnxExporterError: an operator has no translation, decomposed or not.
+        VerificationError: a dynamic axis did not survive tracing, or an operator has no translation in either way.
     """
     try:
         return direct(program, opset)
-    except (Unsupported, UnknownShapes, torch.onnx.OnnxExporterError) as reason:
+    except (Unsupported, UnknownShapes, torch.onnx.OnnxExporterError) as error:
+        reason = _first_line(error)
         logger.info("exported by torch's decomposition: %s", reason)
+    try:
         return decomposed(program, opset)
+    except VerificationError:
+        raise
+    except Exception as error:
+        raise VerificationError(f"the program cannot be translated to ONNX ({reason})", ELSEWHERE) from error
 
 
 def direct(program: Program, opset: int) -> ir.Model:
@@ -72,6 +78,14 @@ def decomposed(program: Program, opset: int) -> ir.Model:
     apply_onnx_ir_fixes(result)
     _name_axes(result.model, dict(_traced_axes(program, result.model)))
     return result.model
+
+
+def _first_line(error: Exception) -> str:
+    """What the innermost cause says first."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return str(cause).strip().partition("\n")[0]
 
 
 def _traced_axes(program: Program, model: ir.Model) -> Iterator[tuple[str, str]]:
