@@ -99,7 +99,10 @@ def _without(settings: Mapping[str, Any], *names: str) -> dict[str, Any]:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "llama": Architecture("LlamaForCausalLM", GROUPED, repeated(KV, NEURON)),
     "llama with one key for all heads": Architecture(
-        "LlamaForCausalLM", GROUPED | {"num_key_value_heads": 1}, repeated("head 6", NEURON)
+        "LlamaForCausalLM",
+        GROUPED | {"num_key_value_heads": 1},
+        repeated("head 6", NEURON),
+        pins=("all of it is one unit",),  # the key that all share
     ),
     "llama with eager attention": Architecture(
         "LlamaForCausalLM", GROUPED | {"attn_implementation": "eager"}, repeated(KV, NEURON)
@@ -122,7 +125,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "BloomForCausalLM",
         {"vocab_size": VOCABULARY, "hidden_size": 40, "n_layer": 2, "n_head": 5},
         repeated("neuron 160"),
-        pins=("cannot be cut",) * 2,  # slopes are counted out by head
+        pins=("cannot be cut",) * 3,  # slopes are counted out by head
     ),
     "bert": Architecture("BertForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
     "roberta": Architecture("RobertaForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
@@ -147,7 +150,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "DebertaV2ForMaskedLM",
         PLAIN | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
         ("neuron 40", *repeated(NEURON)),  # the width of the table of distances
-        pins=("by position",) * 6,  # scores are gathered by distance, for all heads at once
+        pins=(*("by position",) * 6, "cannot be cut"),  # scores are gathered by distance, for all heads at once
     ),
     "vit": Architecture(
         "ViTForImageClassification",

@@ -30,7 +30,7 @@ def find_kept(groups: Groups, families: Iterable[Family], streams: Iterable[fx.N
     kept: Kept = {}
     for name in _weights(groups):
         for dim, labels in enumerate(map(np.asarray, groups.flow.tensors[name])):
-            if (name, dim) in cut or len(labels) == 1 or outside[labels].any():
+            if (name, dim) in cut or len(labels) < 2 or outside[labels].any():
                 continue
             if why := search.reason(labels):
                 kept[why] = tuple(dict.fromkeys((*kept.get(why, ()), name)))
@@ -50,9 +50,9 @@ def _weights(groups: Groups) -> Iterator[str]:
     """The tensors that products multiply by, in graph order."""
     ledger = groups.flow.ledger
     noted = {item.weight for item in ledger.contractions}
-    read = {int(labels[0]) for labels, why in ledger.firm if why.endswith(NOTHING)}
+    read = {int(labels[0]) for labels, why in ledger.firm if why.endswith(NOTHING) and len(labels)}
     for name, axes in groups.flow.tensors.items():
-        if name in noted or any(int(labels[0]) in read for labels in axes):
+        if name in noted or any(int(labels[0]) in read for labels in axes if len(labels)):
             yield name
 
 
