@@ -58,8 +58,11 @@ class Trial:
 
     @property
     def held(self) -> bool:
-        """Whether slim equals masked; where the plan hardly shows, more closely than it shows."""
-        allowed = TOLERANCE if self.effect > VISIBLE else max(TOLERANCE * self.effect, LEAST)
+        """Whether slim equals masked; where the plan hardly shows, more closely than it shows.
+
+        Where hardly anything is left of the outputs, rounding counts by what they were.
+        """
+        allowed = max(TOLERANCE, LEAST * self.effect) if self.effect > VISIBLE else max(TOLERANCE * self.effect, LEAST)
         return self.error is not None and self.error <= allowed
 
 

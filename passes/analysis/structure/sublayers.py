@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import torch
 from torch import fx
@@ -44,7 +44,7 @@ def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> 
         names.add(name)
         inside = {node.name for node in item.inside}
         within = [family for family in bound if any(site.node in inside for site in family.sites)]
-        kind = _kind(within, bool(item.inside & attentions))
+        kind = _kind(within, item.inside, item.inside & attentions)
         own = tuple(family.name for family in bound if item in holding[family.name])
         found.append(Sublayer(name, kind, item.add.name, item.skip.name, item.branch.name, own, item.start.name))
     return found
@@ -83,6 +83,15 @@ def _ends_with(program: Program, branches: Sequence[Branch], family: Family) -> 
     return not any(node.name in acts for node in seen)
 
 
-def _kind(families: list[Family], attends: bool) -> str:
-    has_neurons = any(family.kind in ("neuron", "channel") for family in families)
-    return "block" if attends and has_neurons else "attention" if attends else "ffn"
+def _kind(families: Sequence[Family], inside: Set[fx.Node], attentions: Set[fx.Node]) -> str:
+    """A block is an attention with neurons that are not on the way to it, as those of a query's bottleneck are."""
+    before: set[fx.Node] = set()
+    stack = list(attentions)
+    while stack:
+        node = stack.pop()
+        before.add(node)
+        stack.extend(source for source in node.all_input_nodes if source in inside and source not in before)
+    names = {node.name for node in before}
+    neurons = [family for family in families if family.kind in ("neuron", "channel")]
+    apart = any(site.node not in names for family in neurons for site in family.sites)
+    return "ffn" if not attentions else "block" if apart else "attention"

@@ -117,3 +117,16 @@ def test_a_sum_holds_what_a_mean_lets_go() -> None:
     structure = structure_of(sketch.program(sketch.linear("down.weight", rows, 2, 6)))
     assert structure.families == ()
     assert [pin.why for pin in structure.pins] == ["softmax_int (aten.softmax.int) sums over all of them"]
+
+
+def test_an_attention_with_a_bottleneck_before_it_is_no_block() -> None:
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 2, 5, 4), 4, 4)
+    narrow = root_mean_square(sketch, sketch.linear("q_a.weight", x, 3, 4))
+    rows = [sketch.linear("q.weight", narrow, 6, 3), *(sketch.linear(f"{name}.weight", x, 6, 4) for name in "kv")]
+    heads = [sketch(aten.transpose.int, sketch(aten.reshape.default, item, [2, 5, 2, 3]), 1, 2) for item in rows]
+    mixed = sketch(aten.scaled_dot_product_attention.default, *heads)
+    joined = sketch(aten.reshape.default, sketch(aten.transpose.int, mixed, 1, 2), [2, 5, 6])
+    total = sketch(aten.add.Tensor, x, sketch.linear("o.weight", joined, 4, 6))
+    structure = assert_golden(sketch.program(sketch.linear("head.weight", total, 3, 4)))
+    assert [(item.kind, item.families) for item in structure.sublayers] == [("attention", ("q", "o"))]
