@@ -31,24 +31,19 @@ def find_families(groups: Groups, kinds: Collection[str], streams: Iterable[fx.N
     neurons = groups.removable(groups.element)
     neurons &= ~groups.with_any(groups.element, groups.attended)
     neurons &= ~_hidden(groups, groups.element, streams)
-    families: list[Family] = []
-    pins: list[Pin] = []
-    rows = _in_rows(groups, neurons) & ~_hidden(groups, groups.over_rows, streams)
-    searches = [(groups.head, heads, 2), (groups.element, neurons, 2), (groups.over_rows, rows, 2)]
+    found = [*_search(groups, groups.head, heads), *_search(groups, groups.element, neurons)]
+    rows = _in_rows(groups, found) & ~_hidden(groups, groups.over_rows, streams)
+    found += [item for item in _search(groups, groups.over_rows, rows) if isinstance(item, Family)]
+    dims = groups.removable(groups.across)
     if "vo_dim" in kinds:
-        searches.append((groups.across, groups.value_dims & groups.removable(groups.across), 2))
+        found += _search(groups, groups.across, groups.value_dims & dims)
     if "qk_dim" in kinds:
-        searches.append((groups.across, groups.score_dims & groups.removable(groups.across), 1))
-    for partition, wanted, axes in searches:
-        for placements in _by_signature(groups, partition, wanted, axes).values():
-            found = _family(groups, partition, placements)
-            if isinstance(found, Family):
-                families.extend([found] if found.kind in kinds else [])
-            elif found is not None:
-                pins.append(found)
+        found += _search(groups, groups.across, groups.score_dims & dims, least=1)
+    families = [item for item in found if isinstance(item, Family) and item.kind in kinds]
+    pins = [item for item in found if isinstance(item, Pin)]
     pins.extend(_fixed(groups, groups.head, heads, "heads", ROLES))
     if "qk_dim" in kinds:
-        pins.extend(_fixed(groups, groups.across, searches[-1][1], "query and key dims", SCORES))
+        pins.extend(_fixed(groups, groups.across, groups.score_dims & dims, "query and key dims", SCORES))
     order = {node.name: index for index, node in enumerate(groups.flow.values)}
     families.sort(key=lambda family: order[family.mask_points()[0].node])
     return _named_apart(families), pins
@@ -204,10 +199,19 @@ def reason(groups: Groups, partition: np.ndarray, own: np.ndarray, pins: Iterabl
     return next(reasons, "") or _summed(groups, partition, own) or "each is tied to what is outside it"
 
 
-def _in_rows(groups: Groups, neurons: np.ndarray) -> np.ndarray:
-    """Which groups over rows can go and hold nothing that attention touches, nor any of `neurons`: bool by group id."""
-    others = groups.with_any(groups.over_rows, groups.attended | neurons[groups.element])
-    return np.asarray(groups.removable(groups.over_rows) & ~others)
+def _search(groups: Groups, partition: np.ndarray, wanted: np.ndarray, least: int = 2) -> list[Family | Pin]:
+    """What the wanted groups of a partition make up that lie in at least `least` tensor axes."""
+    placements = _by_signature(groups, partition, wanted, least).values()
+    made = (_family(groups, partition, item) for item in placements)
+    return [item for item in made if item is not None]
+
+
+def _in_rows(groups: Groups, found: list[Family | Pin]) -> np.ndarray:
+    """Which groups over rows can go, and hold nothing of attention's or of families that are found: bool by id."""
+    held = groups.attended.copy()
+    for slot in (slot for item in found if isinstance(item, Family) for slot in item.slots):
+        held[groups.flow.tensors[slot.tensor][slot.dim].numpy()[slot.positions]] = True
+    return np.asarray(groups.removable(groups.over_rows) & ~groups.with_any(groups.over_rows, held))
 
 
 def _by_signature(

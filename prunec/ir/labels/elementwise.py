@@ -75,15 +75,24 @@ def _with(planes: Planes, plane: Tensor, ledger: Ledger) -> Planes:
         result = (*result, other)
         if not axes & other_axes:
             continue
-        is_new = False
         if axes == other_axes:
             ledger.tie(other, plane)
         elif other_axes > axes:
             ledger.repeat(other, plane)
         else:
-            ledger.pin(plane, "broadcast against another axis in both directions")
-            ledger.pin(other, "broadcast against another axis in both directions")
+            _tie_rows(plane, other, ledger)
+            continue
+        is_new = False
     return (*result, plane) if is_new else result
+
+
+def _tie_rows(first: Tensor, second: Tensor, ledger: Ledger) -> None:
+    """Planes that share some axes and have others each, such as a head's keys times its values: a row goes in both."""
+    shared = sorted(varying_axes(first) & varying_axes(second))
+    rows = [labels_along(first.shape, shared, ledger) for _ in range(2)]
+    for plane, row in zip((first, second), rows, strict=True):
+        ledger.repeat(plane, row)
+    ledger.tie(*rows)
 
 
 def _broadcast_planes(value: Labelled, shape: torch.Size) -> Planes:

@@ -108,7 +108,7 @@ def _pin_against_others(parts: list[Labelled], own: list[list[Tensor]], dim: int
 def _tied(planes: list[Tensor], shape: torch.Size, dim: int, ledger: Ledger) -> Tensor:
     first, *others = sorted((plane.narrow(dim, 0, 1) for plane in planes), key=lambda plane: -len(varying_axes(plane)))
     for other in others:
-        ledger.tie(first, other)
+        (ledger.repeat if varying_axes(first) > varying_axes(other) else ledger.tie)(first, other)
     return first.expand(shape)
 
 

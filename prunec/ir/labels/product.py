@@ -37,7 +37,7 @@ def product(
             if plane is not None:
                 ledger.pin(plane, f"{call.node.name} multiplies it by a value that cannot be cut")
     else:
-        heads = _contract(call, ledger, first.contracted, second.contracted)
+        heads = _contract(call, ledger, first.contracted, second)
         if not heads and not is_site:
             ledger.pin(first.contracted, f"{call.node.name} multiplies it by a computed value")
     operands = [
@@ -104,10 +104,14 @@ def _contract_rows(call: Call, ledger: Ledger, factor: _Factor, other: _Factor) 
     return (made if factor.inner == batch + 1 else made.movedim(-2, -1),)
 
 
-def _contract(call: Call, ledger: Ledger, first: Tensor, second: Tensor) -> Planes:
-    """Tie the contracted labels `[*batch, inner]` of both factors; the labels of heads, if there are any."""
+def _contract(call: Call, ledger: Ledger, first: Tensor, other: _Factor) -> Planes:
+    """Tie the contracted labels `[*batch, inner]` of both factors; the labels of heads, if there are any.
+
+    The other factor can hold values of its own for each head, as the sum of keys by values that a query reads.
+    """
+    assert other.contracted is not None
     batch = call.meta.shape[:-2]
-    wide, narrow = (plane.expand(*batch, plane.shape[-1]) for plane in (first, second))
+    wide, narrow = (plane.expand(*batch, plane.shape[-1]) for plane in (first, other.contracted))
     if varying_axes(wide) < varying_axes(narrow):
         wide, narrow = narrow, wide
     if varying_axes(wide) == varying_axes(narrow):
@@ -122,6 +126,9 @@ def _contract(call: Call, ledger: Ledger, first: Tensor, second: Tensor) -> Plan
     rows = {"scores": heads, "first": wide}
     if set(axes) <= varying_axes(narrow):
         rows["second"] = narrow
+    for plane in other.kept:
+        if varying_axes(plane) == {*axes, call.meta.dim() - 1}:
+            rows["values"] = plane.select(-2, 0)
     _note(call, ledger, rows, axes)
     return (heads.unsqueeze(-1),)
 

@@ -77,3 +77,16 @@ def test_a_value_that_varies_along_two_axes_meets_each_of_two_planes() -> None:
     gone = seen.survivors(w=[0, 1, 2, 5]).gone
     assert gone[seen.flow.tensors["a"][0].numpy()].tolist() == [True, False]
     assert gone[seen.flow.tensors["b"][1].numpy()].tolist() == [False, False, True]
+
+
+def test_two_factors_of_a_head_keep_their_places_and_lose_the_head_together() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    keys = sketch(aten.reshape.default, sketch.linear("k", x, 6, 4), [5, 2, 3, 1])
+    values = sketch(aten.reshape.default, sketch.linear("v", x, 8, 4), [5, 2, 1, 4])
+    outer = sketch(aten.mul.Tensor, keys, values)
+    seen = Seen(sketch, sketch(aten.sum.default, outer))
+    assert seen.pinned("k", 0) == seen.pinned("v", 0) == []
+    assert seen.alive(outer, 2, k=[1, 4]) == [True, False, True]
+    narrow = seen.survivors(k=[0, 1, 2], v=[0, 1, 2, 3])
+    assert (narrow.alive(outer, 1).tolist(), narrow.alive(outer, 2).tolist()) == ([False, True], [True] * 3)

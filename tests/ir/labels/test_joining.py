@@ -112,3 +112,11 @@ def test_a_part_that_is_sliced_to_nothing_is_no_part() -> None:
     seen = Seen(sketch, joined)
     assert seen.flow.ledger.refused == {}
     assert seen.alive(joined, 1, w=[0, 1]) == [False, True, True]
+
+
+def test_a_part_whose_labels_stand_for_all_heads_outlives_any_of_them() -> None:
+    sketch = Sketch()
+    heads = sketch(aten.reshape.default, sketch.linear("w", sketch.input("x", 5, 4), 6, 4), [5, 2, 3])
+    state = sketch(aten.zeros.default, [1, 2, 3])
+    joined = sketch(aten.cat.default, [state, heads], 0)
+    assert Seen(sketch, joined).alive(joined, 1, w=[0, 1, 2]) == [False, True]

@@ -132,6 +132,24 @@ def test_parts_of_what_is_computed_for_several_layers_at_once_go_together() -> N
     assert deviation(program, structure, Plan({family.name: (1, 4)}), program.example) < TOLERANCE
 
 
+def test_heads_of_a_state_that_keys_and_values_span() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    keys, queries = (
+        sketch(aten.reshape.default, sketch.linear(f"{name}.weight", x, 6, 4), shape)
+        for name, shape in (("key", [5, 2, 3, 1]), ("query", [5, 2, 1, 3]))
+    )
+    values = sketch(aten.reshape.default, sketch.linear("value.weight", x, 8, 4), [5, 2, 1, 4])
+    read = sketch(aten.matmul.default, queries, sketch(aten.mul.Tensor, keys, values))
+    program = sketch.program(sketch.linear("out.weight", sketch(aten.reshape.default, read, [5, 8]), 4, 8))
+    structure = structure_of(program)
+    (family,) = (item for item in structure.families if item.kind == "head")
+    assert {slot.tensor: slot.positions.shape for slot in family.slots} == {
+        "key.weight": (2, 3), "query.weight": (2, 3), "value.weight": (2, 4), "out.weight": (2, 4)
+    }  # fmt: skip
+    assert deviation(program, structure, Plan({family.name: (0,)}), program.example) < TOLERANCE
+
+
 def test_channels_of_a_convolution() -> None:
     sketch = Sketch()
     hidden = sketch(aten.conv1d.default, sketch.input("x", 2, 3, 8), sketch.weight("a", 6, 3, 1))
