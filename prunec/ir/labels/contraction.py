@@ -13,6 +13,7 @@ from prunec.ir.labels.value import Labelled, axis_plane, core, varying_axes
 from prunec.ir.nodes import function, operator, read
 
 aten = torch.ops.aten
+_BEYOND = 10_000
 _TRANSPOSES = (aten.t, aten.transpose, aten.permute, aten.swapaxes, aten.movedim)
 
 
@@ -99,8 +100,7 @@ def _with_stored(
     contracted = [plane for plane in source.planes if at in varying_axes(plane)]
     if len(contracted) == 1 and axis == -1 and varying_axes(contracted[0]) != {at}:
         ledger.multiply(contracted[0], call.node, activation)
-        read = Contraction(call.node, activation, axis, name, order[sides[0]], inner.numpy())
-        ledger.contractions.append(read)
+        ledger.contractions.append(Contraction(call.node, activation, axis, name, order[sides[0]], inner.numpy()))
         return _by_row(call, ledger, source, contracted[0], inner, outer)
     if len(contracted) > 1 or any(varying_axes(plane) != {at} for plane in contracted):
         return refuse(call, ledger, "contracts an axis that is laid out together with another")
@@ -138,18 +138,19 @@ def _note(call: Call, ledger: Ledger, activation: int, axis: int, name: str, dim
 
 
 def _stored(weight: fx.Node, rank: int) -> tuple[str, tuple[int, ...]] | None:
-    """The name of the tensor that `weight` is, or is a transpose of, and the stored axis behind each axis."""
-    transposes = []
-    while operator(weight) in _TRANSPOSES:
-        transposes.append(weight)
+    """The name of the tensor that `weight` is, a transpose or a slice of it, and the stored axis behind each axis."""
+    calls = []
+    while operator(weight) in (*_TRANSPOSES, aten.select):
+        calls.append(weight)
         weight = read(weight, 0)
     if weight.op != "get_attr":
         return None
-    # Axis i has size i, so that shapes tell where axes went.
-    axes = torch.empty(tuple(range(rank)), device="meta")
-    for node in reversed(transposes):
+    rank += sum(operator(node) is aten.select for node in calls)
+    # Axis i has size i beyond any index, so that shapes tell where axes went.
+    axes = torch.empty([_BEYOND + axis for axis in range(rank)], device="meta")
+    for node in reversed(calls):
         axes = function(node)(axes, *node.args[1:], **node.kwargs)
-    return str(weight.target), tuple(axes.shape)
+    return str(weight.target), tuple(size - _BEYOND for size in axes.shape)
 
 
 def _permuted(value: Labelled, order: tuple[int, ...]) -> Labelled:

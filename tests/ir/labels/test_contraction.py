@@ -107,6 +107,17 @@ def test_a_stack_of_matrices_is_a_site() -> None:
     assert seen.pinned("w", 0) == []
 
 
+def test_a_matrix_taken_out_of_a_stack_is_a_site() -> None:
+    sketch = Sketch()
+    x = sketch.input("x", 5, 4)
+    up, down = sketch.weight("up", 3, 6, 4), sketch.weight("down", 3, 4, 6)
+    hidden = sketch(aten.linear.default, x, sketch(aten.select.int, up, 0, 1))
+    seen = Seen(sketch, sketch(aten.linear.default, hidden, sketch(aten.select.int, down, 0, 1)))
+    assert seen.tied(("up", 1), ("down", 2))
+    assert seen.pinned("up", 1) == []
+    assert [(item.weight, item.dim) for item in seen.flow.ledger.contractions] == [("down", 2)]
+
+
 def test_a_convolution_is_read_along_its_channels() -> None:
     sketch = Sketch()
     x = sketch.input("x", 2, 3, 8)
