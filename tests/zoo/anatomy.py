@@ -27,6 +27,9 @@ NOT_HEADS = ("neuron", "vo_dim", "qk_dim", "expert", "hidden")
 
 PARTS = ("slice", "select", "index", "gather", "permute", "transpose", "reshape", "expand", "squeeze", "unsqueeze")
 
+MIXERS = ("scaled_dot_product_attention", "cumsum")
+"""What mixes tokens by itself, besides products of two activations."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -114,15 +117,25 @@ class _Graph:
         return Place("attention", node.name, self._weights(sources), self._weights(after), joins, single)
 
     def ffn(self, node: fx.Node) -> Place | None:
-        """The feed-forward around a nonlinearity: one projection before it and one after it, and no other between."""
+        """The feed-forward around a nonlinearity: one projection before it and one after it, and no other between.
+
+        The gate of an attention or a scan is none: it scales what a product of two activations mixed over tokens.
+        """
         if _name(node) not in NONLINEAR or node not in self._active:
             return None
         before = self._walk(_sources(node), _sources, self._ends)
         after = self._walk(node.users, _users, lambda user: self._ends(user) or self._adds(user))
         after = [item for item in after if self._is_projection(item)]
-        if len(before) != 1 or not self._is_projection(before[0]) or not after:
+        if len(before) != 1 or not self._is_projection(before[0]) or not after or self._gates(node):
             return None
         return Place("ffn", node.name, self._weights(before), self._weights(after), self._joins(node, after))
+
+    def _gates(self, node: fx.Node) -> bool:
+        """Whether the first product place by place that `node` goes into scales what is mixed over tokens."""
+        scaled = self._walk(node.users, _users, lambda user: self._ends(user) or len(self._operands(user)) > 1)
+        partners = [item for user in scaled if _name(user) == "mul" for item in self._operands(user)]
+        mixed = self._walk(partners, _sources, lambda item: self._is_product(item) or _name(item) in MIXERS)
+        return any(_name(item) in MIXERS or self._mixes(item) for item in mixed)
 
     def _walk(
         self, start: Iterable[fx.Node], step: Callable[[fx.Node], Iterable[fx.Node]], stop: Callable[[fx.Node], bool]

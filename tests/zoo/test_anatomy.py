@@ -107,3 +107,20 @@ class Joins(nn.Module):
 def test_a_result_joins_what_it_is_computed_from(way: str, count: int) -> None:
     (place,) = [item for item in found(Joins(way)) if item.kind == "ffn"]
     assert len(place.joins) == count
+
+
+class Gated(nn.Module):
+    """An attention of linear scores whose result is scaled by a gate, before its last projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.gate, self.out = (nn.Linear(8, 8) for _ in range(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.query(x) @ self.key(x).transpose(-1, -2) @ self.value(x)
+        result: Tensor = x + self.out(mixed * functional.silu(self.gate(x)))
+        return result
+
+
+def test_a_gate_of_what_is_mixed_over_tokens_is_no_feed_forward() -> None:
+    assert found(Gated()) == []
