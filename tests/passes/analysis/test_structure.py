@@ -298,6 +298,22 @@ def test_what_is_read_outside_too_is_in_no_sublayer_and_outlives_it() -> None:
     assert deviation(program, structure, plan, program.example) < TOLERANCE
 
 
+def test_what_a_branch_hands_on_to_another_outlives_it() -> None:
+    sketch = Sketch()
+    x = sketch.linear("embed.weight", sketch.input("x", 5, 4), 4, 4)
+    narrow = sketch(aten.relu.default, sketch.linear("a.up.weight", x, 6, 4))
+    handed = sketch(aten.sigmoid.default, sketch.linear("a.gate.weight", narrow, 4, 6))
+    inner = sketch(aten.relu.default, sketch(aten.mul.Tensor, sketch.linear("a.down.weight", narrow, 4, 6), handed))
+    total = sketch(aten.add.Tensor, x, inner)
+    other = sketch(aten.mul.Tensor, sketch.linear("b.weight", total, 4, 4), handed)
+    program = sketch.program(sketch.linear("head.weight", sketch(aten.add.Tensor, total, other), 2, 4))
+    structure = structure_of(program)
+    assert [item.name for item in structure.sublayers][:1] == ["a"]
+    assert all("a.gate" not in item.families for item in structure.sublayers)
+    plan = Plan({"a.gate": (0, 3)}, ("a",))
+    assert deviation(program, structure, plan, program.example) < TOLERANCE
+
+
 def test_units_that_only_a_sum_holds_are_told() -> None:
     sketch = Sketch()
     hidden = sketch.linear("up.weight", sketch.input("x", 5, 4), 6, 4)
