@@ -66,7 +66,14 @@ def test_a_crash_is_a_finding(built: Built, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("error", "effect", "held"),
-    [(9e-5, 0.5, True), (2e-4, 0.5, False), (float("nan"), 0.5, False), (1e-13, 1e-8, True), (1e-9, 1e-8, False)],
+    [
+        (9e-5, 0.5, True),
+        (2e-4, 0.5, False),
+        (float("nan"), 0.5, False),
+        (1e-13, 1e-8, True),
+        (1e-9, 1e-8, False),
+        (1.0, 5e12, True),
+    ],
 )
-def test_a_plan_that_hardly_shows_must_be_closer(error: float, effect: float, held: bool) -> None:
+def test_closeness_counts_by_what_shows_and_by_what_was_there(error: float, effect: float, held: bool) -> None:
     assert Trial("any", error, effect).held is held
