@@ -12,12 +12,15 @@ from prunec.ir.program import Program
 from prunec.ir.text import operator_name
 from prunec.passbase import Context, Facts, Pass, PassResult
 
+from .branches import find_branches
+from .experts import find_experts
 from .groups import Groups
-from .kept import find_kept, find_silent
+from .hidden import find_hidden
+from .kept import find_kept, find_silent, find_summed
 from .rehearsal import rehearse
-from .sublayers import find_streams, find_sublayers
+from .sublayers import find_sublayers
 from .trial import try_out
-from .units import find_experts, find_families, find_hidden, find_summed
+from .units import find_families
 from .vocabulary import find_vocabularies
 
 
@@ -53,14 +56,15 @@ class StructurePass(Pass):
             structure = Structure((), (), (Pin("everything", str(error)),))
             return PassResult(program, (structure,), f"nothing can be removed: {error}")
         groups = Groups(flow)
-        streams = find_streams(program, groups)
+        branches = find_branches(program, flow)
+        streams = [item.skip for item in branches]
         families, pins = find_families(groups, self.kinds, streams)
         hidden, unmasked, unread = find_hidden(groups, streams) if "hidden" in self.kinds else ([], [], [])
         experts, few = find_experts(groups) if "expert" in self.kinds else ([], [])
         words, firm = find_vocabularies(groups) if "vocabulary" in self.kinds else ([], [])
         families, failing = _sifted(program, flow, [*families, *experts, *hidden])
         unmasked, ragged = _sifted(program, flow, [*unmasked, *words])
-        sublayers = find_sublayers(program, groups, [item for item in families if item.kind in ADDITIVE])
+        sublayers = find_sublayers(program, groups, branches, [item for item in families if item.kind in ADDITIVE])
         pins.extend([*few, *failing, *find_summed(groups, streams), *unread, *firm, *ragged])
         found = [*families, *unmasked]
         kept = find_kept(groups, found, streams) if set(ADDITIVE) <= set(self.kinds) else {}

@@ -37,15 +37,16 @@ class Branch:
     inside: frozenset[fx.Node]
 
 
-def find_branches(program: Program, flow: LabelFlow) -> Iterator[Branch]:
-    """Every addition one operand of which is computed from the other, in graph order.
+def find_branches(program: Program, flow: LabelFlow) -> list[Branch]:
+    """Every addition one operand of which is computed from the other by a product with a weight, in graph order.
 
     Or from what the other is made of: the sum that it is, where branches stand side by side, what it is a multiple
     of, and what it is a part of. Or both are computed from one value: this one by products and sums with weights
     alone, as shortcuts between two widths are, that one by more before its last product, with no residual addition on
     the way. What else a branch reads does not matter: `x` is what is left when `f(x, y)` goes.
     """
-    return iter(_Finder(program.graph, flow))
+    products = {item.node for item in flow.ledger.contractions}
+    return [item for item in _Finder(program.graph, flow) if item.inside & products]
 
 
 class _Finder:

@@ -10,7 +10,9 @@ from torch import fx
 from prunec.facts import Family, Pin
 
 from .groups import Groups
-from .units import reason
+from .pinned import reason, summed
+from .placing import by_signature
+from .units import family_of
 
 NOTHING = "reads a value that cannot be cut"
 """How the reason ends why the side of a weight stays on which there is nothing to cut."""
@@ -66,6 +68,18 @@ def _outside(groups: Groups, streams: Iterable[fx.Node]) -> np.ndarray:
         if why.endswith(NOTHING):
             flags[labels] = True
     return np.asarray((np.bincount(groups.element, weights=flags) > 0)[groups.element])
+
+
+def find_summed(groups: Groups, streams: Iterable[fx.Node]) -> Iterator[Pin]:
+    """Units that a product reads and that nothing holds but a sum over them, such as a norm; streams are left out."""
+    group = groups.element
+    wanted = groups.removable(group, ()) & groups.split(group, groups.sums)
+    wanted &= ~groups.with_any(group, groups.attended | groups.carried(streams))
+    for placements in by_signature(groups, group, wanted).values():
+        found = family_of(groups, group, placements)
+        if isinstance(found, Family):
+            why = summed(groups, group, np.array(list(placements)))
+            yield Pin(f"{found.units} units of {found.name}", why, found.tensors())
 
 
 class _Reasons:

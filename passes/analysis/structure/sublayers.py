@@ -11,20 +11,16 @@ from prunec.facts import Family, Sublayer
 from prunec.ir.nodes import operator
 from prunec.ir.program import Program
 
-from .branches import Branch, find_branches
+from .branches import Branch
 from .groups import Groups
 
 aten = torch.ops.aten
 
 
-def find_streams(program: Program, groups: Groups) -> list[fx.Node]:
-    """Every node that a branch with a product in it is added to."""
-    products = {item.node for item in groups.flow.ledger.contractions}
-    return [item.skip for item in find_branches(program, groups.flow) if item.inside & products]
-
-
-def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> list[Sublayer]:
-    """Every residual branch with a product by a weight in it.
+def find_sublayers(
+    program: Program, groups: Groups, branches: Sequence[Branch], families: list[Family]
+) -> list[Sublayer]:
+    """Every one of the residual branches, which have a product by a weight in them.
 
     A family is held by the innermost branches around what reads it, if nothing of it acts without them.
     """
@@ -32,7 +28,6 @@ def find_sublayers(program: Program, groups: Groups, families: list[Family]) -> 
     attentions = {item.node for item in groups.flow.ledger.attentions}
     attentions |= {node for node in groups.flow.ledger.refused if operator(node) is aten.scaled_dot_product_attention}
     position = {node: index for index, node in enumerate(program.graph.nodes)}
-    branches = [item for item in find_branches(program, groups.flow) if item.inside & set(contractions)]
     holding = _holding(program, branches, families)
     bound = [family for family in families if holding[family.name]]
     found: list[Sublayer] = []

@@ -14,7 +14,8 @@ from prunec.ir.nodes import read
 from prunec.ir.text import operator_name
 
 from .groups import Groups
-from .units import families_of, reason
+from .pinned import reason
+from .placing import families_of
 
 Tables = dict[str, list[Numbered]]
 """The look-ups of each table, by its name."""

@@ -6,7 +6,8 @@ from operator import mul
 
 import torch
 
-from prunec.ir.literals import Scaled, interleaved, rederive, sized
+from prunec.ir.literals import Scaled, rederive
+from prunec.ir.literals.shapes import interleaved, sized
 from tests.ir.sketch import Seen, Sketch
 
 aten = torch.ops.aten
