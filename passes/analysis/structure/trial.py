@@ -47,9 +47,10 @@ class _Trial:
 
     def __init__(self, program: Program, flow: LabelFlow) -> None:
         self._shapes = Shapes.of(program)
-        names = {node.name: node for node in self._shapes.program.graph.nodes}
+        # By their order: a copied placeholder may have to give up its name, as `input` does.
+        copies = dict(zip(program.graph.nodes, self._shapes.program.graph.nodes, strict=True))
         self._flow = LabelFlow(
-            flow.tensors, {names[node.name]: value for node, value in flow.values.items()}, flow.ledger
+            flow.tensors, {copies[node]: value for node, value in flow.values.items()}, flow.ledger
         )
 
     def failure(self, families: list[Family]) -> str | None:
