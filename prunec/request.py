@@ -23,7 +23,7 @@ from prunec.frontends.loaded import Loaded
 from prunec.options import Options, check_output
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
-from prunec.pipeline.syntax import quote
+from prunec.pipeline.syntax import spelled
 
 SEQUENCE = 128
 """Tokens of the default workload, and the least and usual length of calibration windows."""
@@ -119,7 +119,7 @@ def default_pipeline(importance: str | None = None, recover: str = "lsq", *, tex
     Text that the user gave is read first, so that it fails first; text that the model must write comes
     after the floor is known.
     """
-    criterion = f"importance{{{quote(importance)}}}" if importance else "importance"
+    criterion = f"importance{{{spelled(importance)}}}" if importance else "importance"
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
     rest = [criterion, "damage", "knapsack", "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]

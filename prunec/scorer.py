@@ -16,7 +16,7 @@ from prunec.facts import Scores
 from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options, check_output
 from prunec.passbase import Progress
-from prunec.pipeline.syntax import quote
+from prunec.pipeline.syntax import spelled
 from prunec.request import Request
 
 FIND = "structure, calibrate"
@@ -53,7 +53,7 @@ def score(
         if path.suffix != SUFFIX:
             raise InputError(f"scores are written as {SUFFIX}, not as {path.name}", f"end the name in {SUFFIX}")
         check_output(path, force)
-    passes = f"{FIND}, importance{{{quote(importance)}}}"
+    passes = f"{FIND}, importance{{{spelled(importance)}}}"
     settings = Options(NO_BUDGET, passes=passes, force=force, **read_options(options))
     request = Request.read(settings, None, "onnx", batches)
     job = Job(source_name(model), request, Recorder(progress))

@@ -125,7 +125,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "BloomForCausalLM",
         {"vocab_size": VOCABULARY, "hidden_size": 40, "n_layer": 2, "n_head": 5},
         repeated("neuron 160"),
-        pins=("cannot be cut",) * 3,  # slopes are counted out by head
+        pins=(*("cannot be cut",) * 2, *("is ragged",) * 2),  # slopes are counted out by head
     ),
     "bert": Architecture("BertForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
     "roberta": Architecture("RobertaForMaskedLM", PLAIN, repeated(HEAD, NEURON)),
@@ -149,8 +149,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "deberta": Architecture(
         "DebertaV2ForMaskedLM",
         PLAIN | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
-        ("neuron 40", *repeated(NEURON)),  # the width of the table of distances
-        pins=(*("by position",) * 6, "cannot be cut"),  # scores are gathered by distance, for all heads at once
+        ("neuron 40", *repeated(HEAD, NEURON)),  # the width of the table of distances
     ),
     "vit": Architecture(
         "ViTForImageClassification",

@@ -268,7 +268,7 @@ def test_minilm(real_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ("vo_dim", 32, 12 * (2 * 384 + 1)),
         ("neuron", 1536, 769),
     ] * 6
-    assert [item.kind for item in found.families[24:]] == ["hidden", "vocabulary"]
+    assert [item.kind for item in found.families[24:]] == ["vocabulary", "vocabulary"]
     assert found.pins == ()
     assert found.model.parameters == found.floor.parameters + 6 * (591_360 + 1_181_568)
     assert found.latency is not None

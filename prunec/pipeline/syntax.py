@@ -44,6 +44,11 @@ def quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def spelled(text: str) -> str:
+    """`text` as an atom, quoted where it would not be one otherwise."""
+    return text if BARE.fullmatch(text) else quote(text)
+
+
 def misread(what: str, column: int, fix: str = _EXAMPLE) -> InputError:
     """The error of a pipeline that is wrong at `column`, counted from 1."""
     return InputError(f"pipeline: {what} at column {column}", fix)

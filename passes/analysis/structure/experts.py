@@ -9,6 +9,7 @@ import numpy as np
 from prunec.facts import Family, MaskPoint, Pin, Slot
 
 from .groups import Groups
+from .means import mean_points
 from .placing import Placement, by_signature, in_order, named_apart, slots_of
 from .units import sites_of
 
@@ -27,16 +28,25 @@ def find_experts(groups: Groups) -> tuple[list[Family], list[Pin]]:
             continue
         unit = np.full(len(wanted), -1)
         unit[ids] = np.arange(len(ids))
-        family = _expert_family(groups, placements, unit)
+        try:
+            family = _expert_family(groups, placements, unit)
+        except ValueError as error:
+            pins.append(Pin(f"experts of {next(iter(placements[ids[0]]))[0]}", str(error)))
+            continue
         if family.spare > 0:
             families.append(family)
         else:
-            pins.append(Pin(family.name, f"as many as its {family.units} units are chosen at once"))
+            why = f"as many as its {family.units} units are chosen at once"
+            pins.append(Pin(family.name, why, family.tensors()))
     return named_apart(families), pins
 
 
 def _expert_family(groups: Groups, placements: dict[int, Placement], unit: np.ndarray) -> Family:
-    """The groups `placements` as a family; `unit` is the unit of each group, or -1."""
+    """The groups `placements` as a family; `unit` is the unit of each group, or -1.
+
+    Raises:
+        ValueError: no mask would do for a mean over them.
+    """
     ids = in_order(placements)
     points: list[MaskPoint] = []
     least = 1
@@ -45,6 +55,7 @@ def _expert_family(groups: Groups, placements: dict[int, Placement], unit: np.nd
         if item.absent is not None and (units >= 0).any():
             points.append(MaskPoint(item.node.name, 0, units, item.axis, item.absent))
             least = max(least, _fewest(units, len(ids), item.chosen))
+    points.extend(mean_points(groups.flow.ledger, unit[groups.element]))
     sites, slots = tuple(sites_of(groups, groups.element, unit)), slots_of(placements, ids)
     return Family(f"{_module(slots)}.expert", "expert", len(ids), slots, sites, tuple(points), least)
 

@@ -49,9 +49,7 @@ class _Trial:
         self._shapes = Shapes.of(program)
         # By their order: a copied placeholder may have to give up its name, as `input` does.
         copies = dict(zip(program.graph.nodes, self._shapes.program.graph.nodes, strict=True))
-        self._flow = LabelFlow(
-            flow.tensors, {copies[node]: value for node, value in flow.values.items()}, flow.ledger
-        )
+        self._flow = LabelFlow(flow.tensors, {copies[node]: value for node, value in flow.values.items()}, flow.ledger)
 
     def failure(self, families: list[Family]) -> str | None:
         """Why the program cannot run without a part of each family, if it cannot."""
