@@ -191,7 +191,9 @@ def test_equal_layers_share_a_row(tiny_llama_dir: Path, capsys: pytest.CaptureFi
     assert [line.split() for line in out.splitlines() if line.startswith("0-2 ")] == [
         ["0-2", "3", TIMES, "attention", "2", "kv", "groups", "6.14", "k", "36.9", "k", "33.0", "%"],
         ["0-2", "3", TIMES, "ffn", "96", "neurons", "192", "55.3", "k", "49.5", "%"],
+        ["0-2", "not", "counted", "8", "qk", "dims", "2.31", "k", "18.4", "k", "16.5", "%"],
         ["0-2", "not", "counted", "16", "vo", "dims", "384", "18.4", "k", "16.5", "%"],
+        ["0-2", "not", "counted", "64", "hidden", "features", "1.75", "k", "112", "k", "100.0", "%"],
     ]
     assert "add --workload prefill:1x128" in out
     assert max(map(len, out.splitlines())) <= 80

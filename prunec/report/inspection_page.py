@@ -17,6 +17,8 @@ from prunec.report.layers import places
 
 WIDEST = 120
 UNBROKEN = 300
+NAMES = {"hidden": "hidden features", "vocabulary": "rows"}
+"""What units are called where a kind is not."""
 MOST_RUNS = 3
 """Places are told by this many ranges of layers at most; more are told by the first, the last and their number."""
 MOST_WEIGHTS = 3
@@ -141,7 +143,7 @@ def _cells(row: Row, parameters: int, timed: bool) -> list[str | Text]:
     if row.families:
         one = row.families[0]
         held = sum(item.parameters for item in row.families)
-        unit = f"{one.units:,} {one.kind.replace('_', ' ')}s"
+        unit = f"{one.units:,} {NAMES.get(one.kind, one.kind.replace('_', ' ') + 's')}"
         cells = [unit, units.count(one.parameters_per_unit), units.count(held), _percent(held, parameters)]
     else:
         held = sum(item.parameters for item in row.sublayers)
@@ -183,10 +185,11 @@ def _rows(inspection: Inspection, everything: bool) -> list[Row]:
     for members in alike.values():
         around = tuple(sublayer for sublayer, _ in members if sublayer is not None)
         families = tuple(dict.fromkeys(family for _, family in members if family is not None))
-        names = [
-            family.name if family and everything else _place_name(sublayer, family) for sublayer, family in members
-        ]
-        where = names[0] if everything else _where([stacks[name] for name in names])
+        if everything:
+            sublayer, family = members[0]
+            where = family.name if family else _spots(sublayer, family)[0]
+        else:
+            where = _where([stacks[name] for sublayer, family in members for name in _spots(sublayer, family)])
         leads = bool(around) and (not families or around[0].families[0] == families[0].name)
         rows.append(Row(where, around, families, leads))
     return rows
@@ -205,14 +208,22 @@ def _members(inspection: Inspection) -> Iterable[tuple[object, tuple[Sublayer | 
             yield (family.kind, family.units, family.parameters_per_unit), (None, family)
 
 
-def _place_name(sublayer: Sublayer | None, family: Family | None) -> str:
-    return sublayer.name if sublayer is not None else family.name if family is not None else ""
+def _spots(sublayer: Sublayer | None, family: Family | None) -> list[str]:
+    """Names that say where something is: its sublayer's, or those of the tensors of a family outside any."""
+    if sublayer is not None:
+        return [sublayer.name]
+    if family is None:
+        return [""]
+    tensors = list(dict.fromkeys(slot.tensor.removesuffix(".weight") for slot in family.slots))
+    within = [name for name, place in zip(tensors, places(tensors), strict=True) if place.index >= 0]
+    return within or [family.name.removesuffix(f".{family.kind}")]
 
 
 def _stacks(inspection: Inspection) -> dict[str, tuple[str, int]]:
-    """By the name of a sublayer, or of a family outside any: the stack it is in, and its index there (-1: none)."""
-    names = [item.name for item in inspection.sublayers]
-    names += [item.name for item in inspection.families if not item.sublayers]
+    """By the name of a spot: the stack it is in, and its index there (-1: none)."""
+    spots = [_spots(item, None) for item in inspection.sublayers]
+    spots += [_spots(None, item) for item in inspection.families if not item.sublayers]
+    names = list(dict.fromkeys(name for own in spots for name in own))
     return {name: (place.stack, place.index) for name, place in zip(names, places(names), strict=True)}
 
 
