@@ -36,21 +36,24 @@ def zeroed(program: Program, family: Family, removed: np.ndarray) -> Program:
 
 
 class Oracle(fx.Interpreter):
-    """Runs a program with zeros in what is removed, and normalises in one operator what survives."""
+    """Runs a program with zeros in what is removed, also in what means run over; what survives is normalised alone."""
 
     def __init__(self, program: Program, survivors: Survivors) -> None:
         super().__init__(program.module)
         self._left = {}
         for node in program.graph.nodes:
-            if operator(node) is aten.layer_norm:
-                self._left[node.name] = torch.from_numpy(np.flatnonzero(survivors.alive(node.args[0], -1)))
+            if operator(node) in (aten.layer_norm, aten.mean):
+                self._left[node.name] = torch.from_numpy(survivors.alive(node.args[0], -1))
 
     def run_node(self, n: fx.Node) -> Any:
-        left = self._left.get(n.name)
-        if left is None:
+        alive = self._left.get(n.name)
+        if alive is None or bool(alive.all()):
             return super().run_node(n)
         call: Any = n.target
         source, *rest = (self.env[item] if isinstance(item, fx.Node) else item for item in arguments(n))
+        if operator(n) is aten.mean:
+            return call(source * alive, *rest[:2])
+        left = alive.nonzero().squeeze(-1)
         own = [item.index_select(0, left) if isinstance(item, Tensor) else item for item in rest[1:]]
         kept = call(source.index_select(-1, left), [len(left)], *own)
         return torch.zeros_like(source).index_copy(-1, left, kept)
