@@ -12,9 +12,12 @@ from prunec.frontends.trace import quiet
 from prunec.ir.program import Program
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes import golden
+from tests.passes.golden import Values
+from tests.zoo import judge as judging
 from tests.zoo.axes import dynamic_axes
 from tests.zoo.cases import case_named
 from tests.zoo.judge import Judgement, judge, judgement_from
+from tests.zoo.sizing import Sized
 from tests.zoo.special import Inputs
 from tests.zoo.trial import Trial
 
@@ -27,10 +30,10 @@ def built() -> Built:
         return case_named("dinov2:image_cls").build()
 
 
-def judged(built: Built) -> Judgement:
+def judged(built: Built, *, onnx: bool = False) -> Judgement:
     model, inputs = built
     with quiet():
-        return judge("dinov2:image_cls", model, inputs, dynamic_axes(inputs), onnx=False)
+        return judge("dinov2:image_cls", model, inputs, dynamic_axes(inputs), onnx=onnx)
 
 
 def test_a_sound_case_passes_and_survives_the_results_file(built: Built) -> None:
@@ -62,6 +65,24 @@ def test_a_crash_is_a_finding(built: Built, monkeypatch: pytest.MonkeyPatch) -> 
     found = judged(built)
     assert found.verdict == "fail"
     assert {trial.crash for trial in found.broken} == {"ValueError: no such axis"}
+
+
+@pytest.mark.parametrize(("dense_too", "verdict"), [(False, "fail"), (True, "pass")])
+def test_another_runtime_is_believed_where_it_computes_the_dense_program(
+    built: Built, monkeypatch: pytest.MonkeyPatch, dense_too: bool, verdict: str
+) -> None:
+    sizes: list[int] = []
+
+    def elsewhere(program: Program, sized: Sized) -> Values:
+        sizes.append(program.parameter_count())
+        off = float(dense_too or sizes[-1] == min(sizes) == sizes[0])
+        return {name: value + off for name, value in golden.run(program, sized.inputs).items()}
+
+    monkeypatch.setattr(judging, "_in_onnx_runtime", elsewhere)
+    found = judged(built, onnx=True)
+    assert sizes[0] < sizes[1]
+    assert found.verdict == verdict
+    assert bool(found.onnx_trouble) == dense_too
 
 
 @pytest.mark.parametrize(
