@@ -41,14 +41,16 @@ computed something else. |
   norms over what is left; rows of a vocabulary, with ids and logits in new numbers. Inputs have another batch and
   another length than those that were traced, where the program takes them.
 - **What is expected** is found in the traced graph without labels. An *attention* is a fused attention operator, or a
-  softmax between two products of activations; it needs heads or KV groups in a weight that computes it. A
-  *feed-forward* is a nonlinearity between two projections, with no product, norm or residual addition on the way; it
-  needs a family with units on both sides of it. Where the result of either is added to another activation, that
-  addition must be a sublayer's. A model without such an attention, but with a module whose class is called attention,
-  needs heads as well.
+  softmax between two products of activations; it needs heads or KV groups in a weight that computes it, unless it has
+  one head only. A *feed-forward* is a nonlinearity between two projections, with no product, norm or residual addition
+  on the way, that is no gate of what an attention or a scan mixed; it needs a family with units on both sides of it, of
+  neurons, channels or experts. Where the result of either is added to what it is computed from, or to a sum, a multiple
+  or a part of that, the addition must be a sublayer's. A model without such an attention, but with a module whose class
+  is called attention, needs heads as well.
 - **Traced:** `dynamic` if all axes of the inputs stayed dynamic that were asked for (batch, and time in text and
   sound), else those that did, or `static`.
-- **Families and sublayers** are counted by kind. **ONNX Runtime** ran the slim program of a sample of the cases.
+- **Families and sublayers** are counted by kind. **ONNX Runtime** ran the slim program of a mixed plan where the column
+  says by how much it differed; where the dense program differs between the runtimes as well, nothing is judged.
 """
 
 
