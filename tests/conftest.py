@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,13 @@ from transformers import (
 )
 
 ROOT = Path(__file__).parent.parent
+SETTINGS = (
+    "HF_HUB_OFFLINE",
+    "HF_HUB_DISABLE_PROGRESS_BARS",
+    "TRANSFORMERS_VERBOSITY",
+    "TOKENIZERS_PARALLELISM",
+    "OMP_WAIT_POLICY",
+)
 SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "<mask>"]
 
 
@@ -47,6 +56,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a command settles for libraries is undone afterwards."""
+    for name in SETTINGS:
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with warnings.catch_warnings():
+        yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

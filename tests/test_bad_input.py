@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
-import os
 import shutil
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +17,12 @@ from prunec import cli, files
 from prunec.passes.analysis.damage import DamagePass
 from prunec.passes.analysis.emit import EmitPass
 
-SETTINGS = (
-    "HF_HUB_OFFLINE",
-    "HF_HUB_DISABLE_PROGRESS_BARS",
-    "TRANSFORMERS_VERBOSITY",
-    "TOKENIZERS_PARALLELISM",
-    "OMP_WAIT_POLICY",
-)
 ROUND = (
     "structure, baseline{seconds=0}, cost, calibrate{score=256, choose=256, report=256}, importance, damage, knapsack, "
     "remove, settle{seconds=0}, recover, emit, verify{seconds=0}, evaluate"
 )
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the command settles for libraries is undone afterwards."""
-    for name in SETTINGS:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    with warnings.catch_warnings():
-        yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.fixture

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 
 from prunec import cli
-from tests.test_bad_input import ROUND, SETTINGS
+from tests.test_bad_input import ROUND
 
 VERIFY = "verify{seconds=1}, evaluate"
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the command settles for libraries is undone afterwards."""
-    for name in SETTINGS:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    with warnings.catch_warnings():
-        yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 def test_a_compile_without_any_text(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

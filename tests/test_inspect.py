@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +18,6 @@ from prunec.report.codec import decode
 from prunec.report.inspection import Inspection, Slot
 from prunec.report.inspection_page import TIMES
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
-from tests.test_bad_input import SETTINGS
 
 GROUP = 2 * (32 * 64) + 2 * (16 * 64)
 """Parameters of a KV group of the tiny Llama: two query heads, their part of the output, a key and a value head."""
@@ -37,14 +33,9 @@ FLOOR = 300 * 64 + NORM
 
 
 @pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the command settles for libraries is undone afterwards."""
-    for name in SETTINGS:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
+def narrow(settled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A usual terminal."""
     monkeypatch.setenv("COLUMNS", "80")
-    with warnings.catch_warnings():
-        yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

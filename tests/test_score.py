@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +11,8 @@ import prunec
 from prunec import cli
 from prunec.calibration.scorefile import load_scores
 from prunec.errors import InputError
-from tests.test_bad_input import SETTINGS
 
-
-@pytest.fixture(autouse=True)
-def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the command settles for libraries is undone afterwards."""
-    for name in SETTINGS:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    with warnings.catch_warnings():
-        yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
-from .criterion import Criterion
+from .criterion import Criterion, SummedCriterion
 from .mixture import mixed, read_mixture
 from .scoring import score
 
@@ -80,4 +80,9 @@ def criteria() -> dict[str, type[Criterion]]:
     """Every criterion by name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return {kind.name: kind for kind in sorted(Criterion.__subclasses__(), key=lambda kind: kind.name)}
+    kinds = [*Criterion.__subclasses__(), *SummedCriterion.__subclasses__()]
+    return {kind.name: kind for kind in sorted((kind for kind in kinds if kind is not SummedCriterion), key=_name)}
+
+
+def _name(kind: type[Criterion]) -> str:
+    return kind.name

@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from prunec.calibration.statistics import Collected, FeatureSums, Statistic, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import SummedCriterion
 
 
-class Activation(Criterion):
+class Activation(SummedCriterion):
     """`mean over tokens and the unit's features of |a|`.
 
     Knows nothing of the weights that read the unit: one whose output is projected to zero can score
@@ -24,16 +24,13 @@ class Activation(Criterion):
     summary: ClassVar[str] = "mean size of what the unit hands on"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (FeatureSums,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Mean absolute activations `[units]`."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            sizes = collected[FeatureSums].mean(family, site)[FeatureSums.ABSOLUTE]
-            total += sizes[features_by_unit(site)].mean(1)
-        return total
+        sizes = collected[FeatureSums].mean(family, site)[FeatureSums.ABSOLUTE]
+        return np.asarray(sizes[features_by_unit(site)].mean(1))
 
 
-class ActivationNorm(Criterion):
+class ActivationNorm(SummedCriterion):
     """`sqrt(mean over tokens of the sum over the unit's features of a^2)`.
 
     The L2 norm over the stream, divided by the square root of its length, so that it does not grow
@@ -46,8 +43,9 @@ class ActivationNorm(Criterion):
 
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Root mean squares `[units]`."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            squares = collected[FeatureSums].mean(family, site)[FeatureSums.SQUARE]
-            total += squares[features_by_unit(site)].sum(1)
-        return np.asarray(np.sqrt(total))
+        return np.asarray(np.sqrt(super().score(program, family, collected)))
+
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
+        """Mean squares `[units]`."""
+        squares = collected[FeatureSums].mean(family, site)[FeatureSums.SQUARE]
+        return np.asarray(squares[features_by_unit(site)].sum(1))

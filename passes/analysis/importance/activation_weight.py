@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from prunec.calibration.statistics import Collected, Statistic, UnitMoments, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import SummedCriterion
 
 
-class ActivationWeight(Criterion):
+class ActivationWeight(SummedCriterion):
     """`mean over tokens of ||sum over the unit's features f of a_f W[:, f]||^2`.
 
     For a neuron this is `mean(a^2) ||W[:, k]||^2`; for a head or KV group it is the trace of the
@@ -28,12 +28,10 @@ class ActivationWeight(Criterion):
     summary: ClassVar[str] = "exact squared change of the sublayer's output when the unit alone goes"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (UnitMoments,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Mean squared output change `[units]`, in squared units of the residual stream."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            moments = torch.from_numpy(collected[UnitMoments].mean(family, site))
-            columns = site.columns(program.tensor(site.weight).detach().double())
-            units = columns[torch.from_numpy(features_by_unit(site))]
-            total += (moments * (units @ units.transpose(1, 2))).sum((1, 2)).numpy()
-        return total
+        moments = torch.from_numpy(collected[UnitMoments].mean(family, site))
+        columns = site.columns(program.tensor(site.weight).detach().double())
+        units = columns[torch.from_numpy(features_by_unit(site))]
+        change: np.ndarray = (moments * (units @ units.transpose(1, 2))).sum((1, 2)).numpy()
+        return change

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from prunec.calibration.statistics import Collected, Statistic
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
 
@@ -34,3 +34,18 @@ class Criterion(ABC):
     @abstractmethod
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Scores `[units]` of one family."""
+
+
+class SummedCriterion(Criterion):
+    """A criterion that looks at one weight that reads the family at a time; several are added up."""
+
+    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+        """Scores `[units]` of one family."""
+        total = np.zeros(family.units)
+        for site in family.readers().values():
+            total += self.at(program, family, site, collected)
+        return total
+
+    @abstractmethod
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
+        """Scores `[units]` of one family by the weight that reads it at `site`."""

@@ -10,16 +10,16 @@ from scipy.ndimage import gaussian_filter1d
 from prunec.calibration.entropy import spread_entropy
 from prunec.calibration.sampling import TokenSample
 from prunec.calibration.statistics import Collected, Statistic, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import Criterion, SummedCriterion
 
 BINS = 2048
 """Bins of the histogram that stands for the weights of a tensor."""
 
 
-class ActivationDensity(Criterion):
+class ActivationDensity(SummedCriterion):
     """`-log2 mean over token pairs of exp(-|c_i - c_j|^2 / 4h^2)` of the unit's contributions c.
 
     The quadratic entropy of a Gaussian kernel density estimate (Principe 2010, "Information Theoretic Learning",
@@ -33,14 +33,11 @@ class ActivationDensity(Criterion):
     summary: ClassVar[str] = "entropy of the estimated density of what the unit contributes"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (TokenSample,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Entropies `[units]`, in bits."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            norms = site.columns(program.tensor(site.weight).detach().double()).norm(dim=1).numpy()
-            contributions = (collected[TokenSample].rows(family, site) * norms)[:, features_by_unit(site)]
-            total += spread_entropy(contributions.transpose(1, 0, 2))
-        return total
+        norms = site.columns(program.tensor(site.weight).detach().double()).norm(dim=1).numpy()
+        contributions = (collected[TokenSample].rows(family, site) * norms)[:, features_by_unit(site)]
+        return spread_entropy(contributions.transpose(1, 0, 2))
 
 
 class WeightDensity(Criterion):

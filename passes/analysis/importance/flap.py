@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from prunec.calibration.statistics import Collected, FeatureSums, Statistic, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import SummedCriterion
 
 
-class Flap(Criterion):
+class Flap(SummedCriterion):
     """`mean over the unit's features f of Var(a_f) ||W[:, f]||^2`: the fluctuation that a bias cannot replace.
 
     An et al. 2024, "Fluctuation-based Adaptive Structured Pruning for Large Language Models", equation
@@ -27,12 +27,9 @@ class Flap(Criterion):
     summary: ClassVar[str] = "fluctuation of the sublayer's output that a bias could not replace"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (FeatureSums,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Scores `[units]`, in squared units of the residual stream."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            sums = collected[FeatureSums].mean(family, site)
-            variances = np.maximum(sums[FeatureSums.SQUARE] - sums[FeatureSums.PLAIN] ** 2, 0)
-            columns = site.columns(program.tensor(site.weight).detach().double())
-            total += (variances * columns.square().sum(1).numpy())[features_by_unit(site)].mean(1)
-        return total
+        sums = collected[FeatureSums].mean(family, site)
+        variances = np.maximum(sums[FeatureSums.SQUARE] - sums[FeatureSums.PLAIN] ** 2, 0)
+        columns = site.columns(program.tensor(site.weight).detach().double())
+        return np.asarray((variances * columns.square().sum(1).numpy())[features_by_unit(site)].mean(1))

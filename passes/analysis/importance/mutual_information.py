@@ -13,7 +13,7 @@ from prunec.calibration.statistics import Collected, Statistic, features_by_unit
 from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import Criterion, SummedCriterion
 
 SHUFFLES = 2
 """Shuffles that the estimate for independent units is a mean of."""
@@ -45,7 +45,7 @@ class MutualInformation(Criterion):
         return _from_closest_pair(alike, sizes)
 
 
-class OutputInformation(Criterion):
+class OutputInformation(SummedCriterion):
     """`I(unit; output of the sublayer's projection)` of order 2, in bits, less that of shuffled samples.
 
     How much of what the next layers see the unit alone tells: unlike redundancy it grows with importance.
@@ -55,14 +55,12 @@ class OutputInformation(Criterion):
     summary: ClassVar[str] = "how much the unit alone tells of the sublayer's output"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (TokenSample,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Scores `[units]`, in bits; none below 0."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            output = collected[TokenSample].rows(family, site) @ _columns(program, site)
-            kernels = np.stack([kernel(unit) for unit in _by_unit(collected, family, site)])
-            total += excess(kernels, kernel(output)[None], SHUFFLES, _seed(self.seed, family))[:, 0]
-        return np.maximum(total, 0)
+        output = collected[TokenSample].rows(family, site) @ _columns(program, site)
+        kernels = np.stack([kernel(unit) for unit in _by_unit(collected, family, site)])
+        found = excess(kernels, kernel(output)[None], SHUFFLES, _seed(self.seed, family))
+        return np.asarray(np.maximum(found[:, 0], 0))
 
 
 def _seed(seed: int, family: Family) -> int:

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from prunec.calibration.compensation import damped
 from prunec.calibration.statistics import Collected, Gram, Statistic, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import SummedCriterion
 
 STEPS = 96
 """Units of a large family go in so many steps; within one, their scores are not updated."""
 
 
-class Reconstruction(Criterion):
+class Reconstruction(SummedCriterion):
     """Backward elimination with compensation (optimal brain surgeon, structured).
 
     With H the second moments of the site's activations and W its weight `[features, outputs]`, the
@@ -36,14 +36,12 @@ class Reconstruction(Criterion):
     summary: ClassVar[str] = "squared change of the sublayer's output when the unit goes and the others are re-fitted"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (Gram,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Error increases `[units]`, in squared units of the residual stream."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            moments = torch.from_numpy(collected[Gram].mean(family, site))
-            columns = site.columns(program.tensor(site.weight).detach().double())
-            total += _eliminate(damped(moments), columns, torch.from_numpy(features_by_unit(site))).numpy()
-        return total
+        moments = torch.from_numpy(collected[Gram].mean(family, site))
+        columns = site.columns(program.tensor(site.weight).detach().double())
+        increases = _eliminate(damped(moments), columns, torch.from_numpy(features_by_unit(site)))
+        return np.asarray(increases.numpy())
 
 
 def _eliminate(moments: Tensor, weight: Tensor, units: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from prunec.calibration.statistics import Collected, FeatureSums, Statistic, features_by_unit
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
-from .criterion import Criterion
+from .criterion import SummedCriterion
 
 
-class Wanda(Criterion):
+class Wanda(SummedCriterion):
     """`sum over the unit's features f of mean over outputs of |W[o, f]| rms(a_f)`.
 
     Sun et al. 2024, "A Simple and Effective Pruning Approach for Large Language Models", equation 1,
@@ -27,11 +27,8 @@ class Wanda(Criterion):
     summary: ClassVar[str] = "weight size times activation norm, over all that read the unit"
     statistics: ClassVar[tuple[type[Statistic], ...]] = (FeatureSums,)
 
-    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+    def at(self, program: Program, family: Family, site: Site, collected: Collected) -> np.ndarray:
         """Scores `[units]`, in units of one output."""
-        total = np.zeros(family.units)
-        for site in family.readers().values():
-            norms = np.sqrt(collected[FeatureSums].mean(family, site)[FeatureSums.SQUARE])
-            sizes = site.columns(program.tensor(site.weight).detach().double()).abs().mean(1).numpy()
-            total += (sizes * norms)[features_by_unit(site)].sum(1)
-        return total
+        norms = np.sqrt(collected[FeatureSums].mean(family, site)[FeatureSums.SQUARE])
+        sizes = site.columns(program.tensor(site.weight).detach().double()).abs().mean(1).numpy()
+        return np.asarray((sizes * norms)[features_by_unit(site)].sum(1))
