@@ -35,7 +35,8 @@ computed something else. |
 
 - **The golden rule:** the slim program equals the dense one with the removed units masked, in float32 within
   {TOLERANCE:g} of the largest output. Where rounding alone comes to more, or where a plan shows in no output by more
-  than 1e-5, both are compared in float64. The plans: each family alone (some of its units; all but one), units of all
+  than 1e-5, both are compared in float64; where next to nothing is left of the outputs, rounding counts by what they
+  were. The plans: each family alone (some of its units; all but one), units of all
   families and sublayers at once (three seeds), units of all families, all but one unit of every family, and every
   sublayer. Families that no mask stands for have oracles of their own: features of a stream that norms centre, with
   norms over what is left; rows of a vocabulary, with ids and logits in new numbers. Inputs have another batch and

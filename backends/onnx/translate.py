@@ -57,7 +57,9 @@ def direct(program: Program, opset: int) -> ir.Model:
     model = translate_graph(graph, opset)
     initializers = model.graph.initializers
     for node in graph.find_nodes(op="get_attr"):
-        value = initializers.pop(node.name)
+        value = initializers.pop(node.name, None)
+        if value is None:  # no translated call reads it, such as an empty part of a concatenation
+            continue
         value.name = str(node.target)
         initializers[value.name] = value
     _name_axes(model, shapes.axes)

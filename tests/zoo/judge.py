@@ -78,8 +78,8 @@ class Judgement:
 
     @property
     def worst(self) -> float | None:
-        """The largest error of a plan that did not crash."""
-        return max((trial.error for trial in self.trials if trial.error is not None), default=None)
+        """The largest difference that a plan made which did not crash."""
+        return max((trial.difference for trial in self.trials if trial.difference is not None), default=None)
 
     @property
     def verdict(self) -> str:

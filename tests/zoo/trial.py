@@ -57,6 +57,11 @@ class Trial:
     crash: str = ""
 
     @property
+    def difference(self) -> float | None:
+        """The error over the largest output, masked or dense."""
+        return self.error / max(1.0, self.effect) if self.error is not None else None
+
+    @property
     def held(self) -> bool:
         """Whether slim equals masked; where the plan hardly shows, more closely than it shows.
 

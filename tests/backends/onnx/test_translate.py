@@ -60,6 +60,25 @@ def test_operators_that_torchs_library_lacks_are_put_as_others(tmp_path: Path) -
     run(direct(program, 20), program, {"x": torch.rand(4, 3), "n": torch.randint(1, 9, (4, 3))}, tmp_path)
 
 
+class Joined(nn.Module):
+    """Joins its input to a part without elements, which torch passes over."""
+
+    nothing: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("nothing", torch.empty(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.nothing, x], 0) * 2
+
+
+def test_tensors_without_elements_are_passed_over(tmp_path: Path) -> None:
+    program = program_from_module(Joined(), {"x": torch.rand(2, 3)}, {"x": {0: "batch"}})
+    assert "nothing" in program.tensors()
+    run(direct(program, 20), program, {"x": torch.rand(4, 3)}, tmp_path)
+
+
 class Written(nn.Module):
     """Writes into a tensor, which only torch's own way puts otherwise."""
 
