@@ -113,7 +113,9 @@ def _export_transformer(flags: Mapping[str, Any]) -> Way:
         from transformers.exporters.configs import DynamoConfig
         from transformers.exporters.exporter_dynamo import DynamoExporter
 
-        settings = DynamoConfig(dynamic=True, dynamic_shapes=feed.dynamic_shapes())
+        # The exporter may add inputs of its own, such as places of windows, of whose axes only it knows.
+        dynamic = any(True for _ in feed.named_axes())
+        settings = DynamoConfig(dynamic=dynamic, dynamic_shapes=feed.dynamic_shapes() if dynamic else None)
         program = DynamoExporter().export(model, {**feed.arguments, **flags}, config=settings).program
         assert isinstance(program, ExportedProgram)
         return program

@@ -8,7 +8,7 @@ KINDS = {
     "shared layers": ("albert:masked_lm",),
     "encoder and decoder": ("blenderbot-small:seq2seq_lm", "mvp:masked_lm"),
     "vision": ("dinov2:image_cls", "pvt:image_cls"),
-    "windowed": ("swin:image_cls",),
+    "windowed": ("swin:image_cls", "qwen3_vl_vision:base"),
     "convolutions": ("convnext:image_cls", "bit:image_cls"),
     "audio": ("sew:audio_cls", "unispeech:ctc"),
     "two towers": ("clipseg:zero_shot_image",),
