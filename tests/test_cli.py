@@ -9,7 +9,6 @@ import subprocess
 import sys
 import types
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from prunec import __version__, cli
 from prunec.errors import InputError, PassError
 from prunec.report.data import BudgetOutcome, Report
 from tests.report.samples import report
-
-SETTINGS = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_VERBOSITY", "TOKENIZERS_PARALLELISM")
 
 
 @dataclass(frozen=True)
@@ -50,16 +47,13 @@ class Compiler:
 
 
 @pytest.fixture
-def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Compiler]:
-    """A compiler that can be asked; what the command settles for libraries is undone afterwards."""
+def compiler(settled: None, monkeypatch: pytest.MonkeyPatch) -> Compiler:
+    """A compiler that can be asked."""
     fake = Compiler()
     module = types.ModuleType("prunec.compiler")
     module.compile = fake  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "prunec.compiler", module)
-    for name in SETTINGS:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    yield fake
-    logging.disable(logging.NOTSET)
+    return fake
 
 
 def run(folder: Path, *more: str) -> int:

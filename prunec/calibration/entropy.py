@@ -50,17 +50,6 @@ def _squared_distances(samples: np.ndarray) -> np.ndarray:
     return np.asarray(distances)
 
 
-def entropy(matrix: np.ndarray, alpha: float) -> float:
-    """Renyi entropy of order `alpha`, in bits, of a kernel matrix: `log2(sum of eigenvalues^alpha) / (1 - alpha)`."""
-    eigenvalues = np.maximum(np.linalg.eigvalsh(matrix / np.trace(matrix)), 0)
-    return float(np.log2(np.power(eigenvalues, alpha).sum()) / (1 - alpha))
-
-
-def mutual_information(first: np.ndarray, second: np.ndarray, alpha: float) -> float:
-    """`S(A) + S(B) - S(A, B)` in bits of two kernel matrices, the joint one being their elementwise product."""
-    return entropy(first, alpha) + entropy(second, alpha) - entropy(first * second, alpha)
-
-
 def pairwise(kernels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Mutual information of order 2, in bits, of every one of `kernels` with every one of `others`: `[units, others]`.
 

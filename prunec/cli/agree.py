@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand
 
-from prunec.cli.options import PRINTED, Debug, Version, flag
+from prunec.cli.options import PRINTED, Debug, Version, command, flag
 
 HELP = (
     "See how far files of scores agree, which prunec score wrote for one model.\n\n"
@@ -27,14 +26,7 @@ All = Annotated[bool, flag("--all", "-a", panel=PRINTED, help="Every family in a
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-class _Agree(TyperCommand):
-    """Its usage line shows what cannot be left out."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["FILE FILE... [OPTIONS]"]
-
-
-@app.command(cls=_Agree, help=HELP)
+@app.command(cls=command("FILE FILE... [OPTIONS]"), help=HELP)
 def compare_scores(files: Files, everything: All = False, debug: Debug = False, version: Version = False) -> None:
     """Read the files, and print how far every two agree."""
     from prunec.calibration.scorefile import load_scores

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand
 
 from prunec.cli.options import (
     CUTTING,
@@ -30,6 +29,7 @@ from prunec.cli.options import (
     Threads,
     Verbose,
     Version,
+    command,
     flag,
     option,
 )
@@ -98,14 +98,7 @@ ListPasses = Annotated[
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-class _Compile(TyperCommand):
-    """Its usage line shows what cannot be left out."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["MODEL -o FILE BUDGET [OPTIONS]"]
-
-
-@app.command(cls=_Compile, help=HELP, epilog=EPILOG)
+@app.command(cls=command("MODEL -o FILE BUDGET [OPTIONS]"), help=HELP, epilog=EPILOG)
 def compile_model(
     context: typer.Context,
     model: Model,

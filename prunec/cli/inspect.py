@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand
 
 from prunec.cli.options import (
     LATENCY,
@@ -23,6 +22,7 @@ from prunec.cli.options import (
     Threads,
     Verbose,
     Version,
+    command,
     flag,
     option,
 )
@@ -58,14 +58,7 @@ Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-class _Inspect(TyperCommand):
-    """Its usage line shows what cannot be left out."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["MODEL [OPTIONS]"]
-
-
-@app.command(cls=_Inspect, help=HELP, epilog=EPILOG)
+@app.command(cls=command("MODEL [OPTIONS]"), help=HELP, epilog=EPILOG)
 def inspect_model(
     context: typer.Context,
     model: Model,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from prunec import __version__
 
@@ -15,6 +16,16 @@ LATENCY = "What the latency is of"
 CUTTING = "What is cut, and how"
 RUN = "The run"
 PRINTED = "What is printed"
+
+
+def command(usage: str) -> type[TyperCommand]:
+    """A kind of command whose usage line is `usage`: it shows what cannot be left out."""
+
+    class Command(TyperCommand):
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:
+            return [usage]
+
+    return Command
 
 
 def option(name: str, panel: str, metavar: str, help: str, default: str = "") -> Any:

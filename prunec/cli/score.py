@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperCommand
 
 from prunec.cli.options import (
     PRINTED,
@@ -21,6 +20,7 @@ from prunec.cli.options import (
     Task,
     Verbose,
     Version,
+    command,
     flag,
 )
 from prunec.cli.work import at_work
@@ -44,14 +44,7 @@ Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line at t
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-class _Score(TyperCommand):
-    """Its usage line shows what cannot be left out."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["MODEL -o FILE [OPTIONS]"]
-
-
-@app.command(cls=_Score, help=HELP)
+@app.command(cls=command("MODEL -o FILE [OPTIONS]"), help=HELP)
 def score_model(
     context: typer.Context,
     model: Model,

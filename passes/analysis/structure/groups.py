@@ -14,10 +14,10 @@ from prunec.ir.labels.value import core
 
 VALUES = ("values", "output")
 """Roles of the dims that attention sums over tokens."""
-Pinned = tuple[np.ndarray, str]
-"""Labels that stay, and why."""
 SCORES = ("query", "key", "first", "second")
 """Roles of the dims that its scores are summed over."""
+Pinned = tuple[np.ndarray, str]
+"""Labels that stay, and why."""
 
 
 class Groups:

@@ -14,8 +14,6 @@ from .pinned import reason, summed
 from .placing import by_signature
 from .units import family_of
 
-NOTHING = "reads a value that cannot be cut"
-"""How the reason ends why the side of a weight stays on which there is nothing to cut."""
 Kept = dict[str, tuple[str, ...]]
 """The tensors that are kept whole along an axis, by the reason."""
 
@@ -52,7 +50,7 @@ def _weights(groups: Groups) -> Iterator[str]:
     """The tensors that products multiply by, in graph order."""
     ledger = groups.flow.ledger
     noted = {item.weight for item in ledger.contractions}
-    read = {int(labels[0]) for labels, why in ledger.firm if why.endswith(NOTHING) and len(labels)}
+    read = {int(labels[0]) for labels in ledger.edges if len(labels)}
     for name, axes in groups.flow.tensors.items():
         if name in noted or any(int(labels[0]) in read for labels in axes if len(labels)):
             yield name
@@ -64,9 +62,8 @@ def _outside(groups: Groups, streams: Iterable[fx.Node]) -> np.ndarray:
     flags = groups.carried(streams)
     for item in (*ledger.looked_up, *ledger.returned):
         flags[item.labels] = True
-    for labels, why in ledger.firm:
-        if why.endswith(NOTHING):
-            flags[labels] = True
+    for labels in ledger.edges:
+        flags[labels] = True
     return np.asarray((np.bincount(groups.element, weights=flags) > 0)[groups.element])
 
 

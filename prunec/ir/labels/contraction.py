@@ -108,7 +108,7 @@ def _with_stored(
         ledger.tie(labels, inner)
     _note(call, ledger, activation, at - source.meta.dim(), name, order[sides[0]])
     if not contracted:
-        ledger.pin(inner, f"{call.node.name} reads a value that cannot be cut")
+        ledger.pin_edge(inner, call.node)
     kept = [plane.narrow(at, 0, 1) for plane in source.planes if at not in varying_axes(plane)]
     if axis != -1:  # a convolution, or rows that are chosen one by one
         for plane in kept:

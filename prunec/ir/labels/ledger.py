@@ -42,7 +42,7 @@ class AttentionHeads:
 
 @dataclass(frozen=True)
 class Product:
-    """A product that no site masks: of two activations, or of an activation in rows of labels of their own.
+    """A product of two activations, or of an activation in rows of labels of their own by one matrix.
 
     Attributes:
         node: the call; `node.args[argument]` is a factor whose last axis is summed over.
@@ -116,6 +116,7 @@ class Ledger:
         averaged: likewise, what normalisations take means of: of what is left they take other means.
         means: what means run over from which units can go: those that are left count as they did.
         firm: labels that stay whatever happens, and why.
+        edges: of these, the sides of weights that read a value in which there is nothing to cut.
         looked_up: rows of tables, which whoever feeds an input knows by number.
         returned: columns of outputs, which whoever reads an output knows by number.
         refused: calls that no rule understands, and why: all they touch is pinned.
@@ -130,6 +131,7 @@ class Ledger:
     averaged: list[Sum] = field(default_factory=list)
     means: list[Mean] = field(default_factory=list)
     firm: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    edges: list[np.ndarray] = field(default_factory=list)
     looked_up: list[Numbered] = field(default_factory=list)
     returned: list[Numbered] = field(default_factory=list)
     refused: dict[fx.Node, str] = field(default_factory=dict)
@@ -165,6 +167,11 @@ class Ledger:
     def pin(self, plane: Tensor, why: str) -> None:
         """The labels of `plane` stay."""
         self.firm.append((np.unique(core(plane).numpy()), why))
+
+    def pin_edge(self, labels: Tensor, node: fx.Node) -> None:
+        """The side of a weight stays with which `node` reads a value in which there is nothing to cut."""
+        self.pin(labels, f"{node.name} reads a value that cannot be cut")
+        self.edges.append(labels.numpy())
 
     def look_up(self, rows: Tensor, node: fx.Node) -> None:
         """The rows of a table stay, as the positions that `node` takes are numbers of theirs."""
