@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,17 @@ from prunec.passbase import Context, Facts, Pass, Progress, Silent
 from prunec.pipeline import PipelineResult, Stage, run_pipeline
 from prunec.pipeline.memory import PeakMemory
 from prunec.request import Request, traced_sizes
+from prunec.texts import as_texts
 
 Model = str | os.PathLike[str] | nn.Module
 
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Keywords for `Options`, with paths where a caller may have given text."""
-    named = {"calibration", "dump_ir", "cache"}
-    return {name: Path(value) if name in named and value is not None else value for name, value in options.items()}
+    kinds: dict[str, Callable[[Any], object]] = {"calibration": as_texts, "dump_ir": Path, "cache": Path}
+    return {
+        name: kinds[name](value) if name in kinds and value is not None else value for name, value in options.items()
+    }
 
 
 class Recorder:

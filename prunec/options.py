@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from prunec.errors import InputError
+from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
 Recovery = ("none", "bias", "lsq")
@@ -58,7 +59,7 @@ class Options:
     Attributes:
         budget: what must hold.
         task: the task of the model; None infers it.
-        calibration: a text file, a JSON-lines file or a folder of them; None uses the built-in text.
+        calibration: a text file, a JSON-lines file or a folder of them, or several by name; None uses built-in text.
         importance: name of a criterion; None uses the default one.
         recover: `none`, `bias` or `lsq`.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
@@ -73,7 +74,7 @@ class Options:
 
     budget: Budget
     task: str | None = None
-    calibration: Path | None = None
+    calibration: Texts | None = None
     importance: str | None = None
     recover: str = "lsq"
     workload: str | None = None
@@ -96,7 +97,7 @@ class Options:
     def settings(self) -> dict[str, object]:
         """Every option as plain data, for the report."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: str(value) if isinstance(value, (Path, Budget)) else value for name, value in values.items()}
+        return {name: _plain(value) for name, value in values.items()}
 
 
 def parse_latency(value: str | float) -> float:
@@ -182,8 +183,15 @@ def command_text(model: str, output: Path | None, options: Options) -> str:
         if item.name == "budget" or value == item.default:
             continue
         flag = "--cache-dir" if item.name == "cache" else f"--{item.name.replace('_', '-')}"
-        words += [flag] if value is True else [flag, str(value)]
+        texts = spelled_texts(value) if item.name == "calibration" else [str(value)]
+        words += [flag] if value is True else [word for text in texts for word in (flag, text)]
     return shlex.join(words)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return str(value) if isinstance(value, (Path, Budget)) else value
 
 
 def _budget_words(budget: Budget) -> list[str]:

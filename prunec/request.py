@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from prunec import catalogue
 from prunec.calibration.corpus import check_sequence
 from prunec.calibration.objective import Goal, objective
 from prunec.calibration.sources import read_texts
-from prunec.calibration.textsource import TextSource
+from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
@@ -39,7 +39,7 @@ class Request:
         output: where the artifact goes; None writes nothing.
         backend: the artifact kind.
         passes: the pipeline.
-        documents: the calibration text that the user gave.
+        texts: the calibration texts that the user gave, by name; one alone may have none, and is under "".
         batches: calibration data that the user gave as inputs of the model.
     """
 
@@ -47,7 +47,7 @@ class Request:
     output: Path | None
     backend: type[Backend]
     passes: tuple[Pass, ...]
-    documents: Sequence[str] | None = None
+    texts: Mapping[str, Text] = field(default_factory=dict)
     batches: Sequence[Mapping[str, Tensor]] | None = None
 
     @staticmethod
@@ -70,8 +70,7 @@ class Request:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)
         _check_pipeline(passes, path)
-        documents = read_texts(options.calibration, options.seed) if options.calibration else None
-        return Request(options, path, kind, passes, documents, batches)
+        return Request(options, path, kind, passes, _texts(options), batches)
 
     def facts(self, loaded: Loaded) -> Facts:
         """What passes know about the loaded model from the start.
@@ -96,10 +95,15 @@ class Request:
             packs=loaded.task.objective == "causal-lm",
             tokenizer=loaded.tokenizer,
             batches=self.batches,
-            documents=self.documents,
-            description=str(self.options.calibration or ""),
+            texts=self.texts,
             writer=loaded.writer,
         )
+
+
+def _texts(options: Options) -> dict[str, Text]:
+    """What `options` name as calibration, read."""
+    given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
+    return {name: Text(read_texts(path, options.seed), str(path)) for name, path in given.items() if path is not None}
 
 
 def traced_sizes(options: Options) -> dict[str, int]:

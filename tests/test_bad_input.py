@@ -185,6 +185,20 @@ def test_calibration_text(
     assert message in refuse(model, *BUDGET, "--calibration", str(tmp_path / name))
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("a=x.txt a=y.txt", "two calibration texts are called a"),
+        ("a=x.txt y.txt", "of 2 calibration texts y.txt has no name"),
+        ("a= b=y.txt", "the calibration text a has no path"),
+        ("a=x.txt b=y.txt", "calibration text x.txt does not exist"),
+    ],
+)
+def test_named_calibration_texts(words: str, message: str, refuse: Refusal, model: Path) -> None:
+    options = [part for word in words.split() for part in ("--calibration", word)]
+    assert message in refuse(model, *BUDGET, *options)
+
+
 def test_too_little_calibration_text(refuse: Refusal, model: Path, tmp_path: Path) -> None:
     (tmp_path / "few.txt").write_text("A few words.\n")
     assert "is too little to calibrate with" in refuse(model, *BUDGET, "--calibration", str(tmp_path / "few.txt"))

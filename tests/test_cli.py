@@ -97,6 +97,11 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
     }
 
 
+def test_several_texts_are_named(compiler: Compiler, tmp_path: Path) -> None:
+    assert run(tmp_path, *["--speedup", "2", "--calibration", "code=a.txt", "--calibration", "prose=b.txt"]) == 0
+    assert compiler.asked["calibration"] == {"code": Path("a.txt"), "prose": Path("b.txt")}
+
+
 def test_the_default_command_has_a_name_too(compiler: Compiler, tmp_path: Path) -> None:
     assert cli.main(["compile", "model", "-o", str(tmp_path / "slim.onnx"), "--speedup", "2"]) == 0
     assert compiler.asked["speedup"] == "2"

@@ -347,6 +347,23 @@ def test_progress_hears_of_stages_and_the_report_keeps_warnings(tiny_llama_dir: 
     assert result.report.warnings == tuple(listener.warnings)
 
 
+def test_the_report_has_the_loss_on_each_named_text(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text(
+        "\n\n".join(f"Row {n} of {n * n % 89} in another text." * 3 for n in range(120))
+    )
+    texts = {"one": text, "other": tmp_path / "other.txt"}
+    result = prunec.compile(tiny_llama_dir, budget_params="60k", passes=PASSES, calibration=texts, threads=1)
+    report = Report.from_json(result.report.to_json())
+    assert report.loss is not None
+    assert report.data is not None
+    whole, *named = report.loss.texts
+    assert whole.name == report.data.description == f"one={text}, other={tmp_path / 'other.txt'}"
+    assert [item.name for item in named] == ["one", "other"]
+    assert whole.tokens == sum(item.tokens for item in named)
+    assert whole.slim == pytest.approx(sum(item.slim * item.tokens for item in named) / whole.tokens)
+    assert f"--calibration one={text} --calibration other=" in report.command
+
+
 def test_the_model_that_was_given_is_left_as_it_is() -> None:
     model = Mixer()
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,6 +34,7 @@ class Corpus:
         data_hash: sha256 over every tensor of every part.
         is_default: whether the user gave none.
         notes: what the user should know, such as that there is less text than asked for.
+        named: the corpora that it is made of, where the user named them.
     """
 
     score: Batches
@@ -43,6 +44,7 @@ class Corpus:
     data_hash: str
     is_default: bool
     notes: tuple[str, ...] = ()
+    named: Mapping[str, Corpus] = field(default_factory=dict)
 
     @staticmethod
     def build(

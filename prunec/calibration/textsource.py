@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from prunec.calibration.batching import Batch
 from prunec.calibration.corpus import Corpus
+from prunec.calibration.named import joined
 from prunec.calibration.sources import standard_library_texts
 from prunec.errors import InputError
 from prunec.ir.program import Program
@@ -22,14 +25,22 @@ Writer = Callable[[int, int, int, Progress], Tensor]
 
 
 @dataclass(frozen=True)
+class Text:
+    """Documents, and where they came from."""
+
+    documents: Sequence[str]
+    description: str
+
+
+@dataclass(frozen=True)
 class TextSource:
     """Where calibration data comes from: the first of these that is there.
 
     Attributes:
         batches: ready inputs of the program, given from Python.
-        documents: text that the user gave, called `description`.
+        texts: what the user gave, by name; one alone may have none, and is under "".
         writer: of a generative model, which writes text of its own.
-        tokenizer: for `documents`, and for the standard library's docstrings where nothing else is there.
+        tokenizer: for `texts`, and for the standard library's docstrings where nothing else is there.
         packs: whether windows are full (generative models) or texts are padded (encoders).
         sequence: tokens in a window, or in a text at most.
     """
@@ -38,31 +49,47 @@ class TextSource:
     packs: bool = False
     tokenizer: PreTrainedTokenizerBase | None = None
     batches: Sequence[Batch] | None = None
-    documents: Sequence[str] | None = None
-    description: str = ""
+    texts: Mapping[str, Text] = field(default_factory=dict)
     writer: Writer | None = None
 
     def build(
         self, program: Program, *, tokens: tuple[int, int, int], batch: int, seed: int, progress: Progress
     ) -> Corpus:
-        """The corpus, with `tokens` for scoring, choosing and reporting.
+        """The corpus, with `tokens` for scoring, choosing and reporting; named texts have equal shares of each.
 
         Raises:
             InputError: there is no way to get text for this model, or too little of it.
         """
         if self.batches is not None:
             return Corpus.from_batches(self.batches, program.inputs, seed=seed)
-        if self.documents is None and self.writer is not None:
+        if not self.texts and self.writer is not None:
             return self._written(program, self.writer, tokens, batch, seed, progress)
-        if self.tokenizer is None:
+        tokenizer = self.tokenizer
+        if tokenizer is None:
             raise InputError(
                 "the model has no tokenizer, so prunec cannot make calibration data for it",
                 "put the tokenizer's files into the model folder, or call prunec.compile with batches",
             )
-        is_default = self.documents is None
+        if not self.texts:
+            usual = Text(standard_library_texts(seed), "docstrings of the Python standard library")
+            return self._read(program, tokenizer, usual, tokens, batch, seed)
+        shares = tuple(-(-wanted // len(self.texts)) for wanted in tokens)
+        corpora = {name: self._read(program, tokenizer, text, shares, batch, seed) for name, text in self.texts.items()}
+        whole = joined(corpora)
+        return replace(whole, notes=(*whole.notes, *_shared(self.texts)))
+
+    def _read(
+        self,
+        program: Program,
+        tokenizer: PreTrainedTokenizerBase,
+        text: Text,
+        tokens: tuple[int, ...],
+        batch: int,
+        seed: int,
+    ) -> Corpus:
         return Corpus.build(
-            standard_library_texts(seed) if self.documents is None else self.documents,
-            self.tokenizer,
+            text.documents,
+            tokenizer,
             program.inputs,
             packs=self.packs,
             sequence=self.sequence,
@@ -71,8 +98,8 @@ class TextSource:
             choose_tokens=tokens[1],
             report_tokens=tokens[2],
             seed=seed,
-            description="docstrings of the Python standard library" if is_default else self.description,
-            is_default=is_default,
+            description=text.description,
+            is_default=not self.texts,
         )
 
     def _written(
@@ -89,3 +116,11 @@ class TextSource:
             description="text that the model wrote itself",
             is_default=True,
         )
+
+
+def _shared(texts: Mapping[str, Text]) -> tuple[str, ...]:
+    """A note where texts have documents in common: what one is scored on, another may report on."""
+    count = sum(times > 1 for times in Counter(chain(*(set(text.documents) for text in texts.values()))).values())
+    return (
+        (f"{count} documents are in more than one calibration text, so what reports may have scored",) if count else ()
+    )

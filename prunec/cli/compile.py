@@ -36,6 +36,7 @@ from prunec.cli.options import (
 from prunec.cli.work import at_work
 from prunec.errors import BudgetError
 from prunec.options import check_output, parse_budget, report_path
+from prunec.texts import read_words
 
 if TYPE_CHECKING:
     from prunec.compiler import CompileResult
@@ -131,6 +132,7 @@ def compile_model(
     check_output(output, force)
     surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}
     options = {name: value for name, value in context.params.items() if name not in surface}
+    options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
         from prunec.compiler import compile
 

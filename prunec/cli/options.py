@@ -56,8 +56,8 @@ Remote = Annotated[bool, flag("--trust-remote-code", panel=MODEL, help="Let code
 WORK = "A prefill or encode request of B sequences of S tokens, as prefill:1x128."
 Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]
 
-TEXTS = "Text like yours: .txt, .jsonl or a folder of them."
-Calibration = Annotated[MaybePath, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
+TEXTS = "Text like yours: .txt, .jsonl or a folder of them. Several are NAME=PATH each, and have equal shares."
+Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
 SCORING = "How units are scored: a criterion, a file of scores, or a mixture such as reconstruction+0.5*taylor."
 Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 

@@ -24,6 +24,7 @@ from prunec.cli.options import (
     flag,
 )
 from prunec.cli.work import at_work
+from prunec.texts import read_words
 
 HELP = (
     "Score every unit that a compile could remove, and keep the scores.\n\n"
@@ -62,8 +63,9 @@ def score_model(
     version: Version = False,
 ) -> None:
     """Score, write, and say what was written."""
-    named = ("calibration", "task", "trust_remote_code", "seed", "force")
+    named = ("task", "trust_remote_code", "seed", "force")
     options = {name: context.params[name] for name in named}
+    options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
         from prunec.scorer import score
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -91,6 +91,7 @@ class Quality:
         dense, slim: the figure for each.
         damage: distance of slim from dense, in the objective's damage unit.
         items: tokens or sequences it is a mean over.
+        named: the same for each named corpus alone.
     """
 
     unit: str
@@ -98,3 +99,4 @@ class Quality:
     slim: float
     damage: float
     items: int
+    named: Mapping[str, Quality] = field(default_factory=dict)

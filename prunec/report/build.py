@@ -163,8 +163,10 @@ def _loss(facts: Facts) -> data.Loss | None:
     quality, goal, corpus = facts.get(Quality), facts.get(Goal), facts.get(Corpus)
     if quality is None or goal is None or corpus is None:
         return None
-    text = data.TextLoss(corpus.description, quality.unit, quality.dense, quality.slim, quality.items)
-    return data.Loss(goal.objective.damage_unit, (text,))
+    # One named corpus alone is all of the text.
+    found = {corpus.description: quality, **(quality.named if len(quality.named) > 1 else {})}
+    texts = [data.TextLoss(name, item.unit, item.dense, item.slim, item.items) for name, item in found.items()]
+    return data.Loss(goal.objective.damage_unit, tuple(texts))
 
 
 def _checks(facts: Facts) -> data.Checks:

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.textsource import TextSource
+from prunec.calibration.textsource import Text, TextSource
 from prunec.errors import InputError
 from prunec.ir.program import Program
 from prunec.passbase import Progress, Silent
@@ -40,13 +40,13 @@ def build(program: Program, source: TextSource) -> Corpus:
 
 def test_batches_come_before_all_else(program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
     batches = small_corpus().score
-    corpus = build(program, TextSource(32, True, tokenizer, batches, TEXT, "text", write))
+    corpus = build(program, TextSource(32, True, tokenizer, batches, {"": Text(TEXT, "text")}, write))
     assert corpus.score[0]["input_ids"].shape == (4, 12)
     assert not corpus.is_default
 
 
 def test_given_text_comes_before_the_models_own(program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
-    corpus = build(program, TextSource(32, True, tokenizer, None, TEXT, "my text", write))
+    corpus = build(program, TextSource(32, True, tokenizer, None, {"": Text(TEXT, "my text")}, write))
     assert corpus.description == "my text"
     assert not corpus.is_default
     assert len({int(token) for token in corpus.score[0]["input_ids"].flatten()}) > 5
@@ -69,4 +69,27 @@ def test_other_models_read_the_standard_library(program: Program, tokenizer: Pre
 
 def test_text_without_a_tokenizer_is_refused(program: Program) -> None:
     with pytest.raises(InputError, match="no tokenizer"):
-        build(program, TextSource(32, documents=TEXT))
+        build(program, TextSource(32, texts={"": Text(TEXT, "text")}))
+
+
+def test_named_texts_share_the_tokens_and_each_is_disjoint(
+    program: Program, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    texts = {
+        name: Text([f"{word} {number} of a text of its own.\n\n" * 4 for number in range(60)], f"{name}.txt")
+        for name, word in (("b", "Line"), ("a", "Verse"))
+    }
+    corpus = build(program, TextSource(32, True, tokenizer, texts=texts))
+    assert corpus.description == "a=a.txt, b=b.txt"
+    for part, wanted in (("score", 256), ("choose", 128), ("report", 128)):
+        whole = sum(batch["input_ids"].numel() for batch in getattr(corpus, part))
+        shares = [sum(batch["input_ids"].numel() for batch in getattr(own, part)) for own in corpus.named.values()]
+        assert (whole, shares) == (wanted, [wanted // 2] * 2)
+    for own in corpus.named.values():
+        windows = [row for part in (own.score, own.choose, own.report) for batch in part for row in batch["input_ids"]]
+        assert len({tuple(row.tolist()) for row in windows}) == len(windows)
+
+
+def test_documents_of_two_texts_are_noted(program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
+    corpus = build(program, TextSource(32, True, tokenizer, texts={"a": Text(TEXT, "a"), "b": Text(TEXT[:40], "b")}))
+    assert any("40 documents are in more than one calibration text" in note for note in corpus.notes)

@@ -21,7 +21,7 @@ from prunec import catalogue
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Objective, objective
 from prunec.calibration.sources import read_texts
-from prunec.calibration.textsource import TextSource
+from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
@@ -40,9 +40,8 @@ SEQUENCE = 128
 def evaluation(loaded: Loaded, path: Path) -> Corpus:
     """A corpus whose reporting part is `TOKENS` of the text at `path`."""
     packs = loaded.task.objective == "causal-lm"
-    source = TextSource(
-        SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, documents=read_texts(path), description=path.stem
-    )
+    text = Text(read_texts(path), path.stem)
+    source = TextSource(SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, texts={"": text})
     return source.build(loaded.program, tokens=(512, 512, TOKENS), batch=8, seed=1, progress=Silent())
 
 

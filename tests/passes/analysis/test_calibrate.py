@@ -8,7 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.textsource import TextSource
+from prunec.calibration.textsource import Text, TextSource
 from prunec.errors import InputError
 from prunec.passbase import Context, Silent
 from prunec.passes.analysis.calibrate import CalibratePass
@@ -28,7 +28,7 @@ class Listener(Silent):
 def test_text_becomes_three_parts(llama: Case, tiny_llama_dir: Path, tmp_path: Path) -> None:
     text = [f"A sentence about number {number} and little else.\n\n" * 3 for number in range(200)]
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama_dir)
-    source = TextSource(32, packs=True, tokenizer=tokenizer, documents=text, description="my text")
+    source = TextSource(32, packs=True, tokenizer=tokenizer, texts={"": Text(text, "my text")})
     listener = Listener()
     work = CalibratePass(score=512, choose=256, report=128, batch=4)
     result = work.run(llama.program, llama.facts(source), Context(tmp_path, tmp_path, 3, listener))
@@ -44,7 +44,7 @@ def test_text_becomes_three_parts(llama: Case, tiny_llama_dir: Path, tmp_path: P
 def test_too_short_a_text_is_a_warning(llama: Case, tiny_llama_dir: Path, tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama_dir)
     text = [f"Paragraph {number} says nothing new.\n\n" * 4 for number in range(8)]
-    source = TextSource(32, packs=True, tokenizer=tokenizer, documents=text, description="my text")
+    source = TextSource(32, packs=True, tokenizer=tokenizer, texts={"": Text(text, "my text")})
     listener = Listener()
     CalibratePass().run(llama.program, llama.facts(source), Context(tmp_path, tmp_path, 0, listener))
     assert "calibration text is short" in listener.warnings[0]

@@ -50,6 +50,18 @@ def test_other_parts_of_the_text_do_not_count(llama: Case, context: Context) -> 
     assert quality(blind, PLAN, context) == quality(llama, PLAN, context)
 
 
+def test_each_named_corpus_is_measured_alone(llama: Case, context: Context) -> None:
+    first, second = llama.corpus.report
+    short = {name: value[:1, :4] for name, value in second.items()}
+    alone = {"a": replace(llama.corpus, report=(first,)), "b": replace(llama.corpus, report=(short,))}
+    both = replace(llama, corpus=replace(llama.corpus, report=(first, short), named=alone))
+    found = quality(both, PLAN, context)
+    assert found.named == {
+        name: quality(replace(llama, corpus=corpus), PLAN, context) for name, corpus in alone.items()
+    }
+    assert replace(found, named={}) == quality(replace(both, corpus=replace(both.corpus, named={})), PLAN, context)
+
+
 def test_a_batch_counts_by_its_items(llama: Case, context: Context) -> None:
     first, second = llama.corpus.report
     short = {name: value[:1, :4] for name, value in second.items()}
