@@ -18,6 +18,7 @@ from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .criterion import Criterion, SummedCriterion
+from .expert import Expert
 from .mixture import mixed, read_mixture
 from .scoring import score
 
@@ -30,7 +31,7 @@ class ImportancePass(Pass):
 
     Attributes:
         criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`; the name of a
-            `.safetensors` file stands for the scores in it.
+            `.safetensors` file stands for the scores in it, `expert:NAME` for an expert over a criterion.
     """
 
     name: ClassVar[str] = "importance"
@@ -41,12 +42,7 @@ class ImportancePass(Pass):
 
     def __post_init__(self) -> None:
         for name in self._computed():
-            if name not in criteria():
-                near = difflib.get_close_matches(name, criteria(), n=3)
-                hint = f"did you mean {' or '.join(near)}? " if near else ""
-                raise InputError(
-                    f"there is no importance criterion '{name}'", f"{hint}There are {', '.join(criteria())}"
-                )
+            make(name, 0)
         self._saved()
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
@@ -54,7 +50,7 @@ class ImportancePass(Pass):
         structure, terms, saved = facts[Structure], read_mixture(self.criterion), self._saved()
         for name, scores in saved.items():
             require_fit(scores, structure, Path(name))
-        kinds = {name: criteria()[name] for name in self._computed()}
+        kinds = {name: make(name, context.seed) for name in self._computed()}
         found = score(program, facts, context, kinds)
         by_name = {**{name: scores.units for name, scores in saved.items()}, **found.units}
         units = {
@@ -82,6 +78,27 @@ def criteria() -> dict[str, type[Criterion]]:
         importlib.import_module(f"{__name__}.{module.name}")
     kinds = [*Criterion.__subclasses__(), *SummedCriterion.__subclasses__()]
     return {kind.name: kind for kind in sorted((kind for kind in kinds if kind is not SummedCriterion), key=_name)}
+
+
+def make(name: str, seed: int) -> Criterion:
+    """The criterion called `name`; `expert:taylor` is the expert over taylor.
+
+    Raises:
+        InputError: there is none, or it goes over no other one.
+    """
+    outer, mark, inner = name.partition(":")
+    kinds = criteria()
+    if outer not in kinds:
+        near = difflib.get_close_matches(outer, kinds, n=3)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"there is no importance criterion '{outer}'", f"{hint}There are {', '.join(kinds)}")
+    if not mark:
+        return kinds[outer](seed)
+    if kinds[outer] is not Expert:
+        raise InputError(
+            f"{outer} goes over no other criterion, as '{name}' has it", f"write {outer}, or expert:{outer}"
+        )
+    return Expert(seed, make(inner, seed))
 
 
 def _name(kind: type[Criterion]) -> str:

@@ -31,6 +31,10 @@ class Criterion(ABC):
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
+    def wants(self) -> tuple[type[Statistic], ...]:
+        """What is collected for this one."""
+        return self.statistics
+
     @abstractmethod
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Scores `[units]` of one family."""

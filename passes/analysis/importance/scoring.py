@@ -16,6 +16,7 @@ from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 
 from .criterion import Criterion
+from .expert import Expert
 
 
 @dataclass(frozen=True)
@@ -43,27 +44,40 @@ class Scored:
         )
 
 
-def score(program: Program, facts: Facts, context: Context, criteria: Mapping[str, type[Criterion]]) -> Scored:
+def score(program: Program, facts: Facts, context: Context, criteria: Mapping[str, Criterion]) -> Scored:
     """Score every family of the structure in `facts` by each of `criteria`, in one pass over the scoring text.
+
+    Where an expert is among them, the pass goes through one named corpus after the other, and what the expert asks
+    for is kept of each as well as of all.
 
     Raises:
         PassError: an activation is not finite; the family is named.
     """
-    structure = facts[Structure]
-    made = {name: kind(context.seed) for name, kind in criteria.items()}
-    statistics = Collected(kind for criterion in made.values() for kind in criterion.statistics)
-    if statistics:
+    structure, corpus = facts[Structure], facts[Corpus]
+    every = Collected(kind for criterion in criteria.values() for kind in criterion.wants())
+    apart = [kind for criterion in criteria.values() if isinstance(criterion, Expert) for kind in criterion.wants()]
+    own = {name: Collected(apart) for name in corpus.named} if apart and len(corpus.named) > 1 else {}
+    if apart and not own:
+        context.progress.warn("expert combines nothing: calibration has one text; give several as NAME=PATH")
+    streams = [(corpus.named[name].score, [*every, *kept]) for name, kept in own.items()] or [(corpus.score, [*every])]
+    for batches, statistics in streams if every else ():
         collect(
             program,
             structure,
-            facts[Corpus].score,
+            batches,
             statistics,
             facts[Goal].objective,
             seed=context.seed,
             progress=context.progress,
         )
+
+    def scores(criterion: Criterion, family: Family) -> np.ndarray:
+        if own and isinstance(criterion, Expert):
+            return criterion.across(program, family, list(own.values()))
+        return criterion.score(program, family, every)
+
     units = {
-        name: {family.name: criterion.score(program, family, statistics) for family in structure.families}
-        for name, criterion in made.items()
+        name: {family.name: scores(criterion, family) for family in structure.families}
+        for name, criterion in criteria.items()
     }
-    return Scored(units, statistics)
+    return Scored(units, every)

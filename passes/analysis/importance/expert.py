@@ -1,0 +1,71 @@
+"""Expert: what matters on any of several named corpora stays; what none of them needs goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from scipy.stats import rankdata
+
+from prunec.calibration.statistics import Collected, Statistic
+from prunec.errors import InputError
+from prunec.facts import Family
+from prunec.ir.program import Program
+
+from .activation_weight import ActivationWeight
+from .criterion import Criterion
+
+
+class Expert(Criterion):
+    """`max over corpora c of r_c(u)`, with r_c the share of the family's units that score no higher on c than u does.
+
+    Zhao et al. 2025 ("Cus-Prun", arXiv 2506.02561), section 3: an expert serves chosen dimensions (a language, a
+    domain, a task), each with a corpus; a unit whose impact on a corpus, the squared change of its layer's output
+    when it goes, is below a threshold is irrelevant to that dimension; what is irrelevant to all of them goes. The
+    threshold follows from the ratio wanted. Ours takes ranks within the family for raw impacts, since a corpus on
+    which everything is large would decide alone, and the mean over a corpus for its every document. A low set is then
+    `L_c(t) = {u: r_c(u) <= t}`, and `u` is in all of them just where `max_c r_c(u) <= t`: no threshold is searched
+    for. The k lowest scores are the intersection at the least t at which it holds k units, but for ties at t itself.
+    Those are broken by the mean rank, which adds less than two different maxima lie apart.
+
+    On one corpus the order is that of the criterion beneath.
+
+    Args:
+        seed: as for every criterion.
+        base: what scores on one corpus; the published impact, `activation-weight`, unless given.
+
+    Raises:
+        InputError: `base` reads no text, so that corpora do not differ in it, or is an expert itself.
+    """
+
+    name: ClassVar[str] = "expert"
+    summary: ClassVar[str] = "highest rank on any named text, so that what none needs goes first"
+
+    def __init__(self, seed: int = 0, base: Criterion | None = None) -> None:
+        super().__init__(seed)
+        self.base = ActivationWeight(seed) if base is None else base
+        if isinstance(base, Expert) or not self.base.wants():
+            raise InputError(
+                f"expert cannot combine {self.base.name}, which is the same for every text",
+                "name a criterion that reads text, as in expert:taylor",
+            )
+
+    def wants(self) -> tuple[type[Statistic], ...]:
+        """What the criterion beneath asks for."""
+        return self.base.wants()
+
+    def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
+        """Scores `[units]` by one corpus."""
+        return self.across(program, family, [collected])
+
+    def across(self, program: Program, family: Family, corpora: Sequence[Collected]) -> np.ndarray:
+        """Scores `[units]` of one family by what each corpus gave: above 0, and 1 at most but for the tie-break."""
+        return highest_rank([self.base.score(program, family, collected) for collected in corpora])
+
+
+def highest_rank(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """The highest of each unit's rank shares `[units]` by several `scores` `[units]`; ties by the mean share."""
+    shares = np.stack([rankdata(values) / len(values) for values in scores])
+    # Ranks are multiples of a half, so that two maxima lie 0.5 / units apart at least, and two means less than 1.
+    return np.asarray(shares.max(0) + shares.mean(0) * 0.5 / shares.shape[1])
