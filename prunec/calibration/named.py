@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import zip_longest
 
 from prunec.calibration.batching import Batches
 from prunec.calibration.corpus import Corpus
@@ -38,6 +38,5 @@ def _in_turns(parts: Sequence[Batches]) -> Batches:
 
 def _hash(named: Mapping[str, Corpus]) -> str:
     """Of the names and of what each corpus holds."""
-    return hashlib.sha256(
-        "\n".join(chain(*((name, item.data_hash) for name, item in named.items()))).encode()
-    ).hexdigest()
+    lines = [f"{name} {corpus.data_hash}" for name, corpus in named.items()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -121,6 +121,5 @@ class TextSource:
 def _shared(texts: Mapping[str, Text]) -> tuple[str, ...]:
     """A note where texts have documents in common: what one is scored on, another may report on."""
     count = sum(times > 1 for times in Counter(chain(*(set(text.documents) for text in texts.values()))).values())
-    return (
-        (f"{count} documents are in more than one calibration text, so what reports may have scored",) if count else ()
-    )
+    note = f"{count} documents are in more than one calibration text: the loss may be reported on text that chose"
+    return (note,) if count else ()

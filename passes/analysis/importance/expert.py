@@ -20,7 +20,7 @@ from .criterion import Criterion
 class Expert(Criterion):
     """`max over corpora c of r_c(u)`, with r_c the share of the family's units that score no higher on c than u does.
 
-    Zhao et al. 2025 ("Cus-Prun", arXiv 2506.02561), section 3: an expert serves chosen dimensions (a language, a
+    Zhao et al. 2025 ("Cus-Prun", arXiv 2506.02561): an expert serves chosen dimensions (a language, a
     domain, a task), each with a corpus; a unit whose impact on a corpus, the squared change of its layer's output
     when it goes, is below a threshold is irrelevant to that dimension; what is irrelevant to all of them goes. The
     threshold follows from the ratio wanted. Ours takes ranks within the family for raw impacts, since a corpus on
@@ -47,7 +47,7 @@ class Expert(Criterion):
         self.base = ActivationWeight(seed) if base is None else base
         if isinstance(base, Expert) or not self.base.wants():
             raise InputError(
-                f"expert cannot combine {self.base.name}, which is the same for every text",
+                f"expert cannot go over {self.base.name}",
                 "name a criterion that reads text, as in expert:taylor",
             )
 

@@ -54,10 +54,11 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
         PassError: an activation is not finite; the family is named.
     """
     structure, corpus = facts[Structure], facts[Corpus]
-    every = Collected(kind for criterion in criteria.values() for kind in criterion.wants())
-    apart = [kind for criterion in criteria.values() if isinstance(criterion, Expert) for kind in criterion.wants()]
-    own = {name: Collected(apart) for name in corpus.named} if apart and len(corpus.named) > 1 else {}
-    if apart and not own:
+    every, own = (
+        Collected(kind for criterion in criteria.values() for kind in criterion.wants()),
+        _apart(corpus, criteria),
+    )
+    if not own and any(isinstance(criterion, Expert) for criterion in criteria.values()):
         context.progress.warn("expert combines nothing: calibration has one text; give several as NAME=PATH")
     streams = [(corpus.named[name].score, [*every, *kept]) for name, kept in own.items()] or [(corpus.score, [*every])]
     for batches, statistics in streams if every else ():
@@ -81,3 +82,9 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
         for name, criterion in criteria.items()
     }
     return Scored(units, every)
+
+
+def _apart(corpus: Corpus, criteria: Mapping[str, Criterion]) -> dict[str, Collected]:
+    """By corpus, what is collected of each alone; nothing where there is but one, or no expert."""
+    kinds = [kind for criterion in criteria.values() if isinstance(criterion, Expert) for kind in criterion.wants()]
+    return {name: Collected(kinds) for name in corpus.named} if kinds and len(corpus.named) > 1 else {}

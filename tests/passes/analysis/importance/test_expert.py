@@ -174,8 +174,8 @@ def test_moments_are_of_all_of_the_text(both: Case, context: Context) -> None:
 @pytest.mark.parametrize(
     ("criterion", "message"),
     [
-        ("expert:magnitude", "cannot combine magnitude, which is the same for every text"),
-        ("expert:expert", "cannot combine expert"),
+        ("expert:magnitude", "cannot go over magnitude"),
+        ("expert:expert", "cannot go over expert"),
         ("expert:tailor", "no importance criterion 'tailor'"),
         ("expert:", "no importance criterion ''"),
         ("taylor:flap", "taylor goes over no other criterion"),
