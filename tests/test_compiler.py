@@ -357,8 +357,8 @@ def test_the_report_has_the_loss_on_each_named_text(tiny_llama_dir: Path, text: 
     assert report.loss is not None
     assert report.data is not None
     whole, *named = report.loss.texts
-    assert whole.name == report.data.description == f"one={text}, other={tmp_path / 'other.txt'}"
-    assert [item.name for item in named] == ["one", "other"]
+    assert report.data.description == f"one={text}, other={tmp_path / 'other.txt'}"
+    assert [item.name for item in report.loss.texts] == ["one, other", "one", "other"]
     assert whole.tokens == sum(item.tokens for item in named)
     assert whole.slim == pytest.approx(sum(item.slim * item.tokens for item in named) / whole.tokens)
     assert f"--calibration one={text} --calibration other=" in report.command

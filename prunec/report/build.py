@@ -164,7 +164,8 @@ def _loss(facts: Facts) -> data.Loss | None:
     if quality is None or goal is None or corpus is None:
         return None
     # One named corpus alone is all of the text.
-    found = {corpus.description: quality, **(quality.named if len(quality.named) > 1 else {})}
+    several = quality.named if len(quality.named) > 1 else {}
+    found = {", ".join(several) or corpus.description: quality, **several}
     texts = [data.TextLoss(name, item.unit, item.dense, item.slim, item.items) for name, item in found.items()]
     return data.Loss(goal.objective.damage_unit, tuple(texts))
 
