@@ -83,3 +83,17 @@ def test_the_commands_write_and_compare(
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["agree", str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_scores_an_expert_on_named_texts(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    other, path = tmp_path / "other.txt", tmp_path / "expert.safetensors"
+    other.write_text("\n\n".join(f"row {n} counts up to {n * n * n}, and then down again" * 30 for n in range(40)))
+    words = ["--calibration", f"fox={text}", "--calibration", f"rows={other}", "--importance", "expert", "--quiet"]
+    assert cli.main(["score", str(tiny_llama_dir), "-o", str(path), *words]) == 0
+    found = load_scores(path)
+    again = prunec.score(tiny_llama_dir, importance="expert", calibration={"rows": other, "fox": text})
+    assert (found.criterion, found.data_hash) == ("expert", again.data_hash)
+    for name, values in found.units.items():
+        assert values.tolist() == again.units[name].tolist()
+    alone = prunec.score(tiny_llama_dir, importance="expert", calibration=text)
+    assert any((alone.units[name].argsort() != values.argsort()).any() for name, values in found.units.items())
