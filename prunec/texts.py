@@ -43,10 +43,10 @@ def as_texts(given: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]
     Raises:
         InputError: there is no text, or a name or a path cannot be used.
     """
-    if not isinstance(given, Mapping):
+    if isinstance(given, (str, os.PathLike)):
         return Path(given)
-    if not given:
-        raise InputError("no calibration text is named", "give a path, or a mapping from names to paths")
+    if not (given and isinstance(given, Mapping)):
+        raise InputError(f"{given!r} names no calibration text", "give a path, or a mapping from names to paths")
     for name, path in given.items():
         if not _NAME.fullmatch(name):
             raise InputError(f"'{name}' cannot be the name of a calibration text", _FIX)

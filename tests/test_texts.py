@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -61,8 +62,16 @@ def test_python_gives_a_path_or_paths_by_name() -> None:
     assert as_texts({"a": "x.txt", "b": Path("y.txt")}) == {"a": Path("x.txt"), "b": Path("y.txt")}
 
 
-@pytest.mark.parametrize(("texts", "message"), [({}, "no calibration text"), ({"a b": "x"}, "'a b' cannot")])
-def test_names_from_python_are_checked(texts: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({}, "{} names no calibration text"),
+        (["a.txt", "b.txt"], "names no calibration text"),
+        ({"a b": "x.txt"}, "'a b' cannot be the name"),
+        ({"a": ""}, "the calibration text a has no path"),
+    ],
+)
+def test_what_python_gives_is_checked(texts: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_texts(texts)
 
