@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForSequenceClassification,
     CpmAntConfig,
     CpmAntForCausalLM,
     LlamaConfig,
@@ -116,6 +117,24 @@ def tiny_bert_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pad_token_id=0,
     )
     return save_model(BertForMaskedLM(config), tokenizer, tmp_path_factory.mktemp("tiny-bert"))
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT on disk that tells three named classes apart: 2 layers, 4 heads of 16, an FFN of 96."""
+    tokenizer = tiny_tokenizer()
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        pad_token_id=0,
+        id2label={0: "law", 1: "sport", 2: "weather"},
+        label2id={"law": 0, "sport": 1, "weather": 2},
+    )
+    return save_model(BertForSequenceClassification(config), tokenizer, tmp_path_factory.mktemp("tiny-classifier"))
 
 
 @pytest.fixture(scope="session")

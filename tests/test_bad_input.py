@@ -204,6 +204,55 @@ def test_too_little_calibration_text(refuse: Refusal, model: Path, tmp_path: Pat
     assert "is too little to calibrate with" in refuse(model, *BUDGET, "--calibration", str(tmp_path / "few.txt"))
 
 
+@pytest.fixture
+def labelled(tmp_path: Path) -> Callable[..., Path]:
+    """Writes texts with the labels `names` by turns."""
+
+    def write(*names: object, rows: int = 60) -> Path:
+        path = tmp_path / "labelled.jsonl"
+        lines: list[dict[str, object]] = [{"text": f"Row {n} of a text about {n * n % 97}."} for n in range(rows)]
+        for number, line in enumerate(lines):
+            if (name := names[number % len(names)]) is not None:
+                line["label"] = name
+        path.write_text("\n".join(map(json.dumps, lines)))
+        return path
+
+    return write
+
+
+def test_an_unknown_label(refuse: Refusal, tiny_classifier_dir: Path, labelled: Callable[..., Path]) -> None:
+    path = labelled("law", "sports")
+    message = refuse(tiny_classifier_dir, *BUDGET, "--calibration", str(path))
+    assert message.startswith(f"line 2 of {path} has the label 'sports', which the model does not know. Did you mean s")
+    assert message.endswith("its labels are law, sport, weather, or 0 to 2")
+
+
+def test_labels_on_some_rows(refuse: Refusal, tiny_classifier_dir: Path, labelled: Callable[..., Path]) -> None:
+    path = labelled("law", None)
+    message = refuse(tiny_classifier_dir, *BUDGET, "--calibration", str(path))
+    assert message.startswith(f"line 1 of {path} has a label, and other calibration text has none. Label all rows")
+
+
+def test_too_few_labelled_rows(refuse: Refusal, tiny_classifier_dir: Path, labelled: Callable[..., Path]) -> None:
+    path = labelled("law", "sport", rows=2)
+    message = refuse(tiny_classifier_dir, *BUDGET, "--calibration", str(path))
+    assert "3 rows of 3 tokens" in message
+
+
+def test_a_criterion_that_needs_labels(refuse: Refusal, tiny_classifier_dir: Path, text: Path) -> None:
+    words = ("--passes", ROUND.replace("importance", "importance{head-gradient}"), "--calibration", str(text))
+    message = refuse(tiny_classifier_dir, *BUDGET, *words)
+    assert message.startswith("head-gradient needs labels, and the calibration text has none for this model")
+    assert message.endswith('rows such as {"text": "...", "label": "..."}')
+
+
+def test_too_few_tokens_for_a_sample(refuse: Refusal, model: Path, text: Path) -> None:
+    passes = ROUND.replace("importance", "importance{mutual-information}").replace("score=256", "score=64")
+    passes = passes.replace("choose=256", "choose=64").replace("report=256", "report=64")
+    message = refuse(model, *BUDGET, "--passes", passes, "--calibration", str(text), "--workload", "prefill:1x32")
+    assert "128 tokens" in message
+
+
 def test_a_sequence_longer_than_the_model_takes(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--workload", "prefill:1x257")
     assert message == "a sequence of 257 is longer than the model takes. Give 256 or fewer"

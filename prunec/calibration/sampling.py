@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from prunec.calibration.statistics import Key, Statistic, key_of
+from prunec.errors import InputError
 from prunec.facts import Family, Site
 
 
@@ -35,5 +36,15 @@ class TokenSample(Statistic):
         self._rows[key], self._keys[key] = rows[lowest].astype(np.float64), keys[lowest]
 
     def rows(self, family: Family, site: Site) -> np.ndarray:
-        """The sample at the site, `[tokens, features]`, fewer than `SIZE` where the stream was shorter."""
-        return self._rows[key_of(family, site)]
+        """The sample at the site, `[SIZE, features]`.
+
+        Raises:
+            InputError: fewer tokens were read there.
+        """
+        rows = self._rows[key_of(family, site)]
+        if len(rows) < self.SIZE:
+            raise InputError(
+                f"a sample of {self.SIZE} tokens is needed, and the scoring text gives {family.name} only {len(rows)}",
+                "give more text with --calibration, or score more of it: calibrate{score=...}",
+            )
+        return rows

@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+from prunec.calibration.labels import LabelledText, uniform
 from prunec.errors import InputError
 
 SUFFIXES = (".txt", ".md", ".jsonl")
@@ -26,15 +27,16 @@ def read_texts(path: Path | str, seed: int = 0, cap: int = CAP) -> list[str]:
     """The documents in `path`.
 
     A .txt or .md file is one document (a large one: several, of a megabyte each, cut at a line end);
-    in a .jsonl file every row's "text" is one; a directory gives all such files in it, sorted. Every
-    byte is read once. Where there are more than `cap` characters, a uniform random sample of
-    the documents is kept, in order, so that memory stays bounded.
+    in a .jsonl file every row's "text" is one, a `LabelledText` where it has a "label"; a directory
+    gives all such files in it, sorted. Every byte is read once. Where there are more than `cap`
+    characters, a uniform random sample of the documents is kept, in order, so that memory stays bounded.
 
     Raises:
-        InputError: not found, unreadable, of another kind, not UTF-8, malformed or empty.
+        InputError: not found, unreadable, of another kind, not UTF-8, malformed or empty; or some text has labels
+            and some has none.
     """
     path = Path(path)
-    kept = _sample((text for file in _files(path) for text in _documents(file)), cap, seed)
+    kept = _sample(uniform(text for file in _files(path) for text in _documents(file) if text.strip()), cap, seed)
     if not kept:
         raise InputError(f"{path} holds no text", "give a text file, a .jsonl file or a directory of them")
     return kept
@@ -105,7 +107,10 @@ def _row_text(file: Path, number: int, line: str) -> str:
     text = row.get("text") if isinstance(row, dict) else None
     if not isinstance(text, str):
         raise InputError(f'line {number} of {file} has no "text"', 'give rows such as {"text": "..."}')
-    return text
+    label, pair = row.get("label"), row.get("text_b")
+    if label is None:
+        return text
+    return LabelledText(text, pair if isinstance(pair, str) else None, label, f"line {number} of {file}")
 
 
 def _stretches(file: Path) -> Iterator[str]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from prunec.calibration.batching import Batch
 from prunec.calibration.corpus import Corpus
+from prunec.calibration.labels import label_names
 from prunec.calibration.named import joined
 from prunec.calibration.sources import standard_library_texts
 from prunec.errors import InputError
@@ -91,6 +92,7 @@ class TextSource:
             text.documents,
             tokenizer,
             program.inputs,
+            labels=label_names(program),
             packs=self.packs,
             sequence=self.sequence,
             batch=batch,

@@ -91,6 +91,7 @@ class Quality:
         dense, slim: the figure for each.
         damage: distance of slim from dense, in the objective's damage unit.
         items: tokens or sequences it is a mean over.
+        dense_range, slim_range: where the figure is a share of items, its 95 % Wilson interval; empty else.
         named: the same for each named corpus alone.
     """
 
@@ -99,4 +100,6 @@ class Quality:
     slim: float
     damage: float
     items: int
+    dense_range: tuple[float, ...] = ()
+    slim_range: tuple[float, ...] = ()
     named: Mapping[str, Quality] = field(default_factory=dict)

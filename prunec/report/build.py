@@ -166,7 +166,10 @@ def _loss(facts: Facts) -> data.Loss | None:
     # One named corpus alone is all of the text.
     several = quality.named if len(quality.named) > 1 else {}
     found = {", ".join(several) or corpus.description: quality, **several}
-    texts = [data.TextLoss(name, item.unit, item.dense, item.slim, item.items) for name, item in found.items()]
+    texts = [
+        data.TextLoss(name, item.unit, item.dense, item.slim, item.items, item.dense_range, item.slim_range)
+        for name, item in found.items()
+    ]
     return data.Loss(goal.objective.damage_unit, tuple(texts))
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prunec.report import units
-from prunec.report.data import Checks, Loss, Report
+from prunec.report.data import Checks, Loss, Report, TextLoss
 from prunec.report.layers import picture
 
 WIDEST = 100
@@ -101,9 +101,17 @@ def _latency_note(report: Report) -> str:
 def _add_losses(table: Table, loss: Loss) -> None:
     for item in loss.texts[:MOST_TEXTS]:
         numbers = f"{item.dense:.3f}", f"{item.slim:.3f}", units.signed(item.slim - item.dense, 3)
-        table.add_row("loss" if item is loss.texts[0] else "", *numbers, Text(f"{item.metric}, {item.name}", "dim"))
+        name = ("accuracy" if item.slim_range else "loss") if item is loss.texts[0] else ""
+        table.add_row(name, *numbers, Text(_loss_note(item), "dim"))
     if len(loss.texts) > MOST_TEXTS:
         table.add_row("", "", "", "", Text(f"{len(loss.texts) - MOST_TEXTS} more texts in the report", "dim"))
+
+
+def _loss_note(item: TextLoss) -> str:
+    if not item.slim_range:
+        return f"{item.metric}, {item.name}"
+    between = " to ".join(f"{edge:.3f}" for edge in item.slim_range)
+    return f"higher is better; slim between {between} (95 %, {item.tokens:,} texts), {item.name}"
 
 
 def _notes(report: Report) -> Table:

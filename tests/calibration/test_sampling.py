@@ -11,6 +11,7 @@ import torch
 
 from prunec.calibration.executor import collect
 from prunec.calibration.sampling import TokenSample
+from prunec.errors import InputError
 from prunec.passbase import Silent
 from tests.passes.cases import Batch, Case, load_case
 
@@ -68,6 +69,7 @@ def test_another_seed_draws_other_tokens(llama: Case) -> None:
     assert not np.allclose(sampled(llama)[0], sampled(llama, seed=1)[0])
 
 
-def test_a_short_stream_is_kept_whole(llama: Case) -> None:
+def test_a_stream_shorter_than_the_sample_is_refused_with_what_was_found(llama: Case) -> None:
     first = {name: value[:1, :4] for name, value in llama.corpus.score[0].items()}
-    assert len(sampled(replace(llama, corpus=replace(llama.corpus, score=(first,))))[0]) == 4
+    with pytest.raises(InputError, match=r"sample of 10 tokens is needed, and the scoring text gives .* only 4"):
+        sampled(replace(llama, corpus=replace(llama.corpus, score=(first,))))

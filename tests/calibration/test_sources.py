@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 
 from prunec.calibration import sources
+from prunec.calibration.labels import LabelledText
 from prunec.calibration.sources import read_texts, standard_library_texts
 from prunec.errors import InputError
 
@@ -32,8 +33,24 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_jsonl_row_is_a_document(tmp_path: Path) -> None:
-    content = rows({"text": "one", "label": 1}) + "\n" + rows({"text": "two", "text_b": "more"})
+    content = rows({"text": "one", "score": 1}) + "\n" + rows({"text": "two", "text_b": "more"})
     assert read_texts(write(tmp_path / "a.jsonl", content)) == ["one", "two"]
+
+
+def test_a_row_with_a_label_keeps_it_with_its_place(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", rows({"text": "one", "label": 0}, {"text": "two", "text_b": "b", "label": "x"}))
+    first, second = read_texts(file)
+    assert isinstance(first, LabelledText)
+    assert isinstance(second, LabelledText)
+    assert (first.label, first.pair, first) == (0, None, "one")
+    assert (second.label, second.text, second.pair, second) == ("x", "two", "b", "two\n\nb")
+    assert second.place == f"line 2 of {file}"
+
+
+def test_rows_with_and_without_labels_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", rows({"text": "one"}, {"text": "two", "label": 1}))
+    with pytest.raises(InputError, match=r"line 2 of .*a\.jsonl has a label, and other calibration text has none"):
+        read_texts(file)
 
 
 def test_a_directory_is_read_sorted_without_hidden_and_other_files(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ class Criterion(ABC):
         name: as `--importance` spells it.
         summary: one line for the report.
         statistics: what is collected from the calibration stream for it.
+        needs_truth: whether it makes sense only for a loss against what is right (`Objective.knows_truth`).
 
     Args:
         seed: of what is drawn at random, where anything is.
@@ -27,6 +28,7 @@ class Criterion(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     statistics: ClassVar[tuple[type[Statistic], ...]] = ()
+    needs_truth: ClassVar[bool] = False
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

@@ -9,8 +9,10 @@ import numpy as np
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.executor import collect
-from prunec.calibration.objective import Goal
+from prunec.calibration.labels import EXAMPLE
+from prunec.calibration.objective import Goal, Objective, with_labels
 from prunec.calibration.statistics import Collected, Gram
+from prunec.errors import InputError
 from prunec.facts import Family, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
@@ -51,9 +53,12 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
     for is kept of each as well as of all.
 
     Raises:
+        InputError: a criterion needs labels, and the text has none.
         PassError: an activation is not finite; the family is named.
     """
     structure, corpus = facts[Structure], facts[Corpus]
+    objective = with_labels(facts[Goal].objective, corpus.score)
+    _require_truth(criteria, objective)
     every, own = (
         Collected(kind for criterion in criteria.values() for kind in criterion.wants()),
         _apart(corpus, criteria),
@@ -67,7 +72,7 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
             structure,
             batches,
             statistics,
-            facts[Goal].objective,
+            objective,
             seed=context.seed,
             progress=context.progress,
         )
@@ -88,3 +93,13 @@ def _apart(corpus: Corpus, criteria: Mapping[str, Criterion]) -> dict[str, Colle
     """By corpus, what is collected of each alone; nothing where there is but one, or no expert."""
     kinds = [kind for criterion in criteria.values() if isinstance(criterion, Expert) for kind in criterion.wants()]
     return {name: Collected(kinds) for name in corpus.named} if kinds and len(corpus.named) > 1 else {}
+
+
+def _require_truth(criteria: Mapping[str, Criterion], objective: Objective) -> None:
+    for name, criterion in criteria.items():
+        needing = criterion.base if isinstance(criterion, Expert) else criterion
+        if needing.needs_truth and not objective.knows_truth:
+            raise InputError(
+                f"{name} needs labels, and the calibration text has none for this model",
+                f"give a text classifier and --calibration with rows such as {EXAMPLE}",
+            )
