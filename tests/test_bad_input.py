@@ -246,11 +246,11 @@ def test_a_criterion_that_needs_labels(refuse: Refusal, tiny_classifier_dir: Pat
     assert message.endswith('rows such as {"text": "...", "label": "..."}')
 
 
-def test_too_few_tokens_for_a_sample(refuse: Refusal, model: Path, text: Path) -> None:
-    passes = ROUND.replace("importance", "importance{mutual-information}").replace("score=256", "score=64")
-    passes = passes.replace("choose=256", "choose=64").replace("report=256", "report=64")
-    message = refuse(model, *BUDGET, "--passes", passes, "--calibration", str(text), "--workload", "prefill:1x32")
-    assert "128 tokens" in message
+def test_too_few_tokens_for_a_sample(refuse: Refusal, tiny_classifier_dir: Path, labelled: Callable[..., Path]) -> None:
+    passes = ROUND.replace("importance", "importance{mutual-information}").replace("=256", "=64")
+    message = refuse(tiny_classifier_dir, *BUDGET, "--passes", passes, "--calibration", str(labelled("law", "sport")))
+    assert message.startswith("a sample of 128 tokens is needed, and the scoring text gives ")
+    assert "give more text with --calibration" in message.lower()
 
 
 def test_a_sequence_longer_than_the_model_takes(refuse: Refusal, model: Path) -> None:

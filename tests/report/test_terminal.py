@@ -103,6 +103,15 @@ def test_many_texts_are_cut_and_counted() -> None:
     assert "3 more texts in the report" in shown
 
 
+def test_an_accuracy_says_what_is_better_and_how_sure_it_is() -> None:
+    assert SAMPLE.loss is not None
+    accuracy = TextLoss("topics", "accuracy", 0.96, 0.94, 400, (0.936, 0.975), (0.912, 0.959))
+    shown = " ".join(page(replace(SAMPLE, loss=replace(SAMPLE.loss, texts=(accuracy,)))).split())
+    assert "accuracy 0.960 0.940" in shown
+    assert "higher is better" in shown
+    assert "0.912 to 0.959" in shown
+
+
 def test_markup_in_names_is_printed_as_it_is() -> None:
     odd = replace(SAMPLE, warnings=("[red]odd[/red] name",), layers=(layer(0, "[b]", 1, 2),))
     assert "[red]odd[/red] name" in page(odd)
