@@ -3,7 +3,7 @@
     python tools/finetune.py .cache/models/minilm-l6 .cache/models/labels/bbc_topics .cache/models/minilm-bbc
 
 The second argument stands for two files, `..._train.jsonl` and `..._test.jsonl`, as `tools/fetch_models.py` writes
-them. The result is a Hugging Face directory whose config names the labels. Two or three minutes on two cores.
+them. The result is a Hugging Face folder whose config names the labels. `--rows` and `--epochs` set how long it takes.
 """
 
 from __future__ import annotations
