@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from prunec.calibration.compensation import compensate
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.masked import masked_program, plan_masks
-from prunec.calibration.objective import Goal, Objective
-from prunec.facts import Damage, Family, Plan, Scores, SecondMoments, Structure, Sublayer
-from prunec.ir.execute import evaluate, input_values, output_nodes
+from prunec.calibration.objective import Goal
+from prunec.calibration.removal import Probe, affordable, at_most
+from prunec.facts import Damage, Family, Plan, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
-WORK = 1.6e13
-"""Multiplications that the measurements may take: two to three minutes on two cores."""
-LEAST = 512
-"""Tokens below which a measurement says little."""
-NONE: Mapping[str, Tensor] = {}
 Key = tuple[str, int]
 """What one measurement removed: (family, units) or (sublayer, -1)."""
 
@@ -40,7 +34,7 @@ class DamagePass(Pass):
     Attributes:
         fractions: shares of each family that are removed, lowest scores first.
         tokens: how much of the choosing text is used, at least one batch; None measures on as much as
-            keeps the work near `WORK`.
+            keeps the work near `WORK` of `prunec.calibration.removal`.
     """
 
     name: ClassVar[str] = "damage"
@@ -55,11 +49,11 @@ class DamagePass(Pass):
         """Measure every sublayer and every family at every fraction."""
         structure, objective, moments = facts[Structure], facts[Goal].objective, facts.get(SecondMoments)
         removals = self._removals(structure, facts[Scores])
-        tokens = self.tokens or max(LEAST, int(WORK / len(removals) / program.parameter_count()))
-        probe = _Probe(program, structure, objective, _at_most(facts[Corpus].choose, tokens))
+        tokens = self.tokens or affordable(len(removals), program)
+        probe = Probe(program, structure, objective, at_most(facts[Corpus].choose, tokens))
         increase: dict[Key, float] = {}
         for number, (key, plan) in enumerate(removals.items()):
-            increase[key] = max(0.0, probe.damage(key, plan, moments))
+            increase[key] = max(0.0, _measured(probe, key, plan, moments))
             context.progress.item("measuring removals", number + 1, len(removals))
         damage = Damage(
             objective.damage_unit,
@@ -81,56 +75,17 @@ class DamagePass(Pass):
         return removals
 
 
-class _Probe:
-    """Measures removals from the masked program, with the dense run of every batch at hand."""
-
-    def __init__(
-        self, program: Program, structure: Structure, objective: Objective, batches: list[Mapping[str, Tensor]]
-    ) -> None:
-        self.structure, self.objective, self.batches = structure, objective, batches
-        self.masked = masked_program(program, structure)
-        self.nodes = {node.name: node for node in self.masked.graph.nodes}
-        self.outputs = output_nodes(self.masked)
-        self.reads = self.masked.graph.find_nodes(op="get_attr")
-        self.items = 0.0
-        starts = [self.nodes[name] for item in structure.sublayers for name in (item.start, item.skip)]
-        opened = plan_masks(structure, Plan({}))
-        with torch.no_grad():
-            self.dense = [
-                evaluate(self.masked, self._known(batch, opened), dict.fromkeys([*self.outputs, *starts]))
-                for batch in batches
-            ]
-
-    def damage(self, key: Key, plan: Plan, moments: SecondMoments | None) -> float:
-        """Mean damage of one removal; a family's is measured with what is left re-fitted where moments are known."""
-        name, removed = key
-        if removed < 0:
-            place = next(sublayer for sublayer in self.structure.sublayers if sublayer.name == name)
-            return self._mean(place, plan_masks(self.structure, plan))
-        sublayer = self.structure.sublayer_of(name)
-        if moments is None or not moments.sites[name]:
-            return self._mean(sublayer, plan_masks(self.structure, plan))
-        weights = _refitted(self.masked, self.structure.family(name), plan.units[name], moments.sites[name])
-        # The masks change nothing where those weights read, but means over the family leave the removed out.
-        return self._mean(sublayer, plan_masks(self.structure, plan), weights)
-
-    def _mean(self, place: Sublayer | None, masks: dict[str, Tensor], weights: Mapping[str, Tensor] = NONE) -> float:
-        total, self.items = 0.0, 0.0
-        other = {node: weights[str(node.target)] for node in self.reads if node.target in weights}
-        for batch, dense in zip(self.batches, self.dense, strict=True):
-            start = {self.nodes[name]: dense[self.nodes[name]] for name in ((place.start, place.skip) if place else ())}
-            with torch.no_grad():
-                values = evaluate(self.masked, self._known(batch, masks) | other | start, self.outputs)
-            pruned, reference = (
-                dict(zip(self.masked.outputs, (found[node] for node in self.outputs), strict=True))
-                for found in (values, dense)
-            )
-            value, items = self.objective.damage(pruned, reference, batch)
-            total, self.items = total + value, self.items + items
-        return total / self.items
-
-    def _known(self, batch: Mapping[str, Tensor], masks: dict[str, Tensor]) -> dict[fx.Node, Any]:
-        return input_values(self.masked, {**batch, **masks})
+def _measured(probe: Probe, key: Key, plan: Plan, moments: SecondMoments | None) -> float:
+    """Mean damage of one removal; a family's is measured with what is left re-fitted where moments are known."""
+    (name, removed), structure = key, probe.structure
+    if removed < 0:
+        return probe.damage(plan, next(sublayer for sublayer in structure.sublayers if sublayer.name == name))
+    place = structure.sublayer_of(name)
+    if moments is None or not moments.sites[name]:
+        return probe.damage(plan, place)
+    # The masks change nothing where those weights read, but means over the family leave the removed out.
+    weights = _refitted(probe.masked, structure.family(name), plan.units[name], moments.sites[name])
+    return probe.damage(plan, place, weights)
 
 
 def _refitted(
@@ -152,15 +107,3 @@ def _curve(family: Family, increase: Mapping[Key, float]) -> tuple[tuple[int, fl
         (removed, value) for (name, removed), value in increase.items() if name == family.name and removed > 0
     )
     return ((0, 0.0), *points)
-
-
-def _at_most(batches: tuple[Mapping[str, Tensor], ...], tokens: int) -> list[Mapping[str, Tensor]]:
-    chosen: list[Mapping[str, Tensor]] = []
-    seen = 0
-    for batch in batches:
-        if chosen and seen >= tokens:
-            break
-        chosen.append(batch)
-        mask = batch.get("attention_mask")
-        seen += int(mask.sum()) if mask is not None else next(iter(batch.values())).numel()
-    return chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,13 @@ from torch import Tensor, fx
 from prunec.calibration.masked import masked_program, open_masks
 from prunec.calibration.objective import Objective
 from prunec.calibration.statistics import Statistic
+from prunec.calibration.tokens import Batch, sequence_key, sequences, without_padding
 from prunec.errors import PassError
 from prunec.facts import Family, Site, Structure
 from prunec.ir.execute import Override, evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Progress
 
-Batch = Mapping[str, Tensor]
 Args = tuple[Any, ...]
 
 
@@ -53,7 +52,7 @@ def collect(
         objective,
         seed,
     )
-    rows = [row for batch in batches for row in _sequences(batch)] if stream.learners else batches
+    rows = [row for batch in batches for row in sequences(batch)] if stream.learners else batches
     for index, batch in enumerate(rows):
         stream.feed(batch)
         progress.item("calibrating", index + 1, len(rows))
@@ -90,7 +89,7 @@ class _Stream:
 
         def read(node: fx.Node, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
             for family, site in sites.get(node.name, ()):
-                values = _tokens(site.rows(args[site.argument].detach()), batch)
+                values = without_padding(site.rows(args[site.argument].detach()), batch)
                 _require_finite(family, values)
                 keys = _keys(batch, len(values), self.seed) if keyed else None
                 for statistic in self.readers:
@@ -111,38 +110,18 @@ class _Stream:
 
 def _generator(row: Batch, seed: int) -> torch.Generator:
     """A generator of the sequence's own, so that its draws do not depend on its place in the stream."""
-    content = b"".join(row[name].contiguous().numpy().tobytes() for name in sorted(row))
-    return torch.Generator().manual_seed(zlib.crc32(content, seed & 0xFFFFFFFF))
+    return torch.Generator().manual_seed(sequence_key(row, seed))
 
 
 def _keys(batch: Batch, count: int, seed: int) -> np.ndarray:
     """A number between 0 and 1 for each of the `count` tokens of a batch, from its sequence and its place in it."""
-    rows = _sequences(batch)
+    rows = sequences(batch)
     lengths = [count // len(rows)] * len(rows)
     mask = batch.get("attention_mask")
     if mask is not None and int(mask.sum()) == count:
         lengths = [int(kept) for kept in mask.reshape(len(rows), -1).sum(1)]
     drawn = (torch.rand(length, generator=_generator(row, seed)) for row, length in zip(rows, lengths, strict=True))
     return torch.cat(list(drawn)).numpy()
-
-
-def _sequences(batch: Batch) -> list[Batch]:
-    """One batch a sequence, without the padding that only its neighbours needed."""
-    rows: list[Batch] = []
-    for index in range(len(next(iter(batch.values())))):
-        row = {name: value[index : index + 1] for name, value in batch.items()}
-        mask = row.get("attention_mask")
-        if mask is not None and mask.dim() == 2:
-            kept = mask[0].nonzero().squeeze(-1)
-            row = {name: value[:, kept] if value.shape[1:] == mask.shape[1:] else value for name, value in row.items()}
-        rows.append(row)
-    return rows
-
-
-def _tokens(flat: Tensor, batch: Batch) -> Tensor:
-    """`[tokens, features]` without padding."""
-    mask = batch.get("attention_mask")
-    return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
 
 
 def _require_finite(family: Family, values: Tensor) -> None:

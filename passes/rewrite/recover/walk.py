@@ -8,15 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from prunec.calibration.projection import output_projection
+from prunec.calibration.ridge import Moments, fit
+from prunec.calibration.tokens import Batch, token_rows
 from prunec.facts import Plan, Structure, Sublayer
 from prunec.ir.execute import evaluate, input_values
 from prunec.ir.program import Program, build_module
 from prunec.passbase import Progress
 
-from .ridge import Moments, fit
-
-aten = torch.ops.aten
-Batch = Mapping[str, Tensor]
 HELD_OUT = 4
 """Every fourth batch chooses the ridge strength and does not fit."""
 
@@ -78,7 +77,7 @@ class Walk:
         """Bring the slim stream to `sublayer`, re-fit its projection if that helps, and step over it."""
         start, skip = (self.slim_nodes[self._still_there(name)] for name in (sublayer.start, sublayer.skip))
         add = self.slim_nodes[sublayer.add]
-        projection = self._projection(sublayer)
+        projection = output_projection(self.slim, sublayer)
         wanted = [add] if projection is None else [projection.args[0], projection]
         inside: list[dict[fx.Node, Tensor]] = []
         for stream, batch in zip(slim, self.batches, strict=True):
@@ -109,9 +108,9 @@ class Walk:
         activation = inputs[0]
         weight = self.tensors[inputs[1].target]
         missing = [target - values[skip] for target, values in zip(targets, inside, strict=True)]
-        rows = [_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
-        gaps = [_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
-        outputs = [_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
+        rows = [token_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
+        gaps = [token_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
+        outputs = [token_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
         if method == "bias":
             return self._shift(projection, inside, gaps, outputs)
         bias = self.tensors[inputs[2].target] if len(inputs) > 2 and inputs[2] else None
@@ -155,15 +154,6 @@ class Walk:
         old = self.tensors[name]
         self.tensors[name] = torch.nn.Parameter(values.to(old.dtype).contiguous(), requires_grad=False)
 
-    def _projection(self, sublayer: Sublayer) -> fx.Node | None:
-        """The linear call that makes the branch, if nothing else reads its weight or stands behind it."""
-        node = self.slim_nodes.get(sublayer.branch)
-        if node is None or node.target is not aten.linear.default or len(node.users) != 1:
-            return None
-        weight: Any = node.args[1]
-        readers = self.slim.graph.find_nodes(op="get_attr", target=weight.target)
-        return node if sum(len(reader.users) for reader in readers) == 1 else None
-
     def _still_there(self, name: str) -> str:
         while name in self.moved:
             name = self.moved[name]
@@ -179,13 +169,6 @@ class Walk:
 def _forget(stream: dict[fx.Node, Tensor], keep: tuple[fx.Node, ...]) -> None:
     for node in [node for node in stream if node not in keep]:
         del stream[node]
-
-
-def _rows(values: Tensor, batch: Batch) -> Tensor:
-    """`[tokens, features]` without padding."""
-    flat = values.reshape(-1, values.shape[-1])
-    mask = batch.get("attention_mask")
-    return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
 
 
 def _with_ones(values: Tensor, bias: Tensor | None) -> Tensor:

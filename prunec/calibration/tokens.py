@@ -1,0 +1,40 @@
+"""The stream by sequences and by tokens: what counts once, however it was batched."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+from torch import Tensor
+
+Batch = Mapping[str, Tensor]
+
+
+def sequences(batch: Batch) -> list[Batch]:
+    """One batch a sequence, without the padding that only its neighbours needed."""
+    rows: list[Batch] = []
+    for index in range(len(next(iter(batch.values())))):
+        row = {name: value[index : index + 1] for name, value in batch.items()}
+        mask = row.get("attention_mask")
+        if mask is not None and mask.dim() == 2:
+            kept = mask[0].nonzero().squeeze(-1)
+            row = {name: value[:, kept] if value.shape[1:] == mask.shape[1:] else value for name, value in row.items()}
+        rows.append(row)
+    return rows
+
+
+def sequence_key(row: Batch, seed: int) -> int:
+    """A number of the sequence's own, from its content and the seed, whatever its place in the stream."""
+    content = b"".join(row[name].contiguous().numpy().tobytes() for name in sorted(row))
+    return zlib.crc32(content, seed & 0xFFFFFFFF)
+
+
+def without_padding(flat: Tensor, batch: Batch) -> Tensor:
+    """The tokens `[tokens, ...]` of a batch without its padding."""
+    mask = batch.get("attention_mask")
+    return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
+
+
+def token_rows(values: Tensor, batch: Batch) -> Tensor:
+    """`values` `[..., features]` as `[tokens, features]`, without padding."""
+    return without_padding(values.reshape(-1, values.shape[-1]), batch)
