@@ -33,7 +33,7 @@ def score(
     force: bool = False,
     **options: Any,
 ) -> Scores:
-    """Score every unit that a compile of `model` could remove.
+    """Score every unit or sublayer that a compile of `model` could remove.
 
     Args:
         model: a Hugging Face directory, or any module with `example_inputs`.

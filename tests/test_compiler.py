@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import LlamaForCausalLM
 
 import prunec
 from prunec import catalogue
@@ -310,6 +311,30 @@ def test_the_criterion_is_chosen_by_name(importance: str, tiny_llama_dir: Path, 
     result = prunec.compile(tiny_llama_dir, budget_params="60k", passes=passes, calibration=text, threads=1)
     assert f"importance{{criterion={importance}}}" in result.report.pipeline
     assert result.report.budget.held
+
+
+@pytest.mark.parametrize("importance", ["block-influence", "tunability"])
+def test_where_sublayers_alone_are_scored_they_go_whole(importance: str, tiny_llama_dir: Path, text: Path) -> None:
+    passes = PASSES.replace("importance", f"importance{{{importance}}}")
+    result = prunec.compile(tiny_llama_dir, budget_params="75k", passes=passes, calibration=text, threads=1)
+    assert result.report.budget.held
+    assert result.plan.sublayers
+    assert not result.plan.units
+
+
+def test_an_identity_goes_first_and_changes_nothing(tiny_llama_dir: Path, text: Path) -> None:
+    module = LlamaForCausalLM.from_pretrained(tiny_llama_dir).eval()
+    idle = "model.layers.1.mlp"
+    torch.nn.init.zeros_(module.get_submodule(f"{idle}.down_proj").get_parameter("weight"))
+    tokens = torch.randint(5, 200, (16, 12), generator=torch.Generator().manual_seed(0))
+    batches = [{"input_ids": tokens[index : index + 4]} for index in range(0, 16, 4)]
+    example = {"input_ids": tokens[:2]}
+    for importance in ("block-influence", "loss", "tunability"):
+        passes = PASSES.replace("importance", f"importance{{{importance}}}").replace("recover", "recover{none}")
+        result = prunec.compile(module, budget_params="97k", passes=passes, example_inputs=example, batches=batches)
+        assert result.plan.sublayers == (idle,)
+        with torch.no_grad():
+            torch.testing.assert_close(result.program(example)["logits"], module(**example).logits)
 
 
 def test_given_text_is_read_before_anything_is_measured_and_written_text_after() -> None:

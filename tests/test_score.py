@@ -80,6 +80,20 @@ def test_the_commands_write_and_compare(
     assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["magnitude", "random", "6"]
 
 
+def test_sublayers_are_listed_and_compared(
+    tiny_llama_dir: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in ("tunability", "block-influence")]
+    for path in paths:
+        asked = ["score", str(tiny_llama_dir), "-o", str(path), "--importance", path.stem, "--calibration", str(text)]
+        assert cli.main(asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["sublayer", "score", "rank", "undone"] in [line.split() for line in lines]
+    assert any(line.endswith("6 sublayers by tunability") for line in lines)
+    assert cli.main(["agree", *map(str, paths)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["tunability", "block-influence", "sublayers"]
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["agree", str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

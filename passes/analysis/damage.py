@@ -31,6 +31,9 @@ class DamagePass(Pass):
     known, what is left of a family is re-fitted before it is measured, as recovery will: families
     differ widely in how much that mends. Everything before the removal is computed once a batch.
 
+    Sublayers that the scores give in the objective's own unit are not measured again. Where the scores are of
+    sublayers alone, they are what sublayers weigh, in whatever unit, and no family loses anything.
+
     Attributes:
         fractions: shares of each family that are removed, lowest scores first.
         tokens: how much of the choosing text is used, at least one batch; None measures on as much as
@@ -46,12 +49,17 @@ class DamagePass(Pass):
     tokens: int | None = None
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
-        """Measure every sublayer and every family at every fraction."""
+        """Measure every sublayer and every family at every fraction, as far as the scores do not say it."""
         structure, objective, moments = facts[Structure], facts[Goal].objective, facts.get(SecondMoments)
-        removals = self._removals(structure, facts[Scores])
+        scores = facts[Scores]
+        if not scores.units and scores.sublayers:
+            weighed = {name: max(0.0, value) for name, value in scores.sublayers.items()}
+            return PassResult(program, (Damage(scores.criterion, {}, weighed),), f"sublayers by {scores.criterion}")
+        known = scores.sublayers if scores.unit == objective.damage_unit else {}
+        removals = self._removals(structure, scores, known)
         tokens = self.tokens or affordable(len(removals), program)
         probe = Probe(program, structure, objective, at_most(facts[Corpus].choose, tokens))
-        increase: dict[Key, float] = {}
+        increase: dict[Key, float] = {(name, -1): max(0.0, value) for name, value in known.items()}
         for number, (key, plan) in enumerate(removals.items()):
             increase[key] = max(0.0, _measured(probe, key, plan, moments))
             context.progress.item("measuring removals", number + 1, len(removals))
@@ -63,10 +71,11 @@ class DamagePass(Pass):
         refitted = ", what is left re-fitted" if moments else ""
         return PassResult(program, (damage,), f"{len(removals)} removals on {probe.items:.0f} items{refitted}")
 
-    def _removals(self, structure: Structure, scores: Scores) -> dict[Key, Plan]:
+    def _removals(self, structure: Structure, scores: Scores, known: Mapping[str, float]) -> dict[Key, Plan]:
         removals: dict[Key, Plan] = {}
         for sublayer in structure.sublayers:
-            removals[sublayer.name, -1] = Plan({}, (sublayer.name,))
+            if sublayer.name not in known:
+                removals[sublayer.name, -1] = Plan({}, (sublayer.name,))
         for family in structure.families:
             order = np.argsort(scores.units[family.name], kind="stable")
             for fraction in self.fractions:

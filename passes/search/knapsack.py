@@ -60,10 +60,19 @@ class KnapsackPass(Pass):
                 program, (replace(empty, predicted_cost=dense),), "the dense program is within the budget"
             )
         options, drops = self._options(structure, scores, facts[Damage], costs)
-        chosen, dropped = self._within(structure, options, drops, ceiling, costs.constant)
+        try:
+            chosen, dropped = self._within(structure, options, drops, ceiling, costs.constant)
+        except BudgetError as error:
+            if scores.units:
+                raise
+            raise BudgetError(
+                f"no choice of sublayers meets the budget: {scores.criterion} scores no units, so families stay whole",
+                "ask for a larger budget, or name a criterion that scores units",
+            ) from error
         units = {
             option.family: _lowest(scores, option.family, structure.family(option.family).units - option.kept)
             for option in chosen
+            if option.family in scores.units
         }
         plan = Plan({name: removed for name, removed in units.items() if removed}, dropped)
         damage = sum(option.damage for option in chosen) + sum(drops[name] for name in dropped)
@@ -85,14 +94,19 @@ class KnapsackPass(Pass):
     def _options(
         self, structure: Structure, scores: Scores, damage: Damage, costs: CostModel
     ) -> tuple[list[Option], dict[str, float]]:
-        """Every size of every priced family, and the damage of bypassing each sublayer whose families are priced."""
+        """Every size of every priced family, and the damage of bypassing each sublayer whose families are priced.
+
+        A family whose units have no scores stays whole.
+        """
         options: list[Option] = []
         for family in structure.families:
             if family.name not in costs.families:
                 continue
-            curve = damage_curve(structure, family, scores, damage)
+            whole = family.name not in scores.units
+            curve = np.zeros(1) if whole else damage_curve(structure, family, scores, damage)
             step = max(1, family.units // self.sizes)
-            for kept in sorted({*range(max(step, family.least), family.units, step), family.units}):
+            smaller = () if whole else range(max(step, family.least), family.units, step)
+            for kept in sorted({*smaller, family.units}):
                 cost = costs.family(family.name, kept)
                 options.append(Option(family.name, kept, cost, float(curve[family.units - kept])))
         # A family that several sublayers share stays as long as one does: without the others it is read less often,

@@ -12,10 +12,10 @@ from torch import Tensor, fx
 
 from prunec.calibration.masked import masked_program, open_masks
 from prunec.calibration.objective import Objective
-from prunec.calibration.statistics import Statistic
-from prunec.calibration.tokens import Batch, sequence_key, sequences, without_padding
-from prunec.errors import PassError
-from prunec.facts import Family, Site, Structure
+from prunec.calibration.statistics import AnyStatistic, Statistic
+from prunec.calibration.streams import StreamStatistic
+from prunec.calibration.tokens import Batch, require_finite, sequence_key, sequences, token_rows, without_padding
+from prunec.facts import Family, Site, Structure, Sublayer
 from prunec.ir.execute import Override, evaluate, input_values, output_nodes
 from prunec.ir.program import Program
 from prunec.passbase import Progress
@@ -27,7 +27,7 @@ def collect(
     program: Program,
     structure: Structure,
     batches: Sequence[Batch],
-    statistics: Iterable[Statistic],
+    statistics: Iterable[AnyStatistic],
     objective: Objective,
     *,
     seed: int,
@@ -44,11 +44,13 @@ def collect(
         PassError: an activation is not finite; the family is named.
     """
     every = list(statistics)
+    of_units = [item for item in every if isinstance(item, Statistic)]
     stream = _Stream(
         masked_program(program, structure),
         structure,
-        [item for item in every if not item.wants_gradients],
-        [item for item in every if item.wants_gradients],
+        [item for item in of_units if not item.wants_gradients],
+        [item for item in of_units if item.wants_gradients],
+        [item for item in every if isinstance(item, StreamStatistic)],
         objective,
         seed,
     )
@@ -60,12 +62,16 @@ def collect(
 
 @dataclass(frozen=True)
 class _Stream:
-    """The masked program and who reads it: `readers` want activations, `learners` mask gradients."""
+    """The masked program and who reads it.
+
+    `readers` want activations, `learners` mask gradients, `watchers` the residual stream.
+    """
 
     masked: Program
     structure: Structure
     readers: Sequence[Statistic]
     learners: Sequence[Statistic]
+    watchers: Sequence[StreamStatistic]
     objective: Objective
     seed: int
 
@@ -85,25 +91,39 @@ class _Stream:
         for family in self.structure.families if self.readers else ():
             for site in family.sites:
                 sites.setdefault(site.node, []).append((family, site))
+        additions = {item.add: item for item in self.structure.sublayers} if self.watchers else {}
         keyed = any(statistic.wants_keys for statistic in self.readers)
 
         def read(node: fx.Node, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
             for family, site in sites.get(node.name, ()):
                 values = without_padding(site.rows(args[site.argument].detach()), batch)
-                _require_finite(family, values)
+                require_finite(family.name, values)
                 keys = _keys(batch, len(values), self.seed) if keyed else None
                 for statistic in self.readers:
                     statistic.update(family, values, site, keys)
+            if node.name in additions:
+                self._watch(additions[node.name], node, args, batch)
             return args, kwargs
 
         return read
+
+    def _watch(self, sublayer: Sublayer, node: fx.Node, args: Args, batch: Batch) -> None:
+        """Show the watchers the stream before and after the addition `node`, which is about to be called."""
+        skip = next(
+            value for source, value in zip(node.args, args, strict=True) if getattr(source, "name", "") == sublayer.skip
+        )
+        before = token_rows(skip.detach(), batch)
+        after = token_rows((args[0] + args[1]).detach(), batch)
+        require_finite(sublayer.name, after)
+        for statistic in self.watchers:
+            statistic.update(sublayer, before, after)
 
     def _learn(self, outputs: Mapping[str, Tensor], row: Batch, masks: Mapping[str, Tensor]) -> None:
         target = self.objective.target(outputs, row, _generator(row, self.seed))
         families = self.structure.families
         gradients = torch.autograd.grad(target, [masks[f"mask.{family.name}"] for family in families])
         for family, gradient in zip(families, gradients, strict=True):
-            _require_finite(family, gradient)
+            require_finite(family.name, gradient)
             for statistic in self.learners:
                 statistic.update(family, gradient)
 
@@ -122,11 +142,3 @@ def _keys(batch: Batch, count: int, seed: int) -> np.ndarray:
         lengths = [int(kept) for kept in mask.reshape(len(rows), -1).sum(1)]
     drawn = (torch.rand(length, generator=_generator(row, seed)) for row, length in zip(rows, lengths, strict=True))
     return torch.cat(list(drawn)).numpy()
-
-
-def _require_finite(family: Family, values: Tensor) -> None:
-    if not bool(torch.isfinite(values).all()):
-        raise PassError(
-            f"activations of {family.name} are not finite on the calibration text",
-            "check the checkpoint: the dense model itself overflows there",
-        )

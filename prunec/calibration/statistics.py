@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prunec.calibration.streams import StreamStatistic
 from prunec.facts import Family, Site
 
 Key = tuple[str, str]
@@ -132,22 +133,23 @@ def key_of(family: Family, site: Site | None) -> Key:
     return family.name, site.weight if site else ""
 
 
-Kind = TypeVar("Kind", bound=Statistic)
+AnyStatistic = Statistic | StreamStatistic
+Kind = TypeVar("Kind", bound=AnyStatistic)
 
 
 class Collected:
     """One statistic of each kind that was asked for."""
 
-    def __init__(self, kinds: Iterable[type[Statistic]]) -> None:
-        self._by_kind: dict[type[Statistic], Statistic] = {kind: kind() for kind in kinds}
+    def __init__(self, kinds: Iterable[type[AnyStatistic]]) -> None:
+        self._by_kind: dict[type, AnyStatistic] = {kind: kind() for kind in kinds}
 
     def __getitem__(self, kind: type[Kind]) -> Kind:
         return cast("Kind", self._by_kind[kind])
 
-    def __contains__(self, kind: type[Statistic]) -> bool:
+    def __contains__(self, kind: type[AnyStatistic]) -> bool:
         return kind in self._by_kind
 
-    def __iter__(self) -> Iterator[Statistic]:
+    def __iter__(self) -> Iterator[AnyStatistic]:
         return iter(self._by_kind.values())
 
     def __len__(self) -> int:

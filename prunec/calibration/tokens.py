@@ -5,7 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
+
+from prunec.errors import PassError
 
 Batch = Mapping[str, Tensor]
 
@@ -38,3 +41,16 @@ def without_padding(flat: Tensor, batch: Batch) -> Tensor:
 def token_rows(values: Tensor, batch: Batch) -> Tensor:
     """`values` `[..., features]` as `[tokens, features]`, without padding."""
     return without_padding(values.reshape(-1, values.shape[-1]), batch)
+
+
+def require_finite(place: str, values: Tensor) -> None:
+    """Make sure that nothing overflowed at `place`.
+
+    Raises:
+        PassError: a value is not finite.
+    """
+    if not bool(torch.isfinite(values).all()):
+        raise PassError(
+            f"activations of {place} are not finite on the calibration text",
+            "check the checkpoint: the dense model itself overflows there",
+        )

@@ -14,7 +14,7 @@ HELP = (
     "See how far files of scores agree, which prunec score wrote for one model.\n\n"
     "For every two files: the rank correlation of their scores (Spearman; 1 is the same order, 0 none), and of the "
     "units that either would remove first, a quarter or half of each family, the share that both would. The medians "
-    "over families; with --all, each family.\n\n"
+    "over families; with --all, each family. Sublayers have a line of their own.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
     "  prunec agree taylor.safetensors wanda.safetensors random.safetensors\n"

@@ -27,8 +27,9 @@ from prunec.cli.work import at_work
 from prunec.texts import read_words
 
 HELP = (
-    "Score every unit that a compile could remove, and keep the scores.\n\n"
-    "Higher scores stay longer; scores are compared within a family, as the neurons of one layer. A compile reads the "
+    "Score every unit or sublayer that a compile could remove, and keep the scores.\n\n"
+    "Higher scores stay longer; scores are compared within a family, as the neurons of one layer. Where a criterion "
+    "scores sublayers, they are listed; where it scores nothing else, whole sublayers go. A compile reads the "
     "file again in the place of a criterion, alone or in a mixture, and so spends no time on scoring.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
@@ -72,7 +73,11 @@ def score_model(
         if importance is not None:
             options["importance"] = importance
         found = score(model, output, progress=progress, cache=cache_dir, **options)
-    units = sum(len(values) for values in found.units.values())
-    Console(highlight=False, soft_wrap=True).print(
-        f"{output}: {units:,} units in {len(found.units)} families by {found.criterion}"
-    )
+    console = Console(highlight=False, soft_wrap=True)
+    if found.sublayers and not quiet:
+        from prunec.report.sublayers import print_sublayers
+
+        print_sublayers(found, console)
+    counts = [f"{sum(len(values) for values in found.units.values()):,} units in {len(found.units)} families"]
+    counts = [*(counts if found.units else ()), *([f"{len(found.sublayers)} sublayers"] if found.sublayers else ())]
+    console.print(f"{output}: {' and '.join(counts)} by {found.criterion}")

@@ -19,17 +19,26 @@ class Dense:
 
 @dataclass(frozen=True)
 class Scores:
-    """One criterion's importance of every unit: higher means keep. Comparable within a family.
+    """One criterion's importance of every unit, or of every sublayer, or of both: higher means keep.
+
+    Units are comparable within a family, sublayers with each other. Where a criterion scores sublayers only,
+    `units` is empty, and families stay whole.
 
     Attributes:
         criterion: its text form, with settings, such as `taylor`.
         data_hash: hash of the calibration text, empty for criteria that read none.
         units: per family name, `[units]`.
+        sublayers: per sublayer name; empty where units alone are scored.
+        unit: what `sublayers` is measured in, where that is a unit of damage; else empty.
+        undone: per sublayer name, the share of its removal's error that re-fitting undoes, where the criterion re-fits.
     """
 
     criterion: str
     data_hash: str
     units: Mapping[str, np.ndarray]
+    sublayers: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
+    undone: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Damage:
     """Measured loss increase of removals, one place at a time.
 
     Attributes:
-        objective: what the loss is, such as `KL divergence to the dense model, nats per token`.
+        objective: what the loss is, such as `KL divergence to the dense model, nats per token`; the criterion where
+            that alone weighs whole sublayers.
         families: per family name, the increase when the lowest-scored `k` units go: `(k, increase)`
             pairs, `k` ascending, starting at `(0, 0.0)`.
         sublayers: per sublayer name, the increase when it is bypassed.

@@ -14,14 +14,16 @@ from scipy.stats import spearmanr
 from prunec.errors import InputError
 from prunec.facts import Scores
 
+SUBLAYERS = "sublayers"
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two scorings of one family, or of several: then each figure is the median over families.
+    """Two scorings of one family, or of several, each figure the median over them; or of all sublayers.
 
     Attributes:
         first, second: what the scorings are called.
-        families: the family's name, or how many there are.
+        families: the family's name, how many there are, or `sublayers`.
         rank: Spearman's correlation of the scores; not a number where one scores all units alike.
         quarter, half: of the units that either would remove first, a quarter or half of all, the share that both would.
     """
@@ -35,10 +37,11 @@ class Agreement:
 
 
 def agreements(scorings: Mapping[str, Scores], *, by_family: bool) -> list[Agreement]:
-    """The agreement of every two of `scorings`, by family or over all of them.
+    """The agreement of every two of `scorings`, by family or over all of them, then on sublayers where both score them.
 
     Raises:
-        InputError: there are fewer than two, or they are not of the same units.
+        InputError: there are fewer than two, they are not of the same units, or one scores units alone and the
+            other sublayers alone.
     """
     if len(scorings) < 2:
         raise InputError(f"{len(scorings)} files of scores cannot be compared", "name two or more")
@@ -46,9 +49,14 @@ def agreements(scorings: Mapping[str, Scores], *, by_family: bool) -> list[Agree
     for (first, one), (second, other) in combinations(scorings.items(), 2):
         _require_same_units(first, one, second, other)
         rows = [
-            Agreement(first, second, name, *_figures(values, other.units[name])) for name, values in one.units.items()
+            Agreement(first, second, name, *_figures(values, other.units[name]))
+            for name, values in one.units.items()
+            if other.units
         ]
-        found.extend(rows if by_family else [_median(rows)])
+        found.extend(rows if by_family or not rows else [_median(rows)])
+        if one.sublayers and other.sublayers:
+            figures = [np.array([scores.sublayers[name] for name in one.sublayers]) for scores in (one, other)]
+            found.append(Agreement(first, second, SUBLAYERS, *_figures(*figures)))
     return found
 
 
@@ -89,6 +97,17 @@ def _median(rows: list[Agreement]) -> Agreement:
 
 def _require_same_units(first: str, one: Scores, second: str, other: Scores) -> None:
     shapes, others = ({name: values.shape for name, values in scores.units.items()} for scores in (one, other))
-    if shapes != others:
-        apart = next(name for name in {**shapes, **others} if shapes.get(name) != others.get(name))
+    both = bool(shapes and others)
+    if not both and not (one.sublayers and other.sublayers):
+        raise InputError(f"{first} and {second} have no units or sublayers in common", "compare what scores the same")
+    apart = _difference(shapes, others) if both else None
+    if apart is None and one.sublayers and other.sublayers:
+        apart = _difference(dict.fromkeys(one.sublayers), dict.fromkeys(other.sublayers))
+    if apart is not None:
         raise InputError(f"{first} and {second} are not of the same units: {apart}", "score the same model twice")
+
+
+def _difference(one: Mapping[str, object], other: Mapping[str, object]) -> str | None:
+    """The first name that only one has, or that both have otherwise."""
+    missing = object()
+    return next((name for name in {**one, **other} if one.get(name, missing) != other.get(name, missing)), None)

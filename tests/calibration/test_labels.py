@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.labels import LABELS, LabelledText, indexed, label_names
 from prunec.calibration.objective import LabelledLogits, Logits, objective, with_labels
-from prunec.calibration.textsource import TextSource
+from prunec.calibration.textsource import Text, TextSource
 from prunec.errors import InputError
 from prunec.ir.program import Program
 from prunec.passbase import Silent
@@ -38,7 +38,7 @@ def row(number: int, pair: str | None = None) -> LabelledText:
 
 
 def build(program: Program, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Corpus:
-    source = TextSource(64, tokenizer=tokenizer, documents=texts)
+    source = TextSource(64, tokenizer=tokenizer, texts={"": Text(texts, "texts")})
     return source.build(program, tokens=(512, 128, 128), batch=4, seed=0, progress=Silent())
 
 

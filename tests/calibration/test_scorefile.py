@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from prunec.calibration.scorefile import load_scores, require_fit, save_scores
 from prunec.errors import InputError
-from prunec.facts import Family, Scores, Structure
+from prunec.facts import Family, Scores, Structure, Sublayer
 
 SCORES = Scores("taylor", "abc", {"a.b": np.array([0.5, 1e-300, 3.0]), "c": np.arange(2.0)})
 STRUCTURE = Structure((Family("a.b", "neuron", 3, (), ()), Family("c", "head", 2, (), ())), ())
@@ -25,6 +25,29 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
         "c": [0.0, 1.0],
     }
     require_fit(found, STRUCTURE, tmp_path)
+
+
+def test_sublayers_are_kept_beside_units_of_the_same_name(tmp_path: Path) -> None:
+    given = Scores("loss", "abc", SCORES.units, {"c": 0.1, "d": 2.0}, "nats", {"c": -0.5})
+    save_scores(given, tmp_path / "s.safetensors")
+    found = load_scores(tmp_path / "s.safetensors")
+    assert (found.sublayers, found.unit, found.undone) == (given.sublayers, given.unit, given.undone)
+    assert found.units.keys() == given.units.keys()
+
+
+def test_files_from_before_there_were_sublayers_are_read(tmp_path: Path) -> None:
+    metadata = {"format": "prunec scores 1", "criterion": "taylor", "data_hash": "abc"}
+    save_file({"c": np.arange(2.0)}, tmp_path / "s.safetensors", metadata)
+    found = load_scores(tmp_path / "s.safetensors")
+    assert (found.units["c"].tolist(), found.sublayers, found.unit) == ([0.0, 1.0], {}, "")
+
+
+def test_scores_of_other_sublayers_are_refused() -> None:
+    one = Structure(STRUCTURE.families, (Sublayer("mlp", "ffn", "", "", "", ("c",)),))
+    require_fit(Scores("loss", "", {}, {"mlp": 0.0}), one, Path("s"))
+    for sublayers in ({"other": 0.0}, {"mlp": np.nan}):
+        with pytest.raises(InputError, match="no finite score of mlp"):
+            require_fit(Scores("loss", "", {}, sublayers), one, Path("s"))
 
 
 def test_no_file_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,26 @@ def test_several_families_give_their_medians() -> None:
 def test_a_scoring_that_tells_nothing_apart_has_no_rank() -> None:
     (found,) = agreements({"a": scoring(f=UP), "b": scoring(f=[1] * 8)}, by_family=True)
     assert math.isnan(found.rank)
+
+
+def test_sublayers_are_compared_where_both_score_them() -> None:
+    one, other = (replace(scoring(f=UP), sublayers=dict(zip("abcd", row, strict=True))) for row in (UP[:4], DOWN[:4]))
+    units, sublayers = agreements({"a": one, "b": other}, by_family=False)
+    assert (units.families, units.rank) == ("1", 1)
+    assert (sublayers.families, sublayers.rank, sublayers.half) == ("sublayers", -1, 0)
+    alone = replace(other, units={})
+    (found,) = agreements({"a": one, "b": alone}, by_family=False)
+    assert found.families == "sublayers"
+    (found,) = agreements({"a": one, "b": scoring(f=UP)}, by_family=True)
+    assert found.families == "f"
+
+
+def test_scores_with_nothing_in_common_are_refused() -> None:
+    sublayers = Scores("block-influence", "", {}, {"mlp": 1.0})
+    with pytest.raises(InputError, match="no units or sublayers in common"):
+        agreements({"a": scoring(f=UP), "b": sublayers}, by_family=False)
+    with pytest.raises(InputError, match="not of the same units: mlp"):
+        agreements({"a": sublayers, "b": replace(sublayers, sublayers={"attention": 1.0})}, by_family=False)
 
 
 def test_every_two_are_compared() -> None:

@@ -1,33 +1,37 @@
-"""`importance`: scores every unit by one criterion or several; each has a file beside this one."""
+"""`importance`: scores every unit or sublayer by one criterion or several; each has a file beside this one."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.calibration.scorefile import SUFFIX, load_scores, require_fit
-from prunec.errors import InputError
+from prunec.errors import InputError, PassError
 from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
-from .criterion import Criterion, SummedCriterion
+from .criterion import Measure
 from .expert import Expert
-from .mixture import mixed, read_mixture
+from .mixture import combined, read_mixture
 from .scoring import score
 
 
 @dataclass(frozen=True)
 class ImportancePass(Pass):
-    """Score units by `criterion`, in one pass over the scoring text.
+    """Score units or sublayers by `criterion`, in one pass over the scoring text.
 
-    A criterion is found by its file: adding one means adding one file with a subclass of `Criterion`.
+    A criterion is found by its file: adding one means adding one file with a subclass of `Measure`.
+    Most score units; some score sublayers, and then families stay whole; `loss` scores both.
 
     Attributes:
         criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`; the name of a
@@ -43,24 +47,35 @@ class ImportancePass(Pass):
     def __post_init__(self) -> None:
         for name in self._computed():
             make(name, 0)
-        self._saved()
+        self._require_alike()
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Collect what the criteria ask for and score every family."""
         structure, terms, saved = facts[Structure], read_mixture(self.criterion), self._saved()
-        for name, scores in saved.items():
-            require_fit(scores, structure, Path(name))
+        for name, held in saved.items():
+            require_fit(held, structure, Path(name))
         kinds = {name: make(name, context.seed) for name in self._computed()}
         found = score(program, facts, context, kinds)
-        by_name = {**{name: scores.units for name, scores in saved.items()}, **found.units}
-        units = {
-            family.name: mixed(terms, {name: own[family.name] for name, own in by_name.items()})
-            for family in structure.families
-        }
-        hashes = [scores.data_hash for scores in saved.values()] + [facts[Corpus].data_hash] * bool(found.statistics)
-        given = (Scores(self.criterion, "+".join(filter(None, hashes)), units), found.moments(structure.families))
+        scores = combined(self.criterion, terms, {**saved, **found.scores})
+        if structure.families and not (scores.units or scores.sublayers):
+            raise PassError(
+                f"{self.criterion} scores sublayers, and this model has none", "name a criterion that scores units"
+            )
+        given = (scores, found.moments(structure.families))
         summary = "; ".join([*(f"read from {name}" for name in saved), *(kind.summary for kind in kinds.values())])
-        return PassResult(program, tuple(fact for fact in given if fact is not None), summary)
+        return PassResult(program, tuple(fact for fact in given if fact is not None), summary + _undone(scores))
+
+    def _require_alike(self) -> None:
+        """Refuse a mixture of what scores units with what scores sublayers alone: no place has scores by both."""
+        units = {name: make(name, 0).scores_units for name in self._computed()}
+        units |= {name: bool(scores.units) for name, scores in self._saved().items()}
+        whole = [name for name, scored in units.items() if not scored]
+        if whole and len(whole) < len(units):
+            other = next(name for name, scored in units.items() if scored)
+            raise InputError(
+                f"'{self.criterion}' mixes {whole[0]}, which scores sublayers alone, with {other}, which scores units",
+                f"mix {whole[0]} with criteria of sublayers, or name {other} without it",
+            )
 
     def _computed(self) -> list[str]:
         """The criteria that are named."""
@@ -72,15 +87,15 @@ class ImportancePass(Pass):
         return {name: load_scores(Path(name)) for name in names if name.endswith(SUFFIX)}
 
 
-def criteria() -> dict[str, type[Criterion]]:
+def criteria() -> dict[str, type[Measure]]:
     """Every criterion by name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    kinds = [*Criterion.__subclasses__(), *SummedCriterion.__subclasses__()]
-    return {kind.name: kind for kind in sorted((kind for kind in kinds if kind is not SummedCriterion), key=_name)}
+    concrete: list[type[Measure]] = [kind for kind in _below(Measure) if not inspect.isabstract(kind)]
+    return {kind.name: kind for kind in sorted(concrete, key=_name)}
 
 
-def make(name: str, seed: int) -> Criterion:
+def make(name: str, seed: int) -> Measure:
     """The criterion called `name`; `expert:taylor` is the expert over taylor.
 
     Raises:
@@ -101,5 +116,20 @@ def make(name: str, seed: int) -> Criterion:
     return Expert(seed, make(inner, seed))
 
 
-def _name(kind: type[Criterion]) -> str:
+def _below(kind: type[Any]) -> list[type[Any]]:
+    """The subclasses of `kind`, and theirs."""
+    return [found for each in kind.__subclasses__() for found in (each, *_below(each))]
+
+
+def _name(kind: type[Measure]) -> str:
     return kind.name
+
+
+def _undone(scores: Scores) -> str:
+    """What the log says of a criterion that re-fits."""
+    if not scores.undone:
+        return ""
+    shares = sorted(scores.undone.items(), key=lambda item: item[1])
+    (least, low), (most, high) = shares[0], shares[-1]
+    median = float(np.median([share for _, share in shares]))
+    return f"; re-fitting undoes {median:.0%} at the median, from {low:.0%} ({least}) to {high:.0%} ({most})"

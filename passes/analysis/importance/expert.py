@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import rankdata
 
-from prunec.calibration.statistics import Collected, Statistic
+from prunec.calibration.statistics import AnyStatistic, Collected
 from prunec.errors import InputError
-from prunec.facts import Family
+from prunec.facts import Family, Scores, Structure
 from prunec.ir.program import Program
+from prunec.passbase import Facts
 
 from .activation_weight import ActivationWeight
-from .criterion import Criterion
+from .criterion import Criterion, Measure
 
 
 class Expert(Criterion):
@@ -42,26 +43,30 @@ class Expert(Criterion):
     name: ClassVar[str] = "expert"
     summary: ClassVar[str] = "highest rank on any named text, so that what none needs goes first"
 
-    def __init__(self, seed: int = 0, base: Criterion | None = None) -> None:
+    def __init__(self, seed: int = 0, base: Measure | None = None) -> None:
         super().__init__(seed)
-        self.base = ActivationWeight(seed) if base is None else base
-        if isinstance(base, Expert) or not self.base.wants():
+        base = ActivationWeight(seed) if base is None else base
+        if isinstance(base, Expert) or not isinstance(base, Criterion) or not base.wants():
             raise InputError(
-                f"expert cannot go over {self.base.name}",
-                "name a criterion that reads text, as in expert:taylor",
+                f"expert cannot go over {base.name}", "name a criterion of units that reads text, as in expert:taylor"
             )
+        self.base = base
 
-    def wants(self) -> tuple[type[Statistic], ...]:
+    def wants(self) -> tuple[type[AnyStatistic], ...]:
         """What the criterion beneath asks for."""
         return self.base.wants()
 
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Scores `[units]` by one corpus."""
-        return self.across(program, family, [collected])
+        return highest_rank([self.base.score(program, family, collected)])
 
-    def across(self, program: Program, family: Family, corpora: Sequence[Collected]) -> np.ndarray:
-        """Scores `[units]` of one family by what each corpus gave: above 0, and 1 at most but for the tie-break."""
-        return highest_rank([self.base.score(program, family, collected) for collected in corpora])
+    def across(self, program: Program, facts: Facts, corpora: Sequence[Collected]) -> Scores:
+        """Scores of every family by what each corpus gave: above 0, and 1 at most but for the tie-break."""
+        units = {
+            family.name: highest_rank([self.base.score(program, family, collected) for collected in corpora])
+            for family in facts[Structure].families
+        }
+        return Scores(self.name, self.text(facts), units)
 
 
 def highest_rank(scores: Sequence[np.ndarray]) -> np.ndarray:

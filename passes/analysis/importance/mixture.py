@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import rankdata
 
 from prunec.errors import InputError
+from prunec.facts import Scores
 
 _TERM = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*\s*)?([^\s*+]+)\s*")
 
@@ -40,7 +41,7 @@ def read_mixture(text: str) -> tuple[Term, ...]:
 
 
 def mixed(terms: Sequence[Term], scores: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The mixture's scores `[units]` of one family, from those of each criterion by name.
+    """The mixture's scores `[units]` of one family, or of all sublayers, from those of each criterion by name.
 
     Criteria measure in units that cannot be compared, so what is averaged, by weight, is each unit's rank in its
     family: the share of units that it is above, ties in the middle. One criterion alone keeps its own scores.
@@ -49,3 +50,20 @@ def mixed(terms: Sequence[Term], scores: Mapping[str, np.ndarray]) -> np.ndarray
         return scores[terms[0].name]
     ranks = [(rankdata(scores[term.name]) - 0.5) / len(scores[term.name]) for term in terms]
     return np.asarray(np.average(ranks, axis=0, weights=[term.weight for term in terms]))
+
+
+def combined(text: str, terms: Sequence[Term], scores: Mapping[str, Scores]) -> Scores:
+    """The mixture `text` of what each criterion gave, by name: units, and sublayers where all of them score those."""
+    every = [scores[term.name] for term in terms]
+    hashes = "+".join(dict.fromkeys(item.data_hash for item in every if item.data_hash))
+    if len(every) == 1:
+        return replace(every[0], criterion=text, data_hash=hashes)
+    units = {
+        family: mixed(terms, {term.name: scores[term.name].units[family] for term in terms})
+        for family in every[0].units
+    }
+    if not all(item.sublayers for item in every):
+        return Scores(text, hashes, units)
+    names = list(every[0].sublayers)
+    figures = {term.name: np.array([scores[term.name].sublayers[name] for name in names]) for term in terms}
+    return Scores(text, hashes, units, dict(zip(names, mixed(terms, figures).tolist(), strict=True)))

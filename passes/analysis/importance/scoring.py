@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.executor import collect
 from prunec.calibration.labels import EXAMPLE
 from prunec.calibration.objective import Goal, Objective, with_labels
 from prunec.calibration.statistics import Collected, Gram
 from prunec.errors import InputError
-from prunec.facts import Family, SecondMoments, Structure
+from prunec.facts import Family, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 
-from .criterion import Criterion
+from .criterion import Measure
 from .expert import Expert
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Every unit's scores by each criterion, and what was collected for them.
+    """What each criterion gave, and what was collected for them.
 
     Attributes:
-        units: by criterion and family, `[units]`.
+        scores: by criterion.
         statistics: what the text gave; empty where no criterion reads text.
     """
 
-    units: Mapping[str, Mapping[str, np.ndarray]]
+    scores: Mapping[str, Scores]
     statistics: Collected
 
     def moments(self, families: Iterable[Family]) -> SecondMoments | None:
@@ -46,8 +44,8 @@ class Scored:
         )
 
 
-def score(program: Program, facts: Facts, context: Context, criteria: Mapping[str, Criterion]) -> Scored:
-    """Score every family of the structure in `facts` by each of `criteria`, in one pass over the scoring text.
+def score(program: Program, facts: Facts, context: Context, criteria: Mapping[str, Measure]) -> Scored:
+    """Score the structure in `facts` by each of `criteria`; what they collect is collected in one pass over the text.
 
     Where an expert is among them, the pass goes through one named corpus after the other, and what the expert asks
     for is kept of each as well as of all.
@@ -77,25 +75,21 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
             progress=context.progress,
         )
 
-    def scores(criterion: Criterion, family: Family) -> np.ndarray:
+    def scores(criterion: Measure) -> Scores:
         if own and isinstance(criterion, Expert):
-            return criterion.across(program, family, list(own.values()))
-        return criterion.score(program, family, every)
+            return criterion.across(program, facts, list(own.values()))
+        return criterion.scores(program, facts, context, every)
 
-    units = {
-        name: {family.name: scores(criterion, family) for family in structure.families}
-        for name, criterion in criteria.items()
-    }
-    return Scored(units, every)
+    return Scored({name: scores(criterion) for name, criterion in criteria.items()}, every)
 
 
-def _apart(corpus: Corpus, criteria: Mapping[str, Criterion]) -> dict[str, Collected]:
+def _apart(corpus: Corpus, criteria: Mapping[str, Measure]) -> dict[str, Collected]:
     """By corpus, what is collected of each alone; nothing where there is but one, or no expert."""
     kinds = [kind for criterion in criteria.values() if isinstance(criterion, Expert) for kind in criterion.wants()]
     return {name: Collected(kinds) for name in corpus.named} if kinds and len(corpus.named) > 1 else {}
 
 
-def _require_truth(criteria: Mapping[str, Criterion], objective: Objective) -> None:
+def _require_truth(criteria: Mapping[str, Measure], objective: Objective) -> None:
     for name, criterion in criteria.items():
         needing = criterion.base if isinstance(criterion, Expert) else criterion
         if needing.needs_truth and not objective.knows_truth:

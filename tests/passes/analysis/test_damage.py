@@ -112,3 +112,18 @@ def test_what_no_weight_reads_is_measured_by_its_masks(llama: Case, context: Con
     removed, value = found.families[family.name][1]
     assert removed == 4
     assert value == pytest.approx(masked_damage(dims, plan, dims.corpus.choose), rel=1e-3)
+
+
+def test_sublayers_that_are_scored_in_its_unit_are_not_measured_again(llama: Case, context: Context) -> None:
+    scores, known = random_scores(llama), {item.name: 0.5 + n for n, item in enumerate(llama.structure.sublayers)}
+    same = replace(scores, sublayers=known, unit=llama.goal.objective.damage_unit)
+    assert measured(llama, same, context, DamagePass()).sublayers == known
+    other = measured(llama, replace(same, unit=""), context, DamagePass())
+    assert other == measured(llama, scores, context, DamagePass())
+    assert set(other.sublayers.values()).isdisjoint(known.values())
+
+
+def test_what_scores_sublayers_alone_weighs_them_and_no_family(llama: Case, context: Context) -> None:
+    known = {item.name: float(n) for n, item in enumerate(llama.structure.sublayers)}
+    damage = measured(llama, Scores("block-influence", "", {}, known), context, DamagePass())
+    assert damage == Damage("block-influence", {}, known)

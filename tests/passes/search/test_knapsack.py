@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -226,3 +226,15 @@ def test_a_shared_family_is_gone_only_with_all_its_sublayers() -> None:
     assert structure.gone_with(["again"]) == frozenset()
     assert structure.gone_with(["again", "block.f0"]) == {"f0"}
     assert structure.sublayer_of("f0") is None
+
+
+def test_families_without_scores_stay_whole() -> None:
+    problem = toy([5, 4, 3], np.random.default_rng(1))
+    drops = {"block.f0": 3.0, "block.f1": 1.0, "block.f2": 2.0}
+    whole = replace(problem, scores=Scores("toy", "", {}, drops), damage=Damage("toy", {}, drops))
+    costs = {name: problem.costs.family(name, size) for name, size in (("f0", 5), ("f1", 4), ("f2", 3))}
+    dense = problem.costs.predict(problem.structure, Plan({}))
+    plan = whole.plan(dense - 0.9 * min(costs["f1"], costs["f2"]))
+    assert (plan.units, plan.sublayers, plan.predicted_damage) == ({}, ("block.f1",), 1.0)
+    with pytest.raises(BudgetError, match="toy scores no units, so families stay whole"):
+        whole.plan(0.5 * problem.costs.constant)

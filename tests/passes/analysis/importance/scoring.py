@@ -20,9 +20,14 @@ GROUPS = "model.layers.1.self_attn.o_proj"
 
 def scores(case: Case, criterion: str, context: Context) -> Mapping[str, np.ndarray]:
     """The scores of every family."""
+    return scored(case, criterion, context).units
+
+
+def scored(case: Case, criterion: str, context: Context) -> Scores:
+    """The whole fact."""
     facts = ImportancePass(criterion).run(case.program, case.facts(), context).facts
     (found,) = [fact for fact in facts if isinstance(fact, Scores)]
-    return found.units
+    return found
 
 
 def rows(batches: tuple[Batch, ...]) -> list[Batch]:

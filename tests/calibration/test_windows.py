@@ -1,0 +1,91 @@
+"""What the bypass of a sublayer leaves to mend, and what a re-fitted projection mends of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from prunec.calibration.tokens import sequences
+from prunec.calibration.windows import CHOOSE, FIT, MEASURE, Windows, turns
+from prunec.errors import PassError
+from prunec.facts import Structure, Sublayer
+from prunec.ir.execute import evaluate, input_values
+from prunec.ir.program import Program
+from tests.programs import program_from_module
+
+aten = torch.ops.aten
+WIDTH = 8
+
+
+class TwoBranches(nn.Module):
+    """A linear branch, then a feed-forward branch whose hidden units say all of the stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.up = nn.Linear(WIDTH, 2 * WIDTH, bias=False)
+        self.down = nn.Linear(2 * WIDTH, WIDTH)
+        one, mix = torch.eye(WIDTH), torch.randn(WIDTH, WIDTH) / WIDTH
+        self.up.weight = nn.Parameter(torch.cat([one, -one]))
+        self.down.weight = nn.Parameter(torch.cat([mix, -mix], dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.first(x)
+        summed: Tensor = x + self.down(torch.relu(self.up(x)))
+        return summed
+
+
+def traced(kind: str = "ffn") -> tuple[Program, Structure]:
+    program = program_from_module(TwoBranches(), {"x": torch.randn(2, 4, WIDTH)}, {"x": {0: "batch"}})
+    adds = program.graph.find_nodes(op="call_function", target=aten.add.Tensor)
+    one, two = (
+        Sublayer(name, sort, node.name, node.args[0].name, node.args[1].name, ())
+        for name, sort, node in zip(("first", "second"), ("attention", kind), adds, strict=True)
+    )
+    return program, Structure((), (one, two))
+
+
+def text(batches: int = 8, rows: int = 4) -> list[dict[str, Tensor]]:
+    return [{"x": torch.randn(rows, 4, WIDTH)} for _ in range(batches)]
+
+
+def test_a_branch_that_the_next_can_make_up_for_leaves_nothing() -> None:
+    windows = Windows(*traced(), text(), seed=0)
+    first = windows.step(0)
+    assert first.untuned > 0.05
+    assert first.tuned < 1e-4 * first.untuned
+
+
+def test_where_no_feed_forward_follows_nothing_is_mended() -> None:
+    for (program, structure), step in ((traced(), 1), (traced("attention"), 0)):
+        batches = text()
+        windows = Windows(program, structure, batches, seed=0)
+        mendings = [windows.step(index) for index in range(step + 1)]
+        sublayer = structure.sublayers[step]
+        nodes = {node.name: node for node in program.graph.nodes}
+        errors = []
+        for batch, turn in zip(batches, turns(batches, 0), strict=True):
+            known = evaluate(program, input_values(program, batch), [nodes[sublayer.skip], nodes[sublayer.add]])
+            before, after = (known[nodes[name]] for name in (sublayer.skip, sublayer.add))
+            errors.append(((after - before).square().sum(-1) / after.square().sum(-1))[turn == MEASURE])
+        assert (
+            mendings[-1].untuned
+            == mendings[-1].tuned
+            == pytest.approx(float(torch.cat(errors).detach().mean()), rel=1e-5)
+        )
+
+
+def test_sequences_take_turns_whatever_their_batches() -> None:
+    batches = text()
+    given = torch.cat(turns(batches, 0))
+    assert [int((given == turn).sum()) for turn in (FIT, CHOOSE, MEASURE)] == [16, 8, 8]
+    single = [row for batch in batches for row in sequences(batch)]
+    reversed_turns = torch.cat(turns(single[::-1], 0))
+    assert reversed_turns.flip(0).tolist() == given.tolist()
+    assert torch.cat(turns(batches, 1)).tolist() != given.tolist()
+
+
+def test_too_few_sequences_are_refused() -> None:
+    with pytest.raises(PassError, match="3 sequences of calibration text"):
+        turns(text(batches=1, rows=3), 0)
