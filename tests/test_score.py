@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import prunec
 from prunec import cli
-from prunec.calibration.scorefile import load_scores
+from prunec.calibration.scorefile import load_scores, save_scores
 from prunec.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("settled")
@@ -33,6 +34,14 @@ def test_scores_are_written_and_read_again(tiny_llama_dir: Path, text: Path, tmp
     assert all((again.units[name] == values).all() for name, values in found.units.items())
     mixture = prunec.score(tiny_llama_dir, importance=f"{path}+magnitude")
     assert any((mixture.units[name].argsort() != values.argsort()).any() for name, values in found.units.items())
+
+
+def test_a_file_may_score_more_than_there_is(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    path, more = tmp_path / "s.safetensors", tmp_path / "more.safetensors"
+    found = prunec.score(tiny_llama_dir, path, importance="magnitude")
+    save_scores(replace(found, units={"elsewhere": np.zeros(3), **found.units}), more)
+    for importance in (str(more), f"{more}+random"):
+        assert prunec.score(tiny_llama_dir, importance=importance).units.keys() == found.units.keys()
 
 
 def test_a_compile_removes_what_saved_scores_say(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:

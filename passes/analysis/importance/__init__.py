@@ -56,7 +56,7 @@ class ImportancePass(Pass):
             require_fit(held, structure, Path(name))
         kinds = {name: make(name, context.seed) for name in self._computed()}
         found = score(program, facts, context, kinds)
-        scores = combined(self.criterion, terms, {**saved, **found.scores})
+        scores = combined(self.criterion, structure, terms, {**saved, **found.scores})
         if structure.families and not (scores.units or scores.sublayers):
             raise PassError(
                 f"{self.criterion} scores sublayers, and this model has none", "name a criterion that scores units"

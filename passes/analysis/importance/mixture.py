@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
 from prunec.errors import InputError
-from prunec.facts import Scores
+from prunec.facts import Scores, Structure
 
 _TERM = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)\s*\*\s*)?([^\s*+]+)\s*")
 
@@ -52,18 +52,19 @@ def mixed(terms: Sequence[Term], scores: Mapping[str, np.ndarray]) -> np.ndarray
     return np.asarray(np.average(ranks, axis=0, weights=[term.weight for term in terms]))
 
 
-def combined(text: str, terms: Sequence[Term], scores: Mapping[str, Scores]) -> Scores:
+def combined(text: str, structure: Structure, terms: Sequence[Term], scores: Mapping[str, Scores]) -> Scores:
     """The mixture `text` of what each criterion gave, by name: units, and sublayers where all of them score those."""
     every = [scores[term.name] for term in terms]
     hashes = "+".join(dict.fromkeys(item.data_hash for item in every if item.data_hash))
-    if len(every) == 1:
-        return replace(every[0], criterion=text, data_hash=hashes)
     units = {
-        family: mixed(terms, {term.name: scores[term.name].units[family] for term in terms})
-        for family in every[0].units
+        family.name: mixed(terms, {term.name: scores[term.name].units[family.name] for term in terms})
+        for family in (structure.families if all(item.units for item in every) else ())
     }
     if not all(item.sublayers for item in every):
         return Scores(text, hashes, units)
-    names = list(every[0].sublayers)
+    names = [sublayer.name for sublayer in structure.sublayers]
     figures = {term.name: np.array([scores[term.name].sublayers[name] for name in names]) for term in terms}
-    return Scores(text, hashes, units, dict(zip(names, mixed(terms, figures).tolist(), strict=True)))
+    sublayers = dict(zip(names, mixed(terms, figures).tolist(), strict=True))
+    # Ranks are in no unit, and what is undone of them is no share of anything.
+    unit, undone = (every[0].unit, every[0].undone) if len(every) == 1 else ("", {})
+    return Scores(text, hashes, units, sublayers, unit, undone)
