@@ -31,6 +31,8 @@ class Tunability(Measure):
     calls them l2. It is relative token by token: some tokens, such as the first of a text, can have streams a
     thousand times the size of others, and would be all that a sum over tokens tells of. And it is not divided by
     the sublayer's latency: weighing importance against cost is the search's affair.
+
+    It is an error nearby, and what the outputs make of it is not asked: late sublayers can cost far more than it says.
     """
 
     name: ClassVar[str] = "tunability"
