@@ -61,6 +61,8 @@ class Options:
         task: the task of the model; None infers it.
         calibration: a text file, a JSON-lines file or a folder of them, or several by name; None uses built-in text.
         importance: name of a criterion; None uses the default one.
+        ema: what scoring keeps of the past a sequence, in moving averages over the stream that
+            `seed` draws from the text; None weighs all of it alike.
         recover: `none`, `bias` or `lsq`.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.
@@ -76,6 +78,7 @@ class Options:
     task: str | None = None
     calibration: Texts | None = None
     importance: str | None = None
+    ema: float | None = None
     recover: str = "lsq"
     workload: str | None = None
     threads: int | None = None
@@ -93,11 +96,22 @@ class Options:
             raise InputError(f"{self.threads} threads are not a positive number", "give 1 or more")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative", "give 0 or more")
+        check_ema(self.ema)
 
     def settings(self) -> dict[str, object]:
         """Every option as plain data, for the report."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _plain(value) for name, value in values.items()}
+
+
+def check_ema(value: float | None) -> None:
+    """Make sure that `value` is a share of the past that a moving average can keep.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if value is not None and not 0 < value < 1:
+        raise InputError(f"ema {value:g} is not between 0 and 1", "give what is kept of the past a sequence, as 0.98")
 
 
 def parse_latency(value: str | float) -> float:

@@ -117,27 +117,37 @@ def side_files(output: Path, backend: type[Backend]) -> tuple[Path, ...]:
     return tuple(output.with_name(output.name + suffix) for suffix in backend.side_suffixes)
 
 
-def default_pipeline(importance: str | None = None, recover: str = "lsq", *, text_given: bool = False) -> str:
+def importance_step(criterion: str | None, ema: float | None) -> str:
+    """The text of the pass that scores by `criterion`, as moving averages where `ema` is given."""
+    settings = [spelled(criterion)] if criterion else []
+    settings += [f"ema={ema!r}"] if ema is not None else []
+    return f"importance{{{', '.join(settings)}}}" if settings else "importance"
+
+
+def default_pipeline(
+    importance: str | None = None, recover: str = "lsq", *, text_given: bool = False, ema: float | None = None
+) -> str:
     """The text of the default pipeline.
 
     Text that the user gave is read first, so that it fails first; text that the model must write comes
     after the floor is known.
     """
-    criterion = f"importance{{{spelled(importance)}}}" if importance else "importance"
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    rest = [criterion, "damage", "knapsack", "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
+    scores = importance_step(importance, ema)
+    rest = [scores, "damage", "knapsack", "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
     return ", ".join(["structure", *order, *rest, "evaluate"])
 
 
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
-        if options.importance is not None:
-            raise InputError("--importance and --passes are both given", "write importance{...} into the passes")
+        for name in ("importance", "ema"):
+            if getattr(options, name) is not None:
+                raise InputError(f"--{name} and --passes are both given", "write importance{...} into the passes")
         return tuple(parse(options.passes, catalogue.find_pass))
     text_given = has_batches or options.calibration is not None
-    text = default_pipeline(options.importance, options.recover, text_given=text_given)
+    text = default_pipeline(options.importance, options.recover, text_given=text_given, ema=options.ema)
     try:
         return tuple(parse(text, catalogue.find_pass))
     except InputError as error:

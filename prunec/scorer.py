@@ -16,8 +16,7 @@ from prunec.facts import Scores
 from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options, check_output
 from prunec.passbase import Progress
-from prunec.pipeline.syntax import spelled
-from prunec.request import Request
+from prunec.request import Request, importance_step
 
 FIND = "structure, calibrate"
 
@@ -27,6 +26,7 @@ def score(
     output: str | os.PathLike[str] | None = None,
     *,
     importance: str = "reconstruction",
+    ema: float | None = None,
     example_inputs: Mapping[str, Tensor] | None = None,
     batches: Sequence[Mapping[str, Tensor]] | None = None,
     progress: Progress | None = None,
@@ -39,6 +39,7 @@ def score(
         model: a Hugging Face directory, or any module with `example_inputs`.
         output: the file to write, ending in `.safetensors`; `importance=FILE` reads it again. None writes nothing.
         importance: a criterion, or a mixture of them.
+        ema: what is kept of the past a sequence where statistics are moving averages; None weighs all text alike.
         example_inputs: for a module, its keyword inputs by name; sizes of at least 2 become dynamic axes.
         batches: calibration data as inputs of the model, in the place of text.
         progress: where to report; silent by default.
@@ -53,7 +54,7 @@ def score(
         if path.suffix != SUFFIX:
             raise InputError(f"scores are written as {SUFFIX}, not as {path.name}", f"end the name in {SUFFIX}")
         check_output(path, force)
-    passes = f"{FIND}, importance{{{spelled(importance)}}}"
+    passes = f"{FIND}, {importance_step(importance, ema)}"
     settings = Options(NO_BUDGET, passes=passes, force=force, **read_options(options))
     request = Request.read(settings, None, "onnx", batches)
     job = Job(source_name(model), request, Recorder(progress))

@@ -71,9 +71,10 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> None:
-    words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --workload prefill:1x8"
-    more = "--threads 2 --passes p --dump-ir d --seed 3 --force --trust-remote-code --cache-dir k --quiet --verbose"
-    assert run(tmp_path, *words.split(), *more.split()) == 0
+    words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --ema 0.5"
+    more = "--workload prefill:1x8 --threads 2 --passes p --dump-ir d --seed 3"
+    last = "--force --trust-remote-code --cache-dir k --quiet --verbose"
+    assert run(tmp_path, *words.split(), *more.split(), *last.split()) == 0
     del compiler.asked["progress"]
     assert compiler.asked == {
         "model": Path("model"),
@@ -85,6 +86,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "task": "t",
         "calibration": Path("c"),
         "importance": "i",
+        "ema": 0.5,
         "recover": "bias",
         "workload": "prefill:1x8",
         "threads": 2,

@@ -32,13 +32,15 @@ def collect(
     *,
     seed: int,
     progress: Progress,
+    ema: float | None = None,
 ) -> None:
     """Stream `batches` through the program once and feed every statistic.
 
     Activations are those that each family's site reads, `[tokens, features]`, padding left out.
     Gradients are taken one sequence at a time, since a mean over sequences hides what differs
     between them. Nothing is kept but the statistics' own sums, and neither the order of the stream
-    nor how it is batched changes them.
+    nor how it is batched changes them. With `ema`, each sequence makes all before it count `ema` times
+    as much: a moving average, to which order matters, and batching does not.
 
     Raises:
         PassError: an activation is not finite; the family is named.
@@ -54,8 +56,12 @@ def collect(
         objective,
         seed,
     )
-    rows = [row for batch in batches for row in sequences(batch)] if stream.learners else batches
+    alone = stream.learners or ema is not None
+    rows = [row for batch in batches for row in sequences(batch)] if alone else batches
     for index, batch in enumerate(rows):
+        if ema is not None:
+            for statistic in every:
+                statistic.fade(ema)
         stream.feed(batch)
         progress.item("calibrating", index + 1, len(rows))
 

@@ -20,6 +20,8 @@ Key = tuple[str, str]
 class Statistic(ABC):
     """What is kept of the stream, per family and reading weight; neither order nor batching changes it.
 
+    In a moving average (`fade`) order does.
+
     Attributes:
         name: unique among statistics.
         wants_gradients: whether it is fed mask gradients instead of activations.
@@ -37,13 +39,16 @@ class Statistic(ABC):
         `keys` `[tokens]` depend on the token's sequence and its place in it alone.
         """
 
+    def fade(self, kept: float) -> None:  # noqa: B027 what never fades has nothing to do
+        """Let all that was seen count `kept` times as much: called before each sequence of a moving average."""
+
 
 class Sums(Statistic):
     """A sum over the stream. Sums of two streams add up to the sum of both."""
 
     def __init__(self) -> None:
         self.sums: dict[Key, np.ndarray] = {}
-        self.counts: dict[Key, int] = {}
+        self.counts: dict[Key, float] = {}
 
     @abstractmethod
     def term(self, values: Tensor, site: Site | None) -> Tensor:
@@ -54,6 +59,12 @@ class Sums(Statistic):
         key = key_of(family, site)
         self.sums[key] = self.sums.get(key, 0.0) + self.term(values, site).double().numpy()
         self.counts[key] = self.counts.get(key, 0) + (1 if self.wants_gradients else len(values))
+
+    def fade(self, kept: float) -> None:
+        """Let sums and counts fade alike, so that means are means with weights `kept^age`, the age in sequences."""
+        for key in self.sums:
+            self.sums[key] = self.sums[key] * kept
+            self.counts[key] *= kept
 
     def mean(self, family: Family, site: Site | None = None) -> np.ndarray:
         """The sum over the stream divided by the tokens (activations) or sequences (gradients) seen.

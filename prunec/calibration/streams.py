@@ -14,11 +14,17 @@ from prunec.facts import Sublayer
 class StreamStatistic(ABC):
     """What is kept of the residual stream, per sublayer; neither order nor batching changes it.
 
+    In a moving average (`fade`) order does.
+
     Attributes:
         name: unique among statistics.
     """
 
     name: ClassVar[str]
+
+    @abstractmethod
+    def fade(self, kept: float) -> None:
+        """Let all that was seen count `kept` times as much: called before each sequence of a moving average."""
 
     @abstractmethod
     def update(self, sublayer: Sublayer, before: Tensor, after: Tensor) -> None:
@@ -32,7 +38,13 @@ class Cosines(StreamStatistic):
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, float] = {}
+
+    def fade(self, kept: float) -> None:
+        """Let sums and counts fade alike, so that means are weighted means."""
+        for name in self.sums:
+            self.sums[name] *= kept
+            self.counts[name] *= kept
 
     def update(self, sublayer: Sublayer, before: Tensor, after: Tensor) -> None:
         """Add one batch, in double precision: a cosine near 1 keeps few digits of what it lacks."""

@@ -60,6 +60,8 @@ TEXTS = "Text like yours: .txt, .jsonl or a folder of them. Several are NAME=PAT
 Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
 SCORING = "How units are scored: a criterion, a file of scores, or a mixture such as reconstruction+0.5*taylor."
 Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
+FADING = "Moving averages over the stream, drawn by --seed: what each sequence keeps of the past, as 0.98."
+Ema = Annotated[float | None, option("--ema", CUTTING, "SHARE", FADING, "all text counts alike")]
 
 Seed = Annotated[int, option("--seed", RUN, "N", "For everything drawn at random.")]
 Cache = Annotated[MaybePath, option("--cache-dir", RUN, "FOLDER", "Measurements are kept here.", "the user's cache")]

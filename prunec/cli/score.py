@@ -13,6 +13,7 @@ from prunec.cli.options import (
     Cache,
     Calibration,
     Debug,
+    Ema,
     Importance,
     Model,
     Remote,
@@ -52,6 +53,7 @@ def score_model(
     model: Model,
     output: Output,
     importance: Importance = None,
+    ema: Ema = None,
     calibration: Calibration = None,
     task: Task = None,
     trust_remote_code: Remote = False,
@@ -64,7 +66,7 @@ def score_model(
     version: Version = False,
 ) -> None:
     """Score, write, and say what was written."""
-    named = ("task", "trust_remote_code", "seed", "force")
+    named = ("ema", "task", "trust_remote_code", "seed", "force")
     options = {name: context.params[name] for name in named}
     options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:

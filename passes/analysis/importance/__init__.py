@@ -18,6 +18,7 @@ from prunec.calibration.scorefile import SUFFIX, load_scores, require_fit
 from prunec.errors import InputError, PassError
 from prunec.facts import Scores, SecondMoments, Structure
 from prunec.ir.program import Program
+from prunec.options import check_ema
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .criterion import Measure
@@ -36,6 +37,8 @@ class ImportancePass(Pass):
     Attributes:
         criterion: a name, or a mixture of names such as `reconstruction+0.5*taylor`; the name of a
             `.safetensors` file stands for the scores in it, `expert:NAME` for an expert over a criterion.
+        ema: what is kept of the past a sequence where statistics are moving averages over the corpus, in its order
+            (drawn by the seed, not that of the text); None weighs all of it alike.
     """
 
     name: ClassVar[str] = "importance"
@@ -43,11 +46,13 @@ class ImportancePass(Pass):
     gives: ClassVar[tuple[type, ...]] = (Scores, SecondMoments)
 
     criterion: str = "reconstruction"
+    ema: float | None = None
 
     def __post_init__(self) -> None:
         for name in self._computed():
             make(name, 0)
         self._require_alike()
+        check_ema(self.ema)
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Collect what the criteria ask for and score every family."""
@@ -55,8 +60,9 @@ class ImportancePass(Pass):
         for name, held in saved.items():
             require_fit(held, structure, Path(name))
         kinds = {name: make(name, context.seed) for name in self._computed()}
-        found = score(program, facts, context, kinds)
-        scores = combined(self.criterion, structure, terms, {**saved, **found.scores})
+        criterion = self.criterion if self.ema is None else f"{self.criterion}, ema={self.ema:g}"
+        found = score(program, facts, context, kinds, self.ema)
+        scores = combined(criterion, structure, terms, {**saved, **found.scores})
         if structure.families and not (scores.units or scores.sublayers):
             raise PassError(
                 f"{self.criterion} scores sublayers, and this model has none", "name a criterion that scores units"

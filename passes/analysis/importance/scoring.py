@@ -44,14 +44,23 @@ class Scored:
         )
 
 
-def score(program: Program, facts: Facts, context: Context, criteria: Mapping[str, Measure]) -> Scored:
+def score(
+    program: Program,
+    facts: Facts,
+    context: Context,
+    criteria: Mapping[str, Measure],
+    ema: float | None = None,
+) -> Scored:
     """Score the structure in `facts` by each of `criteria`; what they collect is collected in one pass over the text.
 
     Where an expert is among them, the pass goes through one named corpus after the other, and what the expert asks
     for is kept of each as well as of all.
 
+    With `ema`, what is collected is a moving average over its sequences.
+
     Raises:
-        InputError: a criterion needs labels, and the text has none.
+        InputError: a criterion needs labels, and the text has none; or an expert stands beside others and `ema` is
+            given, so that these would weigh the last corpus most.
         PassError: an activation is not finite; the family is named.
     """
     structure, corpus = facts[Structure], facts[Corpus]
@@ -63,6 +72,8 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
     )
     if not own and any(isinstance(criterion, Expert) for criterion in criteria.values()):
         context.progress.warn("expert combines nothing: calibration has one text; give several as NAME=PATH")
+    if own and ema is not None and len(criteria) > 1:
+        raise InputError("an expert in a mixture cannot be a moving average", "name expert alone, or leave out ema")
     streams = [(corpus.named[name].score, [*every, *kept]) for name, kept in own.items()] or [(corpus.score, [*every])]
     for batches, statistics in streams if every else ():
         collect(
@@ -73,6 +84,7 @@ def score(program: Program, facts: Facts, context: Context, criteria: Mapping[st
             objective,
             seed=context.seed,
             progress=context.progress,
+            ema=ema,
         )
 
     def scores(criterion: Measure) -> Scores:
