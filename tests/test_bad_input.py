@@ -247,9 +247,9 @@ def test_a_criterion_that_needs_labels(refuse: Refusal, tiny_classifier_dir: Pat
 
 
 def test_too_few_tokens_for_a_sample(refuse: Refusal, tiny_classifier_dir: Path, labelled: Callable[..., Path]) -> None:
-    passes = ROUND.replace("importance", "importance{mutual-information}").replace("=256", "=64")
+    passes = ROUND.replace("importance", "importance{mutual-information}").replace("=256", "=24")
     message = refuse(tiny_classifier_dir, *BUDGET, "--passes", passes, "--calibration", str(labelled("law", "sport")))
-    assert message.startswith("a sample of 128 tokens is needed, and the scoring text gives ")
+    assert message.startswith("a sample of 32 tokens is needed, and the scoring text gives ")
     assert "give more text with --calibration" in message.lower()
 
 

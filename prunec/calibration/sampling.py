@@ -24,6 +24,8 @@ class TokenSample(Statistic):
     name: ClassVar[str] = "token-sample"
     wants_keys: ClassVar[bool] = True
     SIZE: ClassVar[int] = 128
+    LEAST: ClassVar[int] = 32
+    """Tokens below which an estimate says nothing; what is read once a text has few."""
 
     def __init__(self) -> None:
         self._rows: dict[Key, np.ndarray] = {}
@@ -44,15 +46,15 @@ class TokenSample(Statistic):
             self._keys = {key: keys / kept for key, keys in self._keys.items()}
 
     def rows(self, family: Family, site: Site) -> np.ndarray:
-        """The sample at the site, `[SIZE, features]`.
+        """The sample at the site, `[tokens, features]`: `SIZE` tokens, or all where fewer were read.
 
         Raises:
-            InputError: fewer tokens were read there.
+            InputError: fewer than `LEAST` were read there.
         """
         rows = self._rows[key_of(family, site)]
-        if len(rows) < self.SIZE:
+        if len(rows) < self.LEAST:
             raise InputError(
-                f"a sample of {self.SIZE} tokens is needed, and the scoring text gives {family.name} only {len(rows)}",
+                f"a sample of {self.LEAST} tokens is needed, and the scoring text gives {family.name} only {len(rows)}",
                 "give more text with --calibration, or score more of it: calibrate{score=...}",
             )
         return rows

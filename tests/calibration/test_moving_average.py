@@ -89,7 +89,7 @@ def test_near_one_it_is_the_plain_mean(llama: Case, tmp_path: Path) -> None:
 class Small(TokenSample):
     """Eight tokens."""
 
-    SIZE = 8
+    SIZE = LEAST = 8
 
 
 def test_a_sample_prefers_what_came_last(llama: Case) -> None:

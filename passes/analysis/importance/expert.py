@@ -71,6 +71,7 @@ class Expert(Criterion):
 
 def highest_rank(scores: Sequence[np.ndarray]) -> np.ndarray:
     """The highest of each unit's rank shares `[units]` by several `scores` `[units]`; ties by the mean share."""
-    shares = np.stack([rankdata(values) / len(values) for values in scores])
+    # Sorted, so that the sum is the same whichever corpus comes first.
+    shares = np.sort([rankdata(values) / len(values) for values in scores], axis=0)
     # Ranks are multiples of a half, so that two maxima lie 0.5 / units apart at least, and two means less than 1.
     return np.asarray(shares.max(0) + shares.mean(0) * 0.5 / shares.shape[1])
