@@ -178,9 +178,21 @@ def test_moments_are_of_all_of_the_text(both: Case, context: Context) -> None:
         ("expert:expert", "cannot go over expert"),
         ("expert:tailor", "no importance criterion 'tailor'"),
         ("expert:", "no importance criterion ''"),
+        ("expert:block-influence", "cannot go over block-influence"),
         ("taylor:flap", "taylor goes over no other criterion"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(criterion: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ImportancePass(criterion)
+
+
+def test_labels_are_needed_for_what_is_beneath_too(bert: Case, context: Context) -> None:
+    with pytest.raises(InputError, match="expert:head-gradient needs labels"):
+        scores(bert, "expert:head-gradient", context)
+
+
+def test_an_expert_beside_others_is_no_moving_average(both: Case, context: Context) -> None:
+    """The others would weigh the corpus that is streamed last the most."""
+    with pytest.raises(InputError, match="in a mixture cannot be a moving average"):
+        ImportancePass("expert+taylor", ema=0.9).run(both.program, both.facts(), context)
