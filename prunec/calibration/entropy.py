@@ -12,6 +12,9 @@ WIDENING = 3.0
 """What Silverman's bandwidth is multiplied by. At 1 the estimate for independent neurons is nearly that of dependent
 ones; at 10 it is little more than squared correlation."""
 
+NEAR_ONE = 1.01
+"""The order at which the matrix entropy stands for Shannon's, as is usual: order 1 itself is a limit."""
+
 
 def kernel(samples: np.ndarray) -> np.ndarray:
     """Gaussian kernel matrix `[n, n]` of samples `[n, features]`, ones on its diagonal.
@@ -77,3 +80,33 @@ def excess(kernels: np.ndarray, others: np.ndarray, shuffles: int, seed: int) ->
         order = generator.permutation(kernels.shape[1])
         null += pairwise(kernels, others[:, order][:, :, order]) / shuffles
     return pairwise(kernels, others) - null
+
+
+def entropies(kernels: np.ndarray, order: float) -> np.ndarray:
+    """`S = log2(sum_i l_i^order) / (1 - order)` `[matrices]`, in bits, l the eigenvalues of each kernel over its trace.
+
+    Sanchez Giraldo, Rao and Principe 2015, equation 11. `kernels` is `[matrices, n, n]`; `order` is not 1.
+    """
+    eigenvalues = np.linalg.eigvalsh(kernels / np.trace(kernels, axis1=1, axis2=2)[:, None, None])
+    return np.asarray(np.log2(np.power(np.maximum(eigenvalues, 0), order).sum(1)) / (1 - order))
+
+
+def excess_of_pairs(first: np.ndarray, second: np.ndarray, shuffles: int, seed: int) -> np.ndarray:
+    """Mutual information of order `NEAR_ONE` less that of shuffled samples, in bits, pair by pair: `[pairs]`.
+
+    `I = S(A) + S(B) - S(A * B)`, which takes the eigenvalues of every product. The entropies of the two alone are
+    those of the shuffled pair as well, so that what is left is the joint entropy that shuffling adds. The shuffles
+    are those of `excess`.
+
+    Args:
+        first: kernels of one of each pair, `[pairs, n, n]`.
+        second: those of the other.
+        shuffles: how many the null is a mean of.
+        seed: of the shuffles.
+    """
+    generator = np.random.default_rng(seed)
+    null = np.zeros(len(first))
+    for _ in range(shuffles):
+        order = generator.permutation(first.shape[1])
+        null += entropies(first * second[:, order][:, :, order], NEAR_ONE) / shuffles
+    return np.asarray(null - entropies(first * second, NEAR_ONE))

@@ -31,6 +31,8 @@ class Scores:
         sublayers: per sublayer name; empty where units alone are scored.
         unit: what `sublayers` is measured in, where that is a unit of damage; else empty.
         undone: per sublayer name, the share of its removal's error that re-fitting undoes, where the criterion re-fits.
+        partners: per family name, `[units]`, whom each unit was paired with when its turn to go came, -1 for the unit
+            that nothing is left to pair with; where the criterion goes by pairs. Files of scores do not keep it.
     """
 
     criterion: str
@@ -39,6 +41,7 @@ class Scores:
     sublayers: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
     undone: Mapping[str, float] = field(default_factory=dict)
+    partners: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prunec.calibration.entropy import excess, kernel, pairwise
+from prunec.calibration.entropy import NEAR_ONE, entropies, excess, excess_of_pairs, kernel, pairwise
 
 
 def entropy(matrix: np.ndarray, alpha: float) -> float:
@@ -58,3 +58,28 @@ def test_what_is_independent_has_no_excess_on_average() -> None:
     assert raw[apart].mean() > 0.005
     assert abs(found[apart].mean()) < 0.2 * raw[apart].mean()
     assert found.diagonal().min() > 5 * found[apart].max()
+
+
+def test_entropies_of_many_are_those_of_each() -> None:
+    kernels = np.stack([kernel(samples(seed, 40)) for seed in range(3)])
+    expected = [entropy(each, NEAR_ONE) for each in kernels]
+    assert entropies(kernels, NEAR_ONE) == pytest.approx(expected, abs=1e-9)
+    assert entropies(np.stack([np.eye(32), np.ones((32, 32))]), NEAR_ONE) == pytest.approx([5, 0], abs=1e-6)
+
+
+def test_the_excess_of_pairs_is_their_information_less_that_of_shuffled_samples() -> None:
+    first = np.stack([kernel(samples(seed, 40)) for seed in range(3)])
+    second = np.stack([kernel(samples(seed, 40) + samples(9, 40)) for seed in range(3)])
+    order = np.random.default_rng(5).permutation(40)
+    expected = [
+        mutual_information(one, other, 1.01) - mutual_information(one, other[order][:, order], 1.01)
+        for one, other in zip(first, second, strict=True)
+    ]
+    assert excess_of_pairs(first, second, 1, seed=5) == pytest.approx(expected, abs=1e-9)
+
+
+def test_near_order_one_dependence_stands_out_at_this_bandwidth() -> None:
+    first, other = samples(0), samples(1)
+    dependent, apart = kernel(0.7 * first + 0.3 * other), kernel(other)
+    found = excess_of_pairs(np.stack([kernel(first)] * 2), np.stack([dependent, apart]), 2, seed=0)
+    assert found[0] > 5 * abs(found[1])

@@ -61,7 +61,7 @@ def combined(text: str, structure: Structure, terms: Sequence[Term], scores: Map
         for family in (structure.families if all(item.units for item in every) else ())
     }
     if not all(item.sublayers for item in every):
-        return Scores(text, hashes, units)
+        return Scores(text, hashes, units, partners=every[0].partners if len(every) == 1 else {})
     names = [sublayer.name for sublayer in structure.sublayers]
     figures = {term.name: np.array([scores[term.name].sublayers[name] for name in names]) for term in terms}
     sublayers = dict(zip(names, mixed(terms, figures).tolist(), strict=True))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from prunec.passbase import Context
-from prunec.passes.analysis.importance.mutual_information import _from_closest_pair
-from tests.passes.analysis.importance.scoring import NEURONS, scores
+from prunec.passes.analysis.importance.mutual_information import SHORTLIST, _closest, _from_closest_pair, _shared_out
+from tests.passes.analysis.importance.scoring import NEURONS, scored, scores
 from tests.passes.cases import Case
 
 MLP = "model.layers.1.mlp"
@@ -33,9 +33,39 @@ def test_a_duplicate_goes_first_the_one_that_matters_less(llama: Case, context: 
         assert np.delete(found, going).min() > 0.001
 
 
+def test_every_unit_but_one_has_a_partner_that_goes_later(case: Case, context: Context) -> None:
+    found = scored(case, "mutual-information", context)
+    assert found.partners.keys() == found.units.keys()
+    for name, partners in found.partners.items():
+        left = np.flatnonzero(partners < 0)
+        assert left == found.units[name].argmax()
+        others = np.delete(np.arange(len(partners)), left)
+        assert (found.units[name][others] <= found.units[name][partners[others]]).all()
+
+
+def test_a_duplicate_is_paired_with_what_it_duplicates(llama: Case, context: Context) -> None:
+    assert scored(with_twin(llama, 7, 20, 0.5), "mutual-information", context).partners[NEURONS][7] == 20
+
+
+def test_a_mixture_has_no_partners(llama: Case, context: Context) -> None:
+    assert not scored(llama, "mutual-information+taylor", context).partners
+
+
+def test_the_closest_pairs_share_out_their_figures_by_the_other_order() -> None:
+    alike = np.array([[9.0, 0.5, 0.3, 0.0], [0.5, 9.0, 0.4, 0.1], [0.3, 0.4, 9.0, 0.2], [0.0, 0.1, 0.2, 9.0]])
+    pairs = _closest(alike, 3)
+    assert pairs.tolist() == [[0, 1], [1, 2], [0, 2]]
+    found = _shared_out(alike, pairs, np.array([0.1, 0.3, 0.2]))
+    assert (found == found.T).all()
+    assert (found[0, 1], found[1, 2], found[0, 2]) == (0.3, 0.5, 0.4)
+    assert (found[3] == alike[3]).all()
+    assert len(_closest(alike, SHORTLIST)) == 6
+
+
 def test_pairs_go_from_the_closest_on() -> None:
     alike = np.array([[9.0, 0.5, 0.3, 0.0], [0.5, 9.0, 0.4, 0.1], [0.3, 0.4, 9.0, 0.2], [0.0, 0.1, 0.2, 9.0]])
-    found = _from_closest_pair(alike, np.array([1.0, 2.0, 3.0, 4.0]))
+    found, partners = _from_closest_pair(alike, np.array([1.0, 2.0, 3.0, 4.0]))
+    assert partners.tolist() == [1, 2, 3, -1]
     assert found[:3] == pytest.approx([0.0, 0.1, 0.3])
     assert found[3] > found[2]
 
