@@ -16,7 +16,9 @@ from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
-Recovery = ("none", "bias", "lsq")
+Recovery = ("none", "bias", "merge", "lsq")
+PAIRING = "mutual-information"
+"""The criterion that goes by pairs, which `merge` needs."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([^\d\s.]*)", re.IGNORECASE)
 _LATENCY_UNITS = {"us": "0.001", "µs": "0.001", "ms": "1", "s": "1000"}
@@ -63,7 +65,7 @@ class Options:
         importance: name of a criterion; None uses the default one.
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.
-        recover: `none`, `bias` or `lsq`.
+        recover: `none`, `bias`, `merge` or `lsq`.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.
         passes: pipeline text instead of the default pipeline.
@@ -112,6 +114,14 @@ def check_ema(value: float | None) -> None:
     """
     if value is not None and not 0 < value < 1:
         raise InputError(f"ema {value:g} is not between 0 and 1", "give what is kept of the past a sequence, as 0.98")
+
+
+def unpaired(criterion: str) -> InputError:
+    """The error where units are to be merged that scoring by `criterion` (none: empty) did not pair."""
+    by = f"importance by {criterion}" if criterion else "the default importance"
+    return InputError(
+        f"recovery by merge needs units in pairs, and {by} makes none", f"give --importance {PAIRING}, or --recover lsq"
+    )
 
 
 def parse_latency(value: str | float) -> float:

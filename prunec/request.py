@@ -20,7 +20,7 @@ from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
 from prunec.facts import Dense
 from prunec.frontends.loaded import Loaded
-from prunec.options import Options, check_output
+from prunec.options import PAIRING, Options, check_output, unpaired
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 from prunec.pipeline.syntax import spelled
@@ -165,6 +165,10 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
             f"the passes write {output.name} without {' and '.join(lacking)}, so no budget would be proven",
             "let them end with emit, verify",
         )
+    merging = any(item.name == "recover" and getattr(item, "method", "") == "merge" for item in passes)
+    criterion = next((getattr(item, "criterion", "") for item in passes if item.name == "importance"), "")
+    if merging and criterion != PAIRING:
+        raise unpaired(criterion)
 
 
 def _workload(options: Options, loaded: Loaded) -> Workload:

@@ -297,6 +297,24 @@ def test_an_unknown_criterion(refuse: Refusal, model: Path) -> None:
     assert message.startswith("there is no importance criterion 'magnitud'. Did you mean magnitude?")
 
 
+@pytest.mark.parametrize(
+    ("words", "by"),
+    [
+        (("--recover", "merge"), "importance by reconstruction"),
+        (("--recover", "merge", "--importance", "taylor"), "importance by taylor"),
+        (("--passes", "structure, importance{flap}, recover{merge}, emit, verify"), "importance by flap"),
+        (("--passes", "structure, knapsack, recover{merge}, emit, verify"), "the default importance"),
+    ],
+)
+def test_merging_without_pairs_is_said_before_the_model_is_loaded(
+    words: tuple[str, ...], by: str, refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunec.job.load", lambda *words: pytest.fail("the model was loaded"))
+    message = refuse(model, *BUDGET, *words)
+    assert message.startswith(f"recovery by merge needs units in pairs, and {by} makes none")
+    assert message.endswith("ive --importance mutual-information, or --recover lsq")
+
+
 def test_an_unknown_pass(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--passes", "structure, knapsac, emit, verify")
     assert "`knapsac`" in message

@@ -85,7 +85,7 @@ Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of th
 
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
 
-REPAIR = "Closed-form repair of what is left: none, bias (cheap) or lsq."
+REPAIR = "Closed-form repair of what is left: none, bias (cheap), merge (of pairs) or lsq."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
 

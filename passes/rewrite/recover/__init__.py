@@ -11,10 +11,12 @@ from torch import Tensor
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal, Objective
-from prunec.facts import Dense, Plan, Recovered, Structure
+from prunec.facts import Dense, Plan, Recovered, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
+from prunec.options import unpaired
 from prunec.passbase import Context, Facts, Pass, PassResult
 
+from .merge import merged_weights
 from .walk import Walk
 
 Batch = Mapping[str, Tensor]
@@ -28,24 +30,31 @@ class RecoverPass(Pass):
     make, so that a projection also mends what was lost earlier. `lsq` fits the weight by ridge
     regression towards its own value, the strength chosen on held-out tokens; `bias` only shifts the
     output by the mean of what is missing (FLAP, An et al. 2024, equation 6, here along the walk).
-    The whole is kept only if it lowers the damage on the choosing text.
+    `merge` goes by the pairs of `mutual-information`: of each pair the unit that stays takes over
+    the share of the other that regression on the dense model gives it, and the output is shifted
+    as by `bias`. The whole is kept only if it lowers the damage on the choosing text.
     """
 
     name: ClassVar[str] = "recover"
     needs: ClassVar[tuple[type, ...]] = (Structure, Plan, Dense, Corpus, Goal)
     gives: ClassVar[tuple[type, ...]] = (Recovered,)
+    reads: ClassVar[tuple[type, ...]] = (Scores, SecondMoments)
     rewrites: ClassVar[bool] = True
     keeps: ClassVar[tuple[type, ...]] = (object,)
 
-    method: Literal["none", "bias", "lsq"] = "lsq"
+    method: Literal["none", "bias", "merge", "lsq"] = "lsq"
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
-        """Give the repaired program, or the same one and why."""
+        """Give the repaired program, or the same one and why.
+
+        Raises:
+            InputError: units are to be merged, and scoring paired none.
+        """
         structure, plan, dense = facts[Structure], facts[Plan], facts[Dense].program
         corpus, objective = facts[Corpus], facts[Goal].objective
         if self.method == "none" or plan.is_empty():
             return PassResult(program, (), "nothing to recover" if plan.is_empty() else "not asked for")
-        walk = Walk(dense, program, structure, plan, list(corpus.score), context.progress)
+        walk = Walk(dense, program, structure, plan, list(corpus.score), context.progress, self._merged(facts))
         fitted = walk.run(self.method)
         if not fitted:
             return PassResult(program, (), "no projection gained on held-out tokens")
@@ -60,6 +69,15 @@ class RecoverPass(Pass):
             )
         log = f"{len(fitted)} projections re-fitted: held-out damage {before:.4g} to {after:.4g}"
         return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after),), log)
+
+    def _merged(self, facts: Facts) -> dict[str, Tensor]:
+        """What `merge` puts in, by the weight's name; nothing for the other methods."""
+        if self.method != "merge":
+            return {}
+        scores, moments = facts.get(Scores), facts.get(SecondMoments)
+        if scores is None or moments is None or not scores.partners:
+            raise unpaired(scores.criterion if scores else "")
+        return merged_weights(facts[Dense].program, facts[Structure], facts[Plan], scores.partners, moments)
 
 
 def mean_damage(program: Program, dense: Program, objective: Objective, batches: Sequence[Batch]) -> float:

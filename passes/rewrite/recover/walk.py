@@ -29,14 +29,22 @@ class Walk:
         structure, plan: what was found and what went.
         batches: the scoring text.
         progress: one item a sublayer.
+        merged: by name, the weights that `merge` puts in.
     """
 
     def __init__(
-        self, dense: Program, slim: Program, structure: Structure, plan: Plan, batches: list[Batch], progress: Progress
+        self,
+        dense: Program,
+        slim: Program,
+        structure: Structure,
+        plan: Plan,
+        batches: list[Batch],
+        progress: Progress,
+        merged: Mapping[str, Tensor],
     ) -> None:
         self.dense, self.slim = dense, slim
         self.structure, self.plan = structure, plan
-        self.batches, self.progress = batches, progress
+        self.batches, self.progress, self.merged = batches, progress, merged
         self.tensors = dict(slim.tensors())
         self.added: dict[str, str] = {}
         self.dense_nodes = {node.name: node for node in dense.graph.nodes}
@@ -113,6 +121,8 @@ class Walk:
         outputs = [token_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
         if method == "bias":
             return self._shift(projection, inside, gaps, outputs)
+        if method == "merge":
+            return self._merge(projection, inside, gaps, outputs)
         bias = self.tensors[inputs[2].target] if len(inputs) > 2 and inputs[2] else None
         moments = [Moments.zeros(weight.shape[1] + (bias is not None), weight.shape[0]) for _ in range(2)]
         for index, (row, gap) in enumerate(zip(rows, gaps, strict=True)):
@@ -128,6 +138,26 @@ class Walk:
             self._store(inputs[2].target, new[-1])
         for values in inside:
             values[projection] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
+        return True
+
+    def _merge(
+        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
+    ) -> bool:
+        """Put the merged weight in if it does better on held-out tokens, and shift by the mean of what it misses."""
+        inputs: tuple[Any, ...] = projection.args
+        activation, name = inputs[0], inputs[1].target
+        if name not in self.merged:
+            return False
+        old = self.tensors[name]
+        change = (self.merged[name] - old).to(old.dtype).T
+        changed = [values[projection] + values[activation] @ change for values in inside]
+        after = [token_rows(output, batch) for output, batch in zip(changed, self.batches, strict=True)]
+        if _held_out_error(gaps, after) >= _held_out_error(gaps, outputs):
+            return False
+        self._store(name, self.merged[name])
+        for values, output in zip(inside, changed, strict=True):
+            values[projection] = output
+        self._shift(projection, inside, gaps, after)
         return True
 
     def _shift(
@@ -169,6 +199,12 @@ class Walk:
 def _forget(stream: dict[fx.Node, Tensor], keep: tuple[fx.Node, ...]) -> None:
     for node in [node for node in stream if node not in keep]:
         del stream[node]
+
+
+def _held_out_error(gaps: list[Tensor], outputs: list[Tensor]) -> float:
+    """Squared error on the batches that do not fit; none where there are too few."""
+    pairs = list(zip(gaps, outputs, strict=True))[HELD_OUT - 1 :: HELD_OUT]
+    return sum(float((gap - output).double().square().sum()) for gap, output in pairs)
 
 
 def _with_ones(values: Tensor, bias: Tensor | None) -> Tensor:
