@@ -2,6 +2,7 @@
 
 from prunec.facts.measured import Damage, Dense, Equivalence, Quality, Recovered, Scores, SecondMoments
 from prunec.facts.plan import Ceiling, CostModel, Plan
+from prunec.facts.selection import RowSelection
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Plan",
     "Quality",
     "Recovered",
+    "RowSelection",
     "Scores",
     "SecondMoments",
     "Site",
