@@ -8,20 +8,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from prunec.calibration.rowselection import (
-    KEPT,
-    by_density_grid,
-    drawn,
-    entries,
-    is_matrix,
-    largest,
-    rarest,
-    rows_of,
-)
+from prunec.calibration.rowselection import KEPT, by_density_grid, drawn, entries, is_matrix, largest, rarest, rows_of
 from prunec.errors import InputError, PassError
 from prunec.facts import RowSelection
 from prunec.ir.program import Program
@@ -134,7 +124,7 @@ def _places(folder: Path) -> dict[str, Path]:
 def _read(path: Path, name: str) -> Tensor:
     with safe_open(path, framework="pt") as file:
         tensor: Tensor = file.get_tensor(name)
-    return tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+    return tensor
 
 
 def _counterpart(name: str, names: Mapping[str, Path]) -> str | None:

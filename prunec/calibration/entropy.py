@@ -85,7 +85,7 @@ def excess(kernels: np.ndarray, others: np.ndarray, shuffles: int, seed: int) ->
 def entropies(kernels: np.ndarray, order: float) -> np.ndarray:
     """`S = log2(sum_i l_i^order) / (1 - order)` `[matrices]`, in bits, l the eigenvalues of each kernel over its trace.
 
-    Sanchez Giraldo, Rao and Principe 2015, equation 11. `kernels` is `[matrices, n, n]`; `order` is not 1.
+    `kernels` is `[matrices, n, n]`; `order` is not 1.
     """
     eigenvalues = np.linalg.eigvalsh(kernels / np.trace(kernels, axis1=1, axis2=2)[:, None, None])
     return np.asarray(np.log2(np.power(np.maximum(eigenvalues, 0), order).sum(1)) / (1 - order))

@@ -68,7 +68,7 @@ class MutualInformation(Criterion):
             samples.append(read)
         pairs = _closest(alike, SHORTLIST)
         nearer = np.zeros(len(pairs))
-        for read in samples:
+        for read in samples if len(pairs) else ():
             first, second = (np.stack([kernel(read[unit]) for unit in side]) for side in pairs.T)
             nearer += excess_of_pairs(first, second, SHUFFLES, seed)
         return _from_closest_pair(_shared_out(alike, pairs, nearer), sizes)

@@ -82,3 +82,9 @@ def test_a_neuron_that_makes_most_of_the_output_tells_most_of_it(llama: Case, co
     weight[:, 11] *= 100
     loud = llama.with_tensors(model__layers__1__mlp__down_proj__weight=weight)
     assert scores(loud, "output-information", context)[NEURONS].argmax() == 11
+
+
+def test_a_unit_alone_in_its_family_has_no_partner() -> None:
+    assert not len(_closest(np.array([[9.0]]), SHORTLIST))
+    found, partners = _from_closest_pair(np.array([[9.0]]), np.ones(1))
+    assert (len(found), partners.tolist()) == (1, [-1])
