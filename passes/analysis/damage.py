@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from prunec.calibration.compensation import compensate
+from prunec.calibration.compensation import refitted
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.calibration.removal import Probe, affordable, at_most
@@ -93,22 +91,8 @@ def _measured(probe: Probe, key: Key, plan: Plan, moments: SecondMoments | None)
     if moments is None or not moments.sites[name]:
         return probe.damage(plan, place)
     # The masks change nothing where those weights read, but means over the family leave the removed out.
-    weights = _refitted(probe.masked, structure.family(name), plan.units[name], moments.sites[name])
+    weights = refitted(probe.masked, structure.family(name), plan.units[name], moments.sites[name])
     return probe.damage(plan, place, weights)
-
-
-def _refitted(
-    program: Program, family: Family, removed: tuple[int, ...], moments: Mapping[str, np.ndarray]
-) -> dict[str, Tensor]:
-    """The weights that read the family, fitted to what is left of it, the removed features' parts zero."""
-    weights = {}
-    for name, site in family.readers().items():
-        stored = program.tensor(name).detach()
-        kept = torch.from_numpy(~np.isin(site.unit_of, removed))
-        # In double precision: second moments of activations are too ill-conditioned for single.
-        fitted = compensate(site.columns(stored).double(), torch.from_numpy(moments[name]), kept).to(stored.dtype)
-        weights[name] = fitted.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
-    return weights
 
 
 def _curve(family: Family, increase: Mapping[Key, float]) -> tuple[tuple[int, float], ...]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from prunec.facts import Family
+from prunec.ir.program import Program
 
 DAMPING = 1e-3
 """Ridge added to second moments, as a share of their mean diagonal."""
@@ -32,3 +38,24 @@ def compensate(weight: Tensor, moments: Tensor, kept: Tensor) -> Tensor:
     factor = torch.linalg.cholesky(matrix[kept][:, kept])
     result[kept] = weight[kept] + torch.cholesky_solve(moments[kept][:, ~kept] @ weight[~kept], factor)
     return result
+
+
+def refitted(
+    program: Program, family: Family, removed: Collection[int], moments: Mapping[str, np.ndarray]
+) -> dict[str, Tensor]:
+    """By name, the weights that read `family`, fitted to what is left of it, the removed features' parts zero.
+
+    Args:
+        program: where the weights are, in the dense shape.
+        family: whose units go.
+        removed: the units that go.
+        moments: by weight name, mean over tokens of `a a^T`, `[features, features]`, as in `SecondMoments.sites`.
+    """
+    weights = {}
+    for name, site in family.readers().items():
+        stored = program.tensor(name).detach()
+        kept = torch.from_numpy(~np.isin(site.unit_of, list(removed)))
+        # In double precision: second moments of activations are too ill-conditioned for single.
+        fitted = compensate(site.columns(stored).double(), torch.from_numpy(moments[name]), kept).to(stored.dtype)
+        weights[name] = fitted.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
+    return weights
