@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx
 
+from prunec.cost.allocation import damage_curve
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Site, Structure, Sublayer
 from prunec.ir.program import Program, Provenance, build_module
 from prunec.passbase import Context, Facts
-from prunec.passes.search.knapsack import KnapsackPass, damage_curve
+from prunec.passes.search.knapsack import KnapsackPass
 
 
 @dataclass(frozen=True)
