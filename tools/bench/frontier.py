@@ -37,12 +37,12 @@ TOKENS = 16_384
 SEQUENCE = 128
 
 
-def evaluation(loaded: Loaded, path: Path) -> Corpus:
-    """A corpus whose reporting part is `TOKENS` of the text at `path`."""
+def evaluation(loaded: Loaded, path: Path, tokens: int = TOKENS) -> Corpus:
+    """A corpus whose reporting part is `tokens` of the text at `path`."""
     packs = loaded.task.objective == "causal-lm"
     text = Text(read_texts(path), path.stem)
     source = TextSource(SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, texts={"": text})
-    return source.build(loaded.program, tokens=(512, 512, TOKENS), batch=8, seed=1, progress=Silent())
+    return source.build(loaded.program, tokens=(512, 512, tokens), batch=8, seed=1, progress=Silent())
 
 
 def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> list[float]:
