@@ -12,13 +12,15 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import prunec
+from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.files import atomic_path
-from prunec.ir.program import Program
+from prunec.ir.program import Input, Program
 
 from .quiet import quiet
 from .torchscript_source import Unwritable, script
@@ -69,11 +71,12 @@ class TorchScriptBackend:
         try:
             with quiet():
                 module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra)
-            names = json.loads(extra[DESCRIPTION])
-        except (RuntimeError, ValueError) as error:
+            said = json.loads(extra[DESCRIPTION])
+            feeds = tuple(Feed(name, np.dtype(dtype), tuple(shape)) for name, dtype, shape in said["inputs"])
+        except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{path} is not a TorchScript file of prunec's ({reason})", "emit it again") from error
-        return TorchScriptRunner(module, tuple(names["inputs"]), tuple(names["outputs"]), workload.threads)
+        return TorchScriptRunner(module, feeds, tuple(said["outputs"]), workload.threads)
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,18 @@ class TorchScriptRunner:
     """A loaded TorchScript file."""
 
     module: torch.jit.ScriptModule
-    inputs: tuple[str, ...]
+    feeds: tuple[Feed, ...]
     outputs: tuple[str, ...]
     threads: int
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Run once on the inputs that the file has; more may be given."""
-        missing = [name for name in self.inputs if name not in inputs]
+        names = [feed.name for feed in self.feeds]
+        missing = [name for name in names if name not in inputs]
         if missing:
             raise VerificationError(f"the artifact also takes {', '.join(missing)}", "give every input")
         with _threads(self.threads), torch.inference_mode():
-            values = self.module(*(torch.from_numpy(inputs[name]) for name in self.inputs))
+            values = self.module(*(torch.from_numpy(inputs[name]) for name in names))
         return {name: value.numpy() for name, value in zip(self.outputs, values, strict=True)}
 
 
@@ -99,13 +103,19 @@ def _description(program: Program) -> str:
     origin = program.provenance
     return json.dumps(
         {
-            "inputs": [item.name for item in program.inputs],
+            "inputs": [_feed(item, program.example[item.name]) for item in program.inputs],
             "outputs": list(program.outputs),
             "prunec": prunec.__version__,
             "model_class": origin.model_class,
             "task": origin.task,
         }
     )
+
+
+def _feed(item: Input, example: Tensor) -> tuple[str, str, list[int | str]]:
+    """An input as `Feed` takes it."""
+    dtype = str(torch.empty(0, dtype=item.dtype).numpy().dtype)
+    return item.name, dtype, [item.axes.get(axis, size) for axis, size in enumerate(example.shape)]
 
 
 @contextmanager

@@ -4,17 +4,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prunec.benchmark import bench
     from prunec.compiler import CompileResult, compile
     from prunec.errors import PrunecError
     from prunec.facts import Scores
     from prunec.inspector import inspect
+    from prunec.report.benchmark import Benchmark
     from prunec.report.inspection import Inspection
     from prunec.scorer import score
 
 __version__ = "0.1.0"
-__all__ = ["CompileResult", "Inspection", "PrunecError", "Scores", "__version__", "compile", "inspect", "score"]
+__all__ = [
+    "Benchmark",
+    "CompileResult",
+    "Inspection",
+    "PrunecError",
+    "Scores",
+    "__version__",
+    "bench",
+    "compile",
+    "inspect",
+    "score",
+]
 
 PLACES = {
+    "bench": "prunec.benchmark",
+    "Benchmark": "prunec.report.benchmark",
     "compile": "prunec.compiler",
     "CompileResult": "prunec.compiler",
     "inspect": "prunec.inspector",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
@@ -20,7 +21,7 @@ class OnnxRunner:
     """A loaded ONNX file."""
 
     session: ort.InferenceSession
-    inputs: tuple[str, ...]
+    feeds: tuple[Feed, ...]
     outputs: tuple[str, ...]
 
     @staticmethod
@@ -44,13 +45,24 @@ class OnnxRunner:
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"ONNX Runtime cannot load {path} ({reason})", "emit it again") from error
-        inputs = tuple(item.name for item in session.get_inputs())
-        return OnnxRunner(session, inputs, tuple(item.name for item in session.get_outputs()))
+        feeds = tuple(Feed(item.name, _dtype(item.type), _shape(item.shape)) for item in session.get_inputs())
+        return OnnxRunner(session, feeds, tuple(item.name for item in session.get_outputs()))
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Run once on the inputs that the file has; more may be given."""
-        missing = [name for name in self.inputs if name not in inputs]
+        names = [feed.name for feed in self.feeds]
+        missing = [name for name in names if name not in inputs]
         if missing:
             raise VerificationError(f"the artifact also takes {', '.join(missing)}", "give every input")
-        values = self.session.run(None, {name: inputs[name] for name in self.inputs})
+        values = self.session.run(None, {name: inputs[name] for name in names})
         return dict(zip(self.outputs, values, strict=True))
+
+
+def _dtype(spelled: str) -> np.dtype:
+    """The element type that ONNX Runtime spells `tensor(float)`."""
+    name = spelled.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64", "string": "object"}.get(name, name))
+
+
+def _shape(axes: list[int | str | None]) -> tuple[int | str, ...]:
+    return tuple("" if axis is None else axis for axis in axes)

@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.exceptions import TyperException
 
 from prunec.cli.agree import app as agree_app
+from prunec.cli.bench import app as bench_app
 from prunec.cli.compile import app as compile_app
 from prunec.cli.inspect import app as inspect_app
 from prunec.cli.score import app as score_app
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, typer.Typer] = {
     "inspect": inspect_app,
     "score": score_app,
     "agree": agree_app,
+    "bench": bench_app,
 }
 """Commands by name. `compile` is what runs when the first argument names none."""
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from prunec.cost.request import Feed
 from prunec.cost.workload import Workload
 from prunec.ir.program import Program
 
@@ -15,7 +16,14 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class Runner(Protocol):
-    """A loaded artifact."""
+    """A loaded artifact.
+
+    Attributes:
+        feeds: its inputs.
+    """
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]: ...
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         """Run once; outputs by the program's output names."""

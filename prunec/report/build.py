@@ -53,7 +53,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         given=circumstances.given,
         resolved=circumstances.resolved,
         versions=_versions(),
-        machine=machine_of(target),
+        machine=machine_of(target.workload.threads),
         model=_model(program, facts, circumstances.artifact),
         data=_data(facts.get(Corpus)),
         workload=data.Workload(str(target.workload), target.workload.threads),
@@ -84,13 +84,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def machine_of(target: Target) -> data.Machine:
-    """This machine, with the threads that `target` uses."""
+def machine_of(threads: int) -> data.Machine:
+    """This machine, with the threads that the runtime uses."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     memory = int(psutil.virtual_memory().total)
-    return data.Machine(
-        cpu_model(), cores, target.workload.threads, memory, f"{platform.system()} {platform.machine()}"
-    )
+    return data.Machine(cpu_model(), cores, threads, memory, f"{platform.system()} {platform.machine()}")
 
 
 def _model(program: Program, facts: Facts, artifact: str | None) -> data.Model:

@@ -96,7 +96,7 @@ def _latency(facts: Facts) -> data.Latency:
     return data.Latency(
         str(target.workload),
         target.backend.runtime,
-        machine_of(target),
+        machine_of(target.workload.threads),
         measured_of(baseline.dense),
         measured_of(baseline.floor),
     )

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from prunec.cost import measure
+from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
 from prunec.ir.program import Program
@@ -40,6 +41,10 @@ class FakeRunner:
     milliseconds: float
     clock: Clock
     error: float
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        return tuple(Feed(name, value.numpy().dtype, value.shape) for name, value in self.program.example.items())
 
     def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
         self.clock.seconds += self.milliseconds / 1e3
