@@ -44,7 +44,7 @@ from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.knapsack import KnapsackPass
 from prunec.request import Request
 from prunec.texts import as_texts
-from tools.bench.criteria_cases import CASES, Case
+from tools.bench.criteria_cases import CASES, Case, named
 from tools.bench.criteria_costs import costs
 from tools.bench.criteria_page import page
 from tools.bench.frontier import evaluation
@@ -211,11 +211,10 @@ def quality(bench: Bench, rows: list[dict[str, Any]], names: list[str], seeds: l
 
 def _texts(bench: Bench, names: list[str]) -> Iterator[tuple[list[str], Mapping[str, Path] | Path]]:
     """The criteria by the text that they read: `expert` reads both, the others the first."""
-    first, second = bench.folder / bench.case.calibration, bench.folder / bench.case.second
     if alone := [name for name in names if name != "expert"]:
-        yield alone, first
+        yield alone, bench.folder / bench.case.calibration
     if "expert" in names and bench.case.second:
-        yield ["expert"], {first.stem: first, second.stem: second}
+        yield ["expert"], named(bench.case, bench.folder)
 
 
 def main() -> None:

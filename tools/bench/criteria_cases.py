@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,9 @@ CASES = {
         ),
     )
 }
+
+
+def named(case: Case, folder: Path) -> dict[str, Path]:
+    """Both texts of `case`, which are in `folder`, by names as `--calibration` takes them."""
+    paths = [folder / name for name in (case.calibration, case.second)]
+    return {path.stem.replace("_", "-"): path for path in paths}

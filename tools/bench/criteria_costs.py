@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from prunec.passes.analysis.importance import criteria
-from tools.bench.criteria_cases import Case
+from prunec.texts import spelled_texts
+from tools.bench.criteria_cases import Case, named
 
 SLOW = "loss"
 """The criterion that takes a run of the model for every removal."""
@@ -23,7 +24,7 @@ def cost(case: Case, folder: Path, criterion: str) -> dict[str, Any]:
     """Seconds and peak memory of `prunec score`, of a process of its own."""
     texts = [str(folder / case.calibration)]
     if criterion == "expert":
-        texts = [f"{Path(name).stem}={folder / name}" for name in (case.calibration, case.second)]
+        texts = spelled_texts(named(case, folder))
     with tempfile.TemporaryDirectory() as scratch:
         words = ["score", str(folder / case.model), "-o", f"{scratch}/scores.safetensors", "--quiet"]
         words += ["--importance", criterion, *(word for text in texts for word in ("--calibration", text))]
