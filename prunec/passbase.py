@@ -68,6 +68,10 @@ class Facts:
         """Add or replace the fact of `value`'s type."""
         self._values[type(value)] = value
 
+    def having(self, value: object) -> Facts:
+        """The same facts, with `value` as the one of its type."""
+        return Facts(self._values | {type(value): value})
+
     def drop(self, kind: type) -> None:
         """Forget a fact, if there is one."""
         self._values.pop(kind, None)
@@ -108,7 +112,8 @@ class PassResult:
         facts: new facts.
         log: one line for the report, such as why nothing applied.
         again_from: name of an earlier pass from which the pipeline should run again.
-        skip_to: name of a later pass to go on from, where what lies between has nothing to do.
+        skip_to: name of a later pass to go on from, where what lies between has nothing to do; where the pipeline has
+            none, it is over.
     """
 
     program: Program

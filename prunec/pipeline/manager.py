@@ -141,12 +141,13 @@ class _Run:
     def _next(self, position: int, result: PassResult) -> int:
         """Where to go on from after the pass at `position`: after it, unless its result says otherwise."""
         if result.again_from is not None:
-            again = self._place(result.again_from, position, range(position - 1, -1, -1), "before")
+            again = self._earlier(result.again_from, position)
             if self.round < self.max_rounds:
                 self._rewind(again, result)
                 return again
         if result.skip_to is not None:
-            return self._place(result.skip_to, position, range(position + 1, len(self.steps)), "after")
+            later = range(position + 1, len(self.steps))
+            return next((place for place in later if self.steps[place].work.name == result.skip_to), later.stop)
         return position + 1
 
     def _check_needs(self, work: Pass) -> None:
@@ -183,13 +184,13 @@ class _Run:
         self.values |= {type(fact): fact for fact in result.facts}
         return rewrote
 
-    def _place(self, name: str, position: int, places: range, side: str) -> int:
-        """The first of `places` where a pass called `name` stands, which the pass at `position` asks for."""
-        for place in places:
+    def _earlier(self, name: str, position: int) -> int:
+        """The last place before `position` where a pass called `name` stands, which the pass there asks for."""
+        for place in range(position - 1, -1, -1):
             if self.steps[place].work.name == name:
                 return place
         asking = self.steps[position].work.name
-        raise PassError(f"pass `{asking}` wants to go on from `{name}`", f"put `{name}` {side} it")
+        raise PassError(f"pass `{asking}` wants to go on from `{name}`", f"put `{name}` before it")
 
     def _rewind(self, place: int, result: PassResult) -> None:
         """Go back to how things were at `place`, keeping what `result` found out."""
