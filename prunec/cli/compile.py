@@ -12,24 +12,27 @@ from rich.console import Console
 
 from prunec.cli.options import (
     CUTTING,
-    LATENCY,
     PRINTED,
     RUN,
-    WORK,
     Cache,
     Calibration,
     Debug,
     Ema,
     Importance,
+    Latency,
     MaybePath,
-    MaybeText,
     Model,
+    Params,
+    Passes,
     Remote,
     Seed,
+    Size,
+    Speedup,
     Task,
     Threads,
     Verbose,
     Version,
+    Work,
     command,
     flag,
     option,
@@ -41,8 +44,6 @@ from prunec.texts import read_words
 
 if TYPE_CHECKING:
     from prunec.compiler import CompileResult
-
-BUDGET = "The budget: give exactly one"
 
 HELP = (
     "Make a trained transformer small and fast enough to deploy, and prove it.\n\n"
@@ -78,16 +79,8 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 
-Latency = Annotated[MaybeText, option("--budget-latency", BUDGET, "TIME", "Median time of a request: 20ms, 0.5s.")]
-Speedup = Annotated[MaybeText, option("--speedup", BUDGET, "FACTOR", "Times faster than the dense model: 2, 1.5.")]
-Params = Annotated[MaybeText, option("--budget-params", BUDGET, "COUNT", "Parameters: 80M, 1.2B.")]
-Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of the artifact: 200MB, 1GiB.")]
-
-Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
-
 REPAIR = "Closed-form repair of what is left: none, bias (cheap), merge (of pairs) or lsq."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
-Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
 
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 

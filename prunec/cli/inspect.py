@@ -12,6 +12,7 @@ from prunec.cli.options import (
     LATENCY,
     PRINTED,
     WORK,
+    Backend,
     Cache,
     Debug,
     MaybeText,
@@ -50,7 +51,6 @@ HELP = (
 EPILOG = "Exits with 0 also where nothing can be removed, 2 on bad input, else as the error says."
 
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "nothing is timed")]
-Backend = Annotated[str, option("--backend", LATENCY, "NAME", "The artifact kind that is timed.")]
 All = Annotated[bool, flag("--all", "-a", panel=PRINTED, help="Every family and every pin in a line of its own.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line, no progress.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]

@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from prunec import __version__
 
 MODEL = "The model"
+BUDGET = "The budget: give exactly one"
 LATENCY = "What the latency is of"
 CUTTING = "What is cut, and how"
 RUN = "The run"
@@ -53,7 +54,14 @@ Model = Annotated[Path, typer.Argument(show_default=False, metavar="MODEL", help
 Task = Annotated[MaybeText, option("--task", MODEL, "TASK", "What the model is for.", "inferred")]
 Remote = Annotated[bool, flag("--trust-remote-code", panel=MODEL, help="Let code inside MODEL run.")]
 
+Latency = Annotated[MaybeText, option("--budget-latency", BUDGET, "TIME", "Median time of a request: 20ms, 0.5s.")]
+Speedup = Annotated[MaybeText, option("--speedup", BUDGET, "FACTOR", "Times faster than the dense model: 2, 1.5.")]
+Params = Annotated[MaybeText, option("--budget-params", BUDGET, "COUNT", "Parameters: 80M, 1.2B.")]
+Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of the artifact: 200MB, 1GiB.")]
+
 WORK = "A prefill or encode request of B sequences of S tokens, as prefill:1x128."
+Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
+Backend = Annotated[str, option("--backend", LATENCY, "NAME", "The artifact kind that is timed.")]
 Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]
 
 TEXTS = "Text like yours: .txt, .jsonl or a folder of them. Several are NAME=PATH each, and have equal shares."
@@ -62,6 +70,7 @@ SCORING = "How units are scored: a criterion, a file of scores, or a mixture suc
 Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 FADING = "Moving averages over the stream, drawn by --seed: what each sequence keeps of the past, as 0.98."
 Ema = Annotated[float | None, option("--ema", CUTTING, "SHARE", FADING, "all text counts alike")]
+Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these passes.", "the usual ones")]
 
 Seed = Annotated[int, option("--seed", RUN, "N", "For everything drawn at random.")]
 Cache = Annotated[MaybePath, option("--cache-dir", RUN, "FOLDER", "Measurements are kept here.", "the user's cache")]
