@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prunec.benchmark import bench
+    from prunec.comparer import sensitivity
     from prunec.compiler import CompileResult, compile
     from prunec.errors import PrunecError
     from prunec.facts import Scores
     from prunec.inspector import inspect
     from prunec.report.benchmark import Benchmark
     from prunec.report.inspection import Inspection
+    from prunec.report.sensitivity import Sensitivity
     from prunec.scorer import score
 
 __version__ = "0.1.0"
@@ -20,11 +22,13 @@ __all__ = [
     "Inspection",
     "PrunecError",
     "Scores",
+    "Sensitivity",
     "__version__",
     "bench",
     "compile",
     "inspect",
     "score",
+    "sensitivity",
 ]
 
 PLACES = {
@@ -37,6 +41,8 @@ PLACES = {
     "PrunecError": "prunec.errors",
     "score": "prunec.scorer",
     "Scores": "prunec.facts",
+    "sensitivity": "prunec.comparer",
+    "Sensitivity": "prunec.report.sensitivity",
 }
 """Where each public name is."""
 

@@ -37,26 +37,38 @@ def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Recorder:
-    """Progress that remembers its warnings for the report, and passes on stages to progress that shows them."""
+    """Progress that remembers its warnings for the report, and passes on stages to progress that shows them.
 
-    def __init__(self, inner: Progress | None) -> None:
+    Args:
+        inner: where to report; None is nowhere.
+        about: what the work is about, named before all that is said; empty where there is only one thing to do.
+    """
+
+    def __init__(self, inner: Progress | None, about: str = "") -> None:
         self._inner = inner or Silent()
+        self._about = f"{about}: " if about else ""
         self.warnings: list[str] = []
 
+    def about(self, name: str) -> Recorder:
+        """The same for work about `name`; warnings are remembered in one place."""
+        found = Recorder(self._inner, name)
+        found.warnings = self.warnings
+        return found
+
     def item(self, text: str, done: int, total: int) -> None:
-        self._inner.item(text, done, total)
+        self._inner.item(self._about + text, done, total)
 
     def note(self, text: str) -> None:
-        self._inner.note(text)
+        self._inner.note(self._about + text)
 
     def warn(self, text: str) -> None:
-        self.warnings.append(text)
-        self._inner.warn(text)
+        self.warnings.append(self._about + text)
+        self._inner.warn(self._about + text)
 
     def end(self, stage: Stage) -> None:
         """A stage is over."""
         if end := getattr(self._inner, "end", None):
-            end(stage.name, stage.seconds, stage.log, stage.round)
+            end(self._about + stage.name, stage.seconds, stage.log, stage.round)
 
 
 @dataclass(frozen=True)

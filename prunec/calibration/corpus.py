@@ -143,6 +143,11 @@ class Corpus:
         parts = [tuple(kept[:score]), tuple(kept[score : score + choose]), tuple(kept[score + choose :])]
         return _corpus(parts, description, False, ())
 
+    def share(self, count: int) -> Corpus:
+        """A `count`-th of the batches for scoring and for choosing, at least one each, and all for reporting."""
+        score, choose = (part[: -(-len(part) // count)] for part in (self.score, self.choose))
+        return _corpus((score, choose, self.report), self.description, self.is_default, self.notes)
+
 
 def check_sequence(sequence: int, max_sequence: int | None) -> None:
     """Refuse a sequence that the model cannot take.

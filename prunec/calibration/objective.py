@@ -26,7 +26,8 @@ class Objective(Protocol):
         damage_unit: what `damage` is measured in.
         report_unit: what `report` is measured in.
         knows_truth: whether `target` is a loss against what is right, instead of what the model says.
-        counts_hits: whether `report` is a share of items that are right, so that higher is better.
+        counts_hits: whether `report` is a share of items that are right.
+        higher_is_better: whether a model is better whose `report` is higher.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,7 @@ class Objective(Protocol):
     report_unit: ClassVar[str]
     knows_truth: ClassVar[bool]
     counts_hits: ClassVar[bool]
+    higher_is_better: ClassVar[bool]
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """How far a pruned model's outputs are from the dense model's: 0 where they agree."""
@@ -56,6 +58,7 @@ class CausalLanguageModel:
     report_unit: ClassVar[str] = "cross-entropy, nats per token"
     knows_truth: ClassVar[bool] = True
     counts_hits: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = False
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned) over the tokens that are not padding."""
@@ -89,6 +92,7 @@ class Features:
     report_unit: ClassVar[str] = "cosine of mean-pooled features to dense"
     knows_truth: ClassVar[bool] = False
     counts_hits: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = True
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """Half the mean distance of tokens, half the distance of the pooled vectors, per sequence."""
@@ -128,6 +132,7 @@ class Logits:
     report_unit: ClassVar[str] = "KL divergence to dense, nats per prediction"
     knows_truth: ClassVar[bool] = False
     counts_hits: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = False
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned), over the tokens that are not padding where there is one prediction a token."""
@@ -155,6 +160,7 @@ class LabelledLogits(Logits):
     report_unit: ClassVar[str] = "accuracy"
     knows_truth: ClassVar[bool] = True
     counts_hits: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool] = True
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Summed cross-entropy against the labels."""

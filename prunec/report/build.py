@@ -55,7 +55,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         versions=_versions(),
         machine=machine_of(target.workload.threads),
         model=_model(program, facts, circumstances.artifact),
-        data=_data(facts.get(Corpus)),
+        data=data_of(facts[Corpus]) if Corpus in facts else None,
         workload=data.Workload(str(target.workload), target.workload.threads),
         budget=_budget(program, facts),
         latency=_latency(facts),
@@ -115,9 +115,8 @@ def _tokens(batches: Sequence[Mapping[str, object]]) -> int:
     return total
 
 
-def _data(corpus: Corpus | None) -> data.Data | None:
-    if corpus is None:
-        return None
+def data_of(corpus: Corpus) -> data.Data:
+    """Calibration text as reports have it."""
     parts = (_tokens(corpus.score), _tokens(corpus.choose), _tokens(corpus.report))
     return data.Data(corpus.description, corpus.data_hash, *parts, corpus.is_default, corpus.notes)
 
@@ -164,11 +163,14 @@ def _loss(facts: Facts) -> data.Loss | None:
     # One named corpus alone is all of the text.
     several = quality.named if len(quality.named) > 1 else {}
     found = {", ".join(several) or corpus.description: quality, **several}
-    texts = [
-        data.TextLoss(name, item.unit, item.dense, item.slim, item.items, item.dense_range, item.slim_range)
-        for name, item in found.items()
-    ]
-    return data.Loss(goal.objective.damage_unit, tuple(texts))
+    return data.Loss(goal.objective.damage_unit, tuple(text_loss(name, item) for name, item in found.items()))
+
+
+def text_loss(name: str, quality: Quality) -> data.TextLoss:
+    """The quality on the text `name` as reports have it."""
+    return data.TextLoss(
+        name, quality.unit, quality.dense, quality.slim, quality.items, quality.dense_range, quality.slim_range
+    )
 
 
 def _checks(facts: Facts) -> data.Checks:
