@@ -56,6 +56,7 @@ HELP = (
     "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
+    "  prunec sensitivity --help    how much it matters what text you calibrate on\n"
 )
 EPILOG = "Exits with 0 when the budget holds, 2 on bad input, 3 when the budget does not hold, else as the error says."
 

@@ -13,7 +13,6 @@ from prunec.cli.options import (
     PRINTED,
     Backend,
     Cache,
-    Calibration,
     Debug,
     Ema,
     Importance,
@@ -49,10 +48,19 @@ HELP = (
     "\b\n"
     "[bold]For example[/bold]\n"
     "  prunec sensitivity ./minilm --speedup 1.5 --calibration wiki=wiki.txt --calibration tales=tales.txt\n"
+    "\b\n"
+    "printed on two processors, among other lines,\n"
+    "  plan by  parameters  on wiki          on tales\n"
+    "  wiki         18.3 M    0.937             0.893  \N{MINUS SIGN}0.055\n"
+    "  tales        18.3 M    0.847  \N{MINUS SIGN}0.090     0.948\n\n"
+    "Both plans promise the same speed. On tales, the model calibrated on encyclopaedia text keeps a cosine of 0.893 "
+    "to the dense model, 0.055 less than the one calibrated on tales.\n"
 )
 
 Output = Annotated[MaybePath, typer.Option("--output", "-o", metavar="FILE", help="Everything as JSON: .json.")]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
+TEXT = "A text and what it is called: .txt, .jsonl or a folder of them. Give two or more."
+Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "NAME=PATH", TEXT)]
 REPAIR = "Repair of each slim program by the text of its plan, as in a compile; none shows the choice alone."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line, no progress.")]
