@@ -13,6 +13,10 @@ from prunec.report.overlap import Overlap
 from prunec.report.sensitivity import PlanOutcome, Sensitivity, Worst
 
 WIDEST = 120
+SHARES = (
+    "The share of what goes by either plan that goes by both, units of dropped sublayers included; and by chance, "
+    "had each plan drawn as many of each family at random."
+)
 
 
 def print_sensitivity(found: Sensitivity, console: Console) -> None:
@@ -26,9 +30,7 @@ def print_sensitivity(found: Sensitivity, console: Console) -> None:
     for worst in found.worst:
         console.print(Text.assemble((worst.plan, "bold"), f" {_worst(worst)}"))
     console.print()
-    console.print(
-        Text("The share of what goes by either plan that goes by both; units of dropped sublayers count.", "dim")
-    )
+    console.print(Text(SHARES, "dim"))
     console.print(_overlaps(found))
     for line in found.warnings:
         console.print(Text.assemble(("warning: ", "bold yellow"), line))

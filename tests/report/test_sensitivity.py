@@ -69,8 +69,9 @@ plan by code
 code loses most on prose: 0.700 worse than the dense model, 0.500 worse than the
 plan by prose
 
-The share of what goes by either plan that goes by both; units of dropped
-sublayers count.
+The share of what goes by either plan that goes by both, units of dropped
+sublayers included; and by chance, had each plan drawn as many of each family at
+random.
 1st plan  2nd plan  kind     there  by 1st  by 2nd  by both  share  chance
 prose     code      neurons     20       5       5        3    43%     14%
 warning: too little text
