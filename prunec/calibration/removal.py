@@ -43,6 +43,8 @@ def at_most(batches: Iterable[Batch], tokens: int) -> list[Batch]:
 class Probe:
     """Measures removals from the masked program; everything before a removal is computed once a batch.
 
+    What a bypassed sublayer would add is not computed.
+
     Attributes:
         masked: the program with its masks.
         items: tokens or sequences that the last figure is a mean over.
@@ -55,29 +57,30 @@ class Probe:
         self.outputs = output_nodes(self.masked)
         self.reads = self.masked.graph.find_nodes(op="get_attr")
         self.items = 0.0
-        starts = [self.nodes[name] for item in structure.sublayers for name in (item.start, item.skip)]
-        opened = plan_masks(structure, Plan({}))
-        with torch.no_grad():
-            self.dense = [
-                evaluate(self.masked, self._known(batch, opened), dict.fromkeys([*self.outputs, *starts]))
-                for batch in batches
-            ]
+        self.dense = self.streams = self._run(Plan({}), NONE, self.outputs)
+
+    def go_on_from(self, plan: Plan, weights: Mapping[str, Tensor] = NONE) -> None:
+        """Compute anew what lies before removals, for plans that hold `plan` too, with `weights` as in `damage`.
+
+        Damage stays the distance to the dense program.
+        """
+        self.streams = self._run(plan, weights, ())
 
     def damage(self, plan: Plan, place: Sublayer | None, weights: Mapping[str, Tensor] = NONE) -> float:
         """Mean damage of `plan`, in the objective's unit.
 
         Args:
             plan: what is removed.
-            place: the sublayer that all of it lies in, if there is one: nothing before it is run again.
+            place: the sublayer before which nothing changes, besides what `go_on_from` was told: that is not run
+                again. None runs all.
             weights: weights that take the place of the program's, by name.
         """
-        masks = plan_masks(self.structure, plan)
         total, self.items = 0.0, 0.0
-        other = {node: weights[str(node.target)] for node in self.reads if node.target in weights}
-        for batch, dense in zip(self.batches, self.dense, strict=True):
-            start = {self.nodes[name]: dense[self.nodes[name]] for name in ((place.start, place.skip) if place else ())}
+        for batch, dense, stream in zip(self.batches, self.dense, self.streams, strict=True):
+            names = (place.start, place.skip) if place else ()
+            start = {self.nodes[name]: stream[self.nodes[name]] for name in names}
             with torch.no_grad():
-                values = evaluate(self.masked, self._known(batch, masks) | other | start, self.outputs)
+                values = evaluate(self.masked, self._known(batch, plan, weights) | start, self.outputs)
             pruned, reference = (
                 dict(zip(self.masked.outputs, (found[node] for node in self.outputs), strict=True))
                 for found in (values, dense)
@@ -86,5 +89,20 @@ class Probe:
             total, self.items = total + value, self.items + items
         return total / self.items
 
-    def _known(self, batch: Batch, masks: Mapping[str, Tensor]) -> dict[fx.Node, Any]:
-        return input_values(self.masked, {**batch, **masks})
+    def _run(self, plan: Plan, weights: Mapping[str, Tensor], more: Iterable[fx.Node]) -> list[dict[fx.Node, Any]]:
+        """What every sublayer starts from, and `more`, batch by batch."""
+        starts = [self.nodes[name] for item in self.structure.sublayers for name in (item.start, item.skip)]
+        with torch.no_grad():
+            return [
+                evaluate(self.masked, self._known(batch, plan, weights), dict.fromkeys([*more, *starts]))
+                for batch in self.batches
+            ]
+
+    def _known(self, batch: Batch, plan: Plan, weights: Mapping[str, Tensor]) -> dict[fx.Node, Any]:
+        known = input_values(self.masked, {**batch, **plan_masks(self.structure, plan)})
+        known |= {node: weights[str(node.target)] for node in self.reads if node.target in weights}
+        for sublayer in self.structure.sublayers:
+            branch = self.nodes[sublayer.branch]
+            if sublayer.name in plan.sublayers and len(branch.users) == 1:
+                known[branch] = torch.zeros(())
+        return known
