@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, fx
@@ -14,6 +13,7 @@ from prunec.calibration.ridge import Moments, fit
 from prunec.calibration.tokens import Batch, require_finite, sequence_key, sequences, token_rows
 from prunec.errors import PassError
 from prunec.facts import Structure, Sublayer
+from prunec.ir.bypass import bypass
 from prunec.ir.execute import evaluate, input_values
 from prunec.ir.program import Program
 
@@ -22,6 +22,7 @@ FIT, CHOOSE, MEASURE = range(3)
 TURNS = (FIT, FIT, CHOOSE, MEASURE)
 """Sequences take these by turns, in the order of their keys."""
 Stream = dict[fx.Node, Tensor]
+NONE: Mapping[str, Tensor] = {}
 
 
 @dataclass(frozen=True)
@@ -31,85 +32,114 @@ class Mending:
     Attributes:
         untuned: where nothing else changes.
         tuned: with the next projection re-fitted, on tokens that neither fitted it nor chose the ridge's strength.
+        where: name of the sublayer behind which the streams are compared.
+        weights: by tensor name, what the projection is re-fitted to; empty where nothing is better than as it was.
     """
 
     untuned: float
     tuned: float
+    where: str
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Windows:
-    """Steps along the sublayers of a dense program and measures the bypass of each.
+    """Steps along the sublayers of a program and measures the bypass of each.
 
     Args:
         program, structure: the dense program and its sublayers.
         batches: the text; its sequences fit, choose and measure, by turns.
         seed: of the order in which sequences take their turns.
+        gone: names of the sublayers that are bypassed already.
+        weights: by tensor name, what was re-fitted already.
+
+    Attributes:
+        sublayers: those that are left.
+        present: by sublayer name, the error behind it that is there already, as far as the steps have come.
 
     Raises:
         PassError: there are fewer sequences than turns.
     """
 
-    def __init__(self, program: Program, structure: Structure, batches: Sequence[Batch], seed: int) -> None:
-        self.program, self.structure, self.batches = program, structure, batches
-        self.nodes = {node.name: node for node in program.graph.nodes}
-        self.streams: list[Stream] = [{} for _ in batches]
-        self.turns = turns(batches, seed)
-        self.projections = {item.name: output_projection(program, item) for item in structure.sublayers}
+    def __init__(
+        self,
+        program: Program,
+        structure: Structure,
+        batches: Sequence[Batch],
+        seed: int,
+        gone: Collection[str] = (),
+        weights: Mapping[str, Tensor] = NONE,
+    ) -> None:
+        self.batches, self.turns = batches, turns(batches, seed)
+        self.sublayers = tuple(item for item in structure.sublayers if item.name not in gone)
+        self.projections = {item.name: output_projection(program, item) for item in self.sublayers}
+        bypassed = {item.add: item.skip for item in structure.sublayers if item.name in gone}
+        self.dense = self.slim = Trail(program, batches)
+        if bypassed or weights:
+            self.slim = Trail(bypass(program, bypassed.items()), batches, bypassed, weights)
+        self.present: dict[str, float] = {}
+        self.number = 0
 
-    def step(self, index: int) -> Mending:
-        """Go to sublayer `index`, which is the one after that of the last step, and measure its bypass.
+    def step(self) -> Sublayer:
+        """Go to the next of the sublayers.
 
         Raises:
             PassError: the stream behind it is not finite.
         """
+        sublayer = self.sublayers[self.number]
+        self.number += 1
         with torch.no_grad():
-            return self._step(index)
+            self.dense.step(sublayer)
+            if self.slim is not self.dense:
+                self.slim.step(sublayer)
+            self.present[sublayer.name] = self._error_of(sublayer.add, sublayer.add)
+        return sublayer
 
-    def _step(self, index: int) -> Mending:
-        sublayer = self.structure.sublayers[index]
-        start, skip, add = (self.nodes[name] for name in (sublayer.start, sublayer.skip, sublayer.add))
-        for stream, batch in zip(self.streams, self.batches, strict=True):
-            stream.update(self._run(batch, stream, [start]))
-            stream.update(self._run(batch, stream, [skip, add]))
-            require_finite(sublayer.name, stream[add])
-        mender = self._mender(index)
-        mending = self._unmended(skip, add) if mender is None else self._mended(skip, add, mender)
-        for stream in self.streams:
-            for node in stream.keys() - {start, add}:
-                del stream[node]
-        return mending
+    def mending(self) -> Mending:
+        """What the bypass of the sublayer of the last step does."""
+        sublayer = self.sublayers[self.number - 1]
+        mender = self._mender(sublayer)
+        with torch.no_grad():
+            if mender is not None:
+                return self._mended(sublayer, mender)
+            # Nothing can mend it: what is lost at the addition itself counts.
+            lost = self._error_of(sublayer.add, sublayer.skip)
+            return Mending(lost, lost, sublayer.name)
 
-    def _mender(self, index: int) -> Sublayer | None:
+    def _mender(self, sublayer: Sublayer) -> Sublayer | None:
         """The next feed-forward sublayer whose projection can be re-fitted and that the sublayer's output reaches."""
-        reached = {self.nodes[self.structure.sublayers[index].add]}
-        for node in self.program.graph.nodes:
+        reached = {self.dense.node(sublayer.add)}
+        for node in self.dense.program.graph.nodes:
             if any(source in reached for source in node.all_input_nodes):
                 reached.add(node)
-        later = self.structure.sublayers[index + 1 :]
+        later = self.sublayers[self.number :]
         able = (item for item in later if item.kind == "ffn" and self.projections[item.name] is not None)
-        return next((item for item in able if self.nodes[item.add] in reached), None)
+        return next((item for item in able if self.dense.node(item.add) in reached), None)
 
-    def _unmended(self, skip: fx.Node, add: fx.Node) -> Mending:
-        """Nothing can mend it: what is lost at the addition itself, on the tokens that measure."""
+    def _error_of(self, dense: str, slim: str) -> float:
+        """Error of the value called `slim` beside the one called `dense`, both at hand, on the tokens that measure."""
         total, count = 0.0, 0
-        for stream, batch, turn in zip(self.streams, self.batches, self.turns, strict=True):
-            dense, bypassed = (token_rows(stream[node], batch) for node in (add, skip))
-            chosen = _tokens_of(stream[add], batch, turn) == MEASURE
-            errors = _relative(dense - bypassed, dense)[chosen].double().square()
+        for number, (batch, turn) in enumerate(zip(self.batches, self.turns, strict=True)):
+            values = self.dense.streams[number][self.dense.node(dense)]
+            target = token_rows(values, batch)
+            missing = target - token_rows(self.slim.streams[number][self.slim.node(slim)], batch)
+            errors = _relative(missing, target)[_tokens_of(values, batch, turn) == MEASURE].double().square()
             total, count = total + float(errors.sum()), count + len(errors)
-        return Mending(total / count, total / count)
+        return total / count
 
-    def _mended(self, skip: fx.Node, add: fx.Node, mender: Sublayer) -> Mending:
-        projection, rest, end = self.projections[mender.name], self.nodes[mender.skip], self.nodes[mender.add]
+    def _mended(self, sublayer: Sublayer, mender: Sublayer) -> Mending:
+        projection, slim = self.projections[mender.name], self.slim
         assert projection is not None
-        weight = _stacked(self.program, projection)
-        reads: Any = projection.args[0]
+        read, *tensors = (item for item in projection.args if isinstance(item, fx.Node))
+        names = [str(item.target) for item in tensors]
+        weight = _stacked([slim.tensor(name) for name in names])
+        reads, rest, end = slim.node(read.name), slim.node(mender.skip), self.dense.node(mender.add)
         moments = [Moments.zeros(*weight.shape) for _ in (FIT, CHOOSE)]
         measured: list[tuple[Tensor, Tensor]] = []
-        for stream, batch, turn in zip(self.streams, self.batches, self.turns, strict=True):
-            dense = self._run(batch, stream, [end])[end]
+        for number, (batch, turn) in enumerate(zip(self.batches, self.turns, strict=True)):
+            dense = self.dense.run(number, {}, [end])[end]
             # The addition is known as its skip operand: that is the bypass.
-            bypassed = self._run(batch, {**stream, add: stream[skip]}, [reads, rest])
+            skipped = {slim.node(sublayer.add): slim.streams[number][slim.node(sublayer.skip)]}
+            bypassed = slim.run(number, skipped, [reads, rest])
             target, rows = token_rows(dense, batch), token_rows(bypassed[reads], batch)
             if len(weight) > rows.shape[1]:
                 rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
@@ -120,10 +150,65 @@ class Windows:
             measured.append((pairs[0][purpose == MEASURE], pairs[1][purpose == MEASURE]))
         fitted = fit(moments[FIT], moments[CHOOSE], weight)
         untuned = _error(measured, weight)
-        return Mending(untuned, untuned if fitted is None else _error(measured, fitted))
+        if fitted is None:
+            return Mending(untuned, untuned, mender.name)
+        return Mending(untuned, _error(measured, fitted), mender.name, _unstacked(fitted, names, slim))
 
-    def _run(self, batch: Batch, known: Mapping[fx.Node, Tensor], wanted: list[fx.Node]) -> Stream:
-        return evaluate(self.program, input_values(self.program, batch) | dict(known), wanted)
+
+class Trail:
+    """The residual stream of one program, batch by batch, at the sublayer that the steps have come to.
+
+    Args:
+        program: dense, or with the sublayers of `bypassed` bypassed: additions by the nodes in their place.
+        batches: the text.
+        bypassed: see `program`.
+        weights: by tensor name, what takes the place of the program's.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        batches: Sequence[Batch],
+        bypassed: Mapping[str, str] | None = None,
+        weights: Mapping[str, Tensor] = NONE,
+    ) -> None:
+        self.program, self.batches, self.weights = program, batches, weights
+        self.bypassed = bypassed or {}
+        self.nodes: dict[str, fx.Node] = {node.name: node for node in program.graph.nodes}
+        reads = program.graph.find_nodes(op="get_attr")
+        self.known = {node: weights[str(node.target)] for node in reads if node.target in weights}
+        self.streams: list[Stream] = [{} for _ in batches]
+        self.kept: tuple[fx.Node, ...] = ()
+
+    def node(self, name: str) -> fx.Node:
+        """The node called `name` in the dense program, or what stands in its place."""
+        while name in self.bypassed:
+            name = self.bypassed[name]
+        return self.nodes[name]
+
+    def tensor(self, name: str) -> Tensor:
+        """The weight called `name`, as it is now."""
+        return self.weights[name] if name in self.weights else self.program.tensor(name)
+
+    def step(self, sublayer: Sublayer) -> None:
+        """Go on to `sublayer`: its start, its skip operand and its addition are at hand then, and nothing else.
+
+        Raises:
+            PassError: the stream behind it is not finite.
+        """
+        start, skip, add = (self.node(name) for name in (sublayer.start, sublayer.skip, sublayer.add))
+        for number, stream in enumerate(self.streams):
+            for node in [node for node in stream if node not in self.kept]:
+                del stream[node]
+            stream.update(self.run(number, {}, [start]))
+            stream.update(self.run(number, {}, [skip, add]))
+            require_finite(sublayer.name, stream[add])
+        self.kept = (start, add)
+
+    def run(self, number: int, known: Mapping[fx.Node, Tensor], wanted: list[fx.Node]) -> Stream:
+        """The values of `wanted` for batch `number`, from the stream, `known` in its place."""
+        given = input_values(self.program, self.batches[number])
+        return evaluate(self.program, {**given, **self.known, **self.streams[number], **known}, wanted)
 
 
 def turns(batches: Sequence[Batch], seed: int) -> list[Tensor]:
@@ -162,9 +247,15 @@ def _error(pairs: Sequence[tuple[Tensor, Tensor]], weight: Tensor) -> float:
     return float(errors.mean())
 
 
-def _stacked(program: Program, projection: fx.Node) -> Tensor:
-    """The projection's weight `[inputs, outputs]`, its bias as one more row where it has one."""
-    parts: list[Any] = [item for item in projection.args[1:] if isinstance(item, fx.Node)]
-    weight, *bias = (program.tensor(str(part.target)).detach().double() for part in parts)
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """A projection's weight `[inputs, outputs]`, its bias as one more row where there is one."""
+    weight, *bias = (tensor.detach().double() for tensor in tensors)
     stacked: Tensor = torch.cat([weight.T, *(item[None] for item in bias)])
     return stacked
+
+
+def _unstacked(stacked: Tensor, names: Sequence[str], trail: Trail) -> dict[str, Tensor]:
+    """The weight and the bias of `stacked`, by name, of the kind they were."""
+    weight, *bias = names
+    parts = {weight: stacked[:-1].T if bias else stacked.T} | dict.fromkeys(bias, stacked[-1])
+    return {name: part.to(trail.tensor(name).dtype).contiguous() for name, part in parts.items()}

@@ -52,16 +52,38 @@ def text(batches: int = 8, rows: int = 4) -> list[dict[str, Tensor]]:
 
 def test_a_branch_that_the_next_can_make_up_for_leaves_nothing() -> None:
     windows = Windows(*traced(), text(), seed=0)
-    first = windows.step(0)
+    windows.step()
+    first = windows.mending()
     assert first.untuned > 0.05
     assert first.tuned < 1e-4 * first.untuned
+
+
+def test_what_a_re_fit_left_is_there_once_it_is_made() -> None:
+    program, structure = traced()
+    batches = [{"x": batch["x"] + batch["x"].square()} for batch in text()]
+    windows = Windows(program, structure, batches, seed=0)
+    windows.step()
+    first = windows.mending()
+    after = Windows(program, structure, batches, 0, ("first",), first.weights)
+    assert after.step().name == first.where == "second"
+    assert after.present["second"] == pytest.approx(first.tuned, rel=1e-3)
+    without = Windows(program, structure, batches, 0, ("first",))
+    without.step()
+    assert without.present["second"] == pytest.approx(first.untuned, rel=1e-4)
+
+
+def test_nothing_is_lost_where_nothing_is_gone() -> None:
+    windows = Windows(*traced(), text(), seed=0)
+    windows.step()
+    windows.step()
+    assert windows.present == {"first": 0, "second": 0}
 
 
 def test_where_no_feed_forward_follows_nothing_is_mended() -> None:
     for (program, structure), step in ((traced(), 1), (traced("attention"), 0)):
         batches = text()
         windows = Windows(program, structure, batches, seed=0)
-        mendings = [windows.step(index) for index in range(step + 1)]
+        mendings = [windows.mending() for _ in range(step + 1) if windows.step()]
         sublayer = structure.sublayers[step]
         nodes = {node.name: node for node in program.graph.nodes}
         errors = []

@@ -46,8 +46,8 @@ class Tunability(Measure):
         windows = Windows(program, facts[Structure], facts[Corpus].score, self.seed)
         tuned: dict[str, float] = {}
         undone: dict[str, float] = {}
-        for index, sublayer in enumerate(sublayers):
-            mending = windows.step(index)
+        for index in range(len(sublayers)):
+            sublayer, mending = windows.step(), windows.mending()
             tuned[sublayer.name] = mending.tuned
             # A sublayer that adds nothing leaves nothing to undo but rounding.
             lost = mending.untuned > ROUNDING
