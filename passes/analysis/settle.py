@@ -54,7 +54,7 @@ class SettlePass(Pass):
         corrected = judgement.corrected(costs, ceiling) if costs is not None else None
         if corrected is None or len(trials.tried) >= self.rounds:
             return self._conclude(program, plan, trials, log)
-        return PassResult(program, (trials, corrected), f"{log}; searching again", again_from="knapsack")
+        return PassResult(program, (trials, corrected), f"{log}; searching again", again_from=plan.search)
 
     def _try(self, program: Program, facts: Facts, context: Context) -> Judgement:
         """Emit the program into the scratch folder and time it."""

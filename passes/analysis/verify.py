@@ -71,7 +71,7 @@ class VerifyPass(Pass):
         if corrected is None:
             return PassResult(program, (verdict,), log)
         again = (verdict, corrected, Trials(()))
-        return PassResult(program, again, f"{log}; searching again", again_from="knapsack")
+        return PassResult(program, again, f"{log}; searching again", again_from=facts[Plan].search)
 
     def _doubtful(self, judgement: Judgement, ceiling: Ceiling) -> bool:
         """Whether the budget was missed by what noise alone could do."""

@@ -61,12 +61,14 @@ class Plan:
         sublayers: names of the sublayers that are bypassed.
         predicted_cost: by the cost model of the search, in its unit.
         predicted_damage: summed measured damage, in the objective's unit.
+        search: name of the pass that chose it, which chooses again where the budget is missed or wasted.
     """
 
     units: Mapping[str, tuple[int, ...]]
     sublayers: tuple[str, ...] = ()
     predicted_cost: float | None = None
     predicted_damage: float | None = None
+    search: str = "knapsack"
 
     def is_empty(self) -> bool:
         """Whether the plan removes nothing."""

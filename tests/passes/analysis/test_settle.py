@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prunec.cost.target import Target, Trials
@@ -70,6 +72,11 @@ def test_a_budget_missed_or_wasted_corrects_the_constant(
     assert result.again_from == "knapsack"
     assert given(result)[CostModel].constant == pytest.approx(0.3 + real - 0.8)
     assert word in result.log
+
+
+def test_the_search_that_chose_the_plan_searches_again(llama: Case, context: Context) -> None:
+    chosen = replace(plan(48), search="mine")
+    assert settle(llama, context, chosen, 0.95 * takes(llama, chosen)).again_from == "mine"
 
 
 def test_after_the_last_round_the_best_plan_that_held_is_taken(llama: Case, context: Context) -> None:
