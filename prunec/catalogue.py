@@ -17,6 +17,7 @@ from typing import cast
 
 from prunec.cost.timer import Backend
 from prunec.errors import InputError, PassError
+from prunec.facts import Plan
 from prunec.passbase import Pass
 
 GROUP = "prunec"
@@ -114,6 +115,17 @@ class Catalogue:
         """The passes that may give `fact`, by name."""
         return tuple(found for found in map(self.find_pass, sorted(self.passes)) if fact in found.gives)
 
+    def find_search(self, name: str) -> type[Pass]:
+        """The search called `name`: a pass that gives a plan and needs none.
+
+        Raises:
+            InputError: there is none; the nearest names are given.
+            PassError: a pass cannot be loaded.
+        """
+        searches = {found.name: self.passes[found.name] for found in self.givers(Plan) if Plan not in found.needs}
+        _find(searches, "search", name)
+        return self.find_pass(name)
+
     def _table(self, kind: str) -> dict[str, Entry]:
         """Every package's table of `kind` in one, prunec's own first."""
         points = [point for point in self._points if point.group == GROUP and point.name == kind]
@@ -133,6 +145,11 @@ class Catalogue:
 def find_pass(name: str) -> type[Pass]:
     """The installed pass called `name`; raises as `Catalogue.find_pass` does."""
     return _installed().find_pass(name)
+
+
+def find_search(name: str) -> type[Pass]:
+    """The installed search called `name`; raises as `Catalogue.find_search` does."""
+    return _installed().find_search(name)
 
 
 def pass_names() -> tuple[str, ...]:

@@ -66,6 +66,7 @@ class Options:
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.
         recover: `none`, `bias`, `merge` or `lsq`.
+        search: name of the pass that chooses what goes; None uses the default one.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.
         passes: pipeline text instead of the default pipeline.
@@ -82,6 +83,7 @@ class Options:
     importance: str | None = None
     ema: float | None = None
     recover: str = "lsq"
+    search: str | None = None
     workload: str | None = None
     threads: int | None = None
     passes: str | None = None

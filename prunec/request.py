@@ -18,7 +18,7 @@ from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
-from prunec.facts import Dense
+from prunec.facts import Dense, Scores
 from prunec.frontends.loaded import Loaded
 from prunec.options import PAIRING, Options, check_output, unpaired
 from prunec.passbase import Facts, Pass
@@ -28,6 +28,8 @@ from prunec.pipeline.syntax import spelled
 SEQUENCE = 128
 """Tokens of the default workload, and the least and usual length of calibration windows."""
 LONGEST_WINDOW = 512
+SEARCH = "knapsack"
+"""The default search."""
 
 
 @dataclass(frozen=True)
@@ -125,29 +127,48 @@ def importance_step(criterion: str | None, ema: float | None) -> str:
 
 
 def default_pipeline(
-    importance: str | None = None, recover: str = "lsq", *, text_given: bool = False, ema: float | None = None
+    importance: str | None = None,
+    recover: str = "lsq",
+    *,
+    text_given: bool = False,
+    ema: float | None = None,
+    search: str | None = None,
 ) -> str:
     """The text of the default pipeline.
 
     Text that the user gave is read first, so that it fails first; text that the model must write comes
-    after the floor is known.
+    after the floor is known. A search that needs no scores gets none.
+
+    Raises:
+        InputError: there is no such search, or scores are asked for that it does not use.
     """
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    scores = importance_step(importance, ema)
-    rest = [scores, "damage", "knapsack", "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
+    chosen = search or SEARCH
+    scores = [importance_step(importance, ema), "damage"]
+    if Scores not in catalogue.find_search(chosen).needs:
+        if scores[0] != importance_step(None, None):
+            flag = "--importance" if importance else "--ema"
+            raise InputError(
+                f"{flag} says how units are scored, and --search {chosen} uses no scores",
+                f"leave {flag} out, or search by {SEARCH}",
+            )
+        scores = []
+    rest = [*scores, chosen, "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
     return ", ".join(["structure", *order, *rest, "evaluate"])
 
 
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
-        for name in ("importance", "ema"):
+        for name, step in (("importance", "importance{...}"), ("ema", "importance{...}"), ("search", options.search)):
             if getattr(options, name) is not None:
-                raise InputError(f"--{name} and --passes are both given", "write importance{...} into the passes")
+                raise InputError(f"--{name} and --passes are both given", f"write {step} into the passes")
         return tuple(parse(options.passes, catalogue.find_pass))
     text_given = has_batches or options.calibration is not None
-    text = default_pipeline(options.importance, options.recover, text_given=text_given, ema=options.ema)
+    text = default_pipeline(
+        options.importance, options.recover, text_given=text_given, ema=options.ema, search=options.search
+    )
     try:
         return tuple(parse(text, catalogue.find_pass))
     except InputError as error:

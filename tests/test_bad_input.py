@@ -315,6 +315,27 @@ def test_merging_without_pairs_is_said_before_the_model_is_loaded(
     assert message.endswith("ive --importance mutual-information, or --recover lsq")
 
 
+def test_an_unknown_search(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", "greedy-los")
+    assert message.startswith("no search is called `greedy-los`. Did you mean greedy-loss?")
+
+
+def test_a_pass_that_is_no_search(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", "settle")
+    assert "no search is called `settle`" in message
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--importance", "taylor"), ("--ema", "0.9")])
+def test_scores_that_a_search_does_not_use(flag: str, value: str, refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", "sublayer", flag, value)
+    assert message.startswith(f"{flag} says how units are scored, and --search sublayer uses no scores")
+
+
+def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", "sublayer", "--passes", "structure, sublayer, emit, verify")
+    assert message.startswith("--search and --passes are both given. Write sublayer into the passes")
+
+
 def test_an_unknown_pass(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--passes", "structure, knapsac, emit, verify")
     assert "`knapsac`" in message

@@ -345,6 +345,25 @@ def test_given_text_is_read_before_anything_is_measured_and_written_text_after()
     assert "recover{bias}" in given
 
 
+def test_a_search_that_uses_no_scores_gets_none() -> None:
+    steps = default_pipeline(search="sublayer").split(", ")
+    assert steps[steps.index("sublayer") - 1 : steps.index("sublayer") + 2] == ["calibrate", "sublayer", "remove"]
+    assert default_pipeline(search="knapsack") == default_pipeline()
+
+
+@pytest.mark.parametrize("search", ["greedy-loss", "layer-influence", "sublayer"])
+def test_published_searches_compile(search: str, tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    passes = PASSES.replace("importance, damage, knapsack", search)
+    result = prunec.compile(
+        tiny_llama_dir, tmp_path / "slim.onnx", budget_params="80k", passes=passes, calibration=text, threads=1
+    )
+    assert result.report.budget.held
+    assert result.plan.sublayers
+    assert result.plan.search == search
+    assert not result.plan.units
+    assert result.program.parameter_count() <= 80_000
+
+
 class Listener(Silent):
     """Progress that shows stages."""
 

@@ -82,6 +82,8 @@ Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an exi
 
 REPAIR = "Closed-form repair of what is left: none, bias (cheap), merge (of pairs) or lsq."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+SEARCH = "Who chooses what goes; the published searches of whole sublayers: greedy-loss, layer-influence, sublayer."
+Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]
 
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
@@ -110,6 +112,7 @@ def compile_model(
     importance: Importance = None,
     ema: Ema = None,
     recover: Recover = "lsq",
+    search: Search = None,
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

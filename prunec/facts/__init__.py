@@ -1,5 +1,6 @@
 """What passes state about a program: structure, scores, damage, cost and plan. Frozen, plain data."""
 
+from prunec.facts.depth import Candidate, Depth, Grain, Step, blocks
 from prunec.facts.measured import Damage, Dense, Equivalence, Quality, Recovered, Scores, SecondMoments
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
@@ -8,13 +9,16 @@ from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin
 __all__ = [
     "ADDITIVE",
     "KINDS",
+    "Candidate",
     "Ceiling",
     "CostModel",
     "Cuts",
     "Damage",
     "Dense",
+    "Depth",
     "Equivalence",
     "Family",
+    "Grain",
     "MaskPoint",
     "Pin",
     "Plan",
@@ -25,6 +29,8 @@ __all__ = [
     "SecondMoments",
     "Site",
     "Slot",
+    "Step",
     "Structure",
     "Sublayer",
+    "blocks",
 ]

@@ -1,0 +1,98 @@
+"""A search's steps are kept for the next one like it, and for no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from prunec.calibration.journal import Journal, content_hash
+from prunec.facts import Step
+from prunec.ir.program import Program
+from prunec.passbase import Context, Silent
+from tests.ir.sketch import Sketch
+
+STEPS = (Step(("a", "b"), 0.1 + 0.2), Step(("c",), -1e-9))
+
+
+class Told(Silent):
+    """Progress that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def context(tmp_path: Path, told: Told) -> Context:
+    return Context(tmp_path, tmp_path / "cache", progress=told)
+
+
+def test_the_next_search_like_it_finds_steps_and_weights(context: Context) -> None:
+    weight = torch.randn(3, 2).T
+    Journal(context, {"search": "x"}).write(STEPS, {"w": weight})
+    found = Journal(context, {"search": "x"})
+    assert found.steps == STEPS
+    assert torch.equal(found.weights["w"], weight)
+
+
+def test_another_search_finds_nothing(context: Context) -> None:
+    Journal(context, {"search": "x"}).write(STEPS)
+    assert not Journal(context, {"search": "y"}).steps
+
+
+def test_another_version_of_prunec_finds_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    Journal(context, {"search": "x"}).write(STEPS)
+    monkeypatch.setattr("prunec.__version__", "99.0")
+    assert not Journal(context, {"search": "x"}).steps
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_a_damaged_file_is_no_reason_to_fail(content: bytes | None, context: Context, told: Told) -> None:
+    journal = Journal(context, {"search": "x"})
+    journal.write(STEPS)
+    journal.path.write_bytes(journal.path.read_bytes()[:-3].replace(b"steps", b"stops") if content is None else content)
+    again = Journal(context, {"search": "x"})
+    assert not again.steps
+    (note,) = told.notes
+    assert "the search begins anew" in note
+    again.write(STEPS)
+    assert Journal(context, {"search": "x"}).steps == STEPS
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_no_reason_to_fail(context: Context, told: Told) -> None:
+    context.cache.write_text("a file in the way")
+    journal = Journal(context, {"search": "x"})
+    journal.write(STEPS)
+    assert journal.steps == STEPS
+    (warning,) = told.warnings
+    assert "could not be kept" in warning
+
+
+def program(weight: torch.Tensor) -> Program:
+    sketch = Sketch()
+    made = sketch.program(sketch.linear("w.weight", sketch.input("x", 5, 4), 3, 4))
+    made.tensor("w.weight").data.copy_(weight)
+    return made
+
+
+def test_contents_are_alike_from_run_to_run_and_differ_by_any_number() -> None:
+    weight = torch.randn(3, 4)
+    changed = weight.clone()
+    changed[2, 3] += 1e-6
+    first = program(weight)
+    assert content_hash(first) == content_hash(replace(program(weight)))
+    assert content_hash(first) != content_hash(program(changed))
