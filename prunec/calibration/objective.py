@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from prunec.calibration.labels import LABELS
+from prunec.calibration.tokens import relative_error
 from prunec.errors import InputError
 
 Tensors = Mapping[str, Tensor]
@@ -41,6 +42,10 @@ class Objective(Protocol):
         """How far a pruned model's outputs are from the dense model's: 0 where they agree."""
         ...
 
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+        """The damage as a mean over items, a scalar with a gradient: what training brings down."""
+        ...
+
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """A scalar whose gradient says what the outputs are sensitive to, summed over the items of one sequence."""
         ...
@@ -62,7 +67,13 @@ class CausalLanguageModel:
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned) over the tokens that are not padding."""
-        return _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
+        total, count = _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
+        return float(total), count
+
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+        """Mean KL(dense || pruned) of the tokens that are not padding."""
+        total, count = _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
+        return total / count
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Summed cross-entropy on the text itself."""
@@ -96,15 +107,13 @@ class Features:
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """Half the mean distance of tokens, half the distance of the pooled vectors, per sequence."""
-        mask = inputs.get("attention_mask")
-        total, count = 0.0, 0.0
-        for name, value in outputs.items():
-            pooled = 1 - functional.cosine_similarity(_pool(value, mask), _pool(dense[name], mask), dim=-1)
-            tokens = 1 - functional.cosine_similarity(value, dense[name], dim=-1)
-            spread = _pool(tokens.unsqueeze(-1), mask).squeeze(-1) if tokens.dim() > 1 else tokens
-            total += float((pooled + spread).sum()) / 2
-            count += len(pooled)
-        return total, count
+        apart = _cosine_distances(outputs, dense, inputs.get("attention_mask"))
+        return float(apart.sum()), float(apart.numel())
+
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+        """The mean damage, and the mean relative squared error of tokens: cosines say nothing of sizes."""
+        errors = [relative_error(value, dense[name], inputs) for name, value in outputs.items()]
+        return _cosine_distances(outputs, dense, inputs.get("attention_mask")).mean() + torch.stack(errors).mean()
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """A random projection of the outputs, scaled by their size: its gradients' squares estimate the Jacobian."""
@@ -136,8 +145,13 @@ class Logits:
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """KL(dense || pruned), over the tokens that are not padding where there is one prediction a token."""
-        totals = [_divergence(outputs[name], dense[name], inputs.get("attention_mask")) for name in outputs]
-        return sum(total for total, _ in totals), sum(count for _, count in totals)
+        total, count = self._divergence(outputs, dense, inputs)
+        return float(total), count
+
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+        """Mean KL(dense || pruned) of the predictions."""
+        total, count = self._divergence(outputs, dense, inputs)
+        return total / count
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Log-likelihood of predictions drawn from the model: its squared gradients are the Fisher information."""
@@ -152,6 +166,10 @@ class Logits:
     def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """The same figure as `damage`."""
         return self.damage(outputs, dense, inputs)
+
+    def _divergence(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> tuple[Tensor, float]:
+        totals = [_divergence(outputs[name], dense[name], inputs.get("attention_mask")) for name in outputs]
+        return torch.stack([total for total, _ in totals]).sum(), sum(count for _, count in totals)
 
 
 class LabelledLogits(Logits):
@@ -192,13 +210,24 @@ def objective(name: str) -> Objective:
     return OBJECTIVES[name]()
 
 
-def _divergence(logits: Tensor, dense: Tensor, mask: Tensor | None) -> Total:
+def _divergence(logits: Tensor, dense: Tensor, mask: Tensor | None) -> tuple[Tensor, float]:
     losses = functional.kl_div(
         logits.float().log_softmax(-1), dense.float().log_softmax(-1), log_target=True, reduction="none"
     ).sum(-1)
     if mask is None or losses.shape != mask.shape:
-        return float(losses.sum()), float(losses.numel())
-    return float((losses * mask).sum()), float(mask.sum())
+        return losses.sum(), float(losses.numel())
+    return (losses * mask).sum(), float(mask.sum())
+
+
+def _cosine_distances(outputs: Tensors, dense: Tensors, mask: Tensor | None) -> Tensor:
+    """For each output of each sequence half the mean distance of tokens and half that of the pooled vectors."""
+    distances = []
+    for name, value in outputs.items():
+        pooled = 1 - functional.cosine_similarity(_pool(value, mask), _pool(dense[name], mask), dim=-1)
+        tokens = 1 - functional.cosine_similarity(value, dense[name], dim=-1)
+        spread = _pool(tokens.unsqueeze(-1), mask).squeeze(-1) if tokens.dim() > 1 else tokens
+        distances.append((pooled + spread) / 2)
+    return torch.cat(distances)
 
 
 def _pool(value: Tensor, mask: Tensor | None) -> Tensor:

@@ -43,6 +43,19 @@ def token_rows(values: Tensor, batch: Batch) -> Tensor:
     return without_padding(values.reshape(-1, values.shape[-1]), batch)
 
 
+def token_count(batch: Batch) -> int:
+    """How many tokens a batch holds, padding aside."""
+    mask = batch.get("attention_mask")
+    return int(mask.sum()) if mask is not None else next(iter(batch.values())).numel()
+
+
+def relative_error(values: Tensor, reference: Tensor, batch: Batch) -> Tensor:
+    """Mean over tokens of `|y' - y|^2 / |y|^2`, for `values` y' and `reference` y, `[..., features]` both: a scalar."""
+    own, wanted = token_rows(values, batch), token_rows(reference, batch)
+    sizes = wanted.square().sum(-1).clamp(min=torch.finfo(wanted.dtype).tiny)
+    return ((own - wanted).square().sum(-1) / sizes).mean()
+
+
 def require_finite(place: str, values: Tensor) -> None:
     """Make sure that nothing overflowed at `place`.
 

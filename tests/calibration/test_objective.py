@@ -104,6 +104,32 @@ def test_what_is_equal_is_not_damaged_and_damages_add_up(name: str, inputs: dict
     assert count == sum(items for _, items in rows)
 
 
+@pytest.mark.parametrize("name", ["causal-lm", "logits"])
+def test_the_distance_of_predictions_is_their_mean_damage_with_a_gradient(name: str, inputs: dict[str, Tensor]) -> None:
+    dense, slim = {"logits": torch.randn(2, 4, 7)}, {"logits": torch.randn(2, 4, 7, requires_grad=True)}
+    distance = objective(name).distance(slim, dense, inputs)
+    with torch.no_grad():
+        total, count = objective(name).damage(slim, dense, inputs)
+    assert distance.item() == pytest.approx(total / count, rel=1e-6)
+    (gradient,) = torch.autograd.grad(distance, [slim["logits"]])
+    assert gradient[0].any()
+    assert not gradient[1, 2:].any()
+
+
+def test_the_distance_of_features_counts_sizes_too(inputs: dict[str, Tensor]) -> None:
+    dense, slim = {"h": torch.randn(2, 4, 5)}, {"h": torch.randn(2, 4, 5, requires_grad=True)}
+    distance = objective("features").distance(slim, dense, inputs)
+    with torch.no_grad():
+        total, count = objective("features").damage(slim, dense, inputs)
+    rows = [(slim["h"].detach()[at], dense["h"][at]) for at in KEPT]
+    errors = [float((own - reference).square().sum() / reference.square().sum()) for own, reference in rows]
+    assert distance.item() == pytest.approx(total / count + sum(errors) / len(errors), rel=1e-5)
+    (gradient,) = torch.autograd.grad(distance, [slim["h"]])
+    assert not gradient[1, 2:].any()
+    doubled = objective("features").distance({"h": 2 * dense["h"]}, dense, inputs)
+    assert doubled.item() == pytest.approx(1, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ["features", "logits"])
 def test_targets_are_drawn_by_the_generator_alone(name: str) -> None:
     outputs = {"logits": torch.randn(1, 4, 7)}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.objective import Goal, Objective
+from prunec.calibration.heldout import HeldOut
+from prunec.calibration.objective import Goal
 from prunec.facts import Dense, Plan, Recovered, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.options import unpaired
@@ -18,8 +17,6 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .merge import merged_weights
 from .walk import Walk
-
-Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,8 @@ class RecoverPass(Pass):
         if not fitted:
             return PassResult(program, (), "no projection gained on held-out tokens")
         repaired = walk.repaired()
-        before = mean_damage(program, dense, objective, corpus.choose)
-        after = mean_damage(repaired, dense, objective, corpus.choose)
+        held_out = HeldOut.of(dense, corpus.choose, objective)
+        before, after = held_out.damage(program), held_out.damage(repaired)
         if after >= before:
             return PassResult(
                 program,
@@ -78,13 +75,3 @@ class RecoverPass(Pass):
         if scores is None or moments is None or not scores.partners:
             raise unpaired(scores.criterion if scores else "")
         return merged_weights(facts[Dense].program, facts[Structure], facts[Plan], scores.partners, moments)
-
-
-def mean_damage(program: Program, dense: Program, objective: Objective, batches: Sequence[Batch]) -> float:
-    """Damage of `program` against `dense`, a mean over all items of `batches`."""
-    total, count = 0.0, 0.0
-    with torch.no_grad():
-        for batch in batches:
-            value, items = objective.damage(program(batch), dense(batch), batch)
-            total, count = total + value, count + items
-    return total / count
