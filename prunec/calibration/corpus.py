@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,6 +37,8 @@ class Corpus:
         is_default: whether the user gave none.
         notes: what the user should know, such as that there is less text than asked for.
         named: the corpora that it is made of, where the user named them.
+        draw: reads about so many tokens, in batches of so many rows, from the passages that `score` is drawn from; None
+            where there are no passages.
     """
 
     score: Batches
@@ -46,6 +49,15 @@ class Corpus:
     is_default: bool
     notes: tuple[str, ...] = ()
     named: Mapping[str, Corpus] = field(default_factory=dict)
+    draw: Callable[[int, int], Batches] | None = field(default=None, repr=False, compare=False)
+
+    def training(self, tokens: int, batch: int) -> Batches:
+        """Text to train on, about `tokens` tokens in batches of `batch` rows, or as much as there is.
+
+        It is that of `score` and more from the same share of the user's text, which neither choosing nor reporting
+        has a part of. Where there is no more, as of ready batches and what a model wrote, it is `score` as it is.
+        """
+        return self.draw(tokens, batch) if self.draw is not None else self.score
 
     @staticmethod
     def build(
@@ -94,9 +106,15 @@ class Corpus:
         if not all(rows for rows, _ in drawn):
             kind = "rows" if isinstance(documents[0], LabelledText) else "paragraphs"
             raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked), kind)
-        batches = [batched(rows, program_inputs, batch, tokenizer.pad_token_id or 0, seed) for rows, _ in drawn]
+        padding = tokenizer.pad_token_id or 0
+        batches = [batched(rows, program_inputs, batch, padding, seed) for rows, _ in drawn]
         notes = (*_shortages([count for _, count in drawn], asked), *_unknown(batches, tokenizer))
-        return _corpus(batches, description, is_default, notes)
+
+        def draw(tokens: int, rows: int) -> Batches:
+            texts, _ = make(passages[0], tokenizer, sequence, tokens, seed)
+            return batched(texts, program_inputs, rows, padding, seed)
+
+        return replace(_corpus(batches, description, is_default, notes), draw=draw)
 
     @staticmethod
     def from_windows(
@@ -162,15 +180,19 @@ def check_sequence(sequence: int, max_sequence: int | None) -> None:
 
 
 def _corpus(batches: Sequence[Batches], description: str, is_default: bool, notes: tuple[str, ...]) -> Corpus:
-    digest = hashlib.sha256()
-    for part in batches:
-        for batch in part:
-            for name in sorted(batch):
-                value = batch[name].contiguous()
-                digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-                digest.update(value.view(torch.uint8).numpy().tobytes() if value.numel() else b"")
     score, choose, report = batches
-    return Corpus(score, choose, report, description, digest.hexdigest(), is_default, notes)
+    return Corpus(score, choose, report, description, tensors_hash(chain(*batches)), is_default, notes)
+
+
+def tensors_hash(groups: Iterable[Mapping[str, Tensor]]) -> str:
+    """sha256 over the names, types, shapes and values of every tensor, in order of the groups and of their names."""
+    digest = hashlib.sha256()
+    for group in groups:
+        for name in sorted(group):
+            value = group[name].detach().contiguous()
+            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+            digest.update(value.view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+    return digest.hexdigest()
 
 
 def _cutter(packs: bool, sequence: int, characters: int) -> Cut:

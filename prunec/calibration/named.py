@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -29,11 +29,21 @@ def joined(corpora: Mapping[str, Corpus]) -> Corpus:
         data_hash=_hash(named),
         notes=tuple(f"{name}: {note}" for name, corpus in named.items() for note in corpus.notes),
         named=named,
+        draw=_drawn(named),
     )
 
 
 def _in_turns(parts: Sequence[Batches]) -> Batches:
     return tuple(batch for turn in zip_longest(*parts) for batch in turn if batch is not None)
+
+
+def _drawn(named: Mapping[str, Corpus]) -> Callable[[int, int], Batches]:
+    """Reads an equal share of each corpus."""
+
+    def draw(tokens: int, batch: int) -> Batches:
+        return _in_turns([corpus.training(-(-tokens // len(named)), batch) for corpus in named.values()])
+
+    return draw
 
 
 def _hash(named: Mapping[str, Corpus]) -> str:

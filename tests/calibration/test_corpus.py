@@ -67,6 +67,13 @@ def text_of(tokenizer: PreTrainedTokenizerBase, row: list[int]) -> str:
     return str(tokenizer.decode(row, skip_special_tokens=True))
 
 
+def sources(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, part: Batches) -> set[int]:
+    """Which of `texts` the rows of `part` are from."""
+    rows = [text_of(tokenizer, row)[2:-2] for row in real_rows(part)]
+    pieces = [piece for row in rows for piece in row.split("\n\n") if len(piece) > 9]
+    return {number for number, text in enumerate(texts) if any(piece in text for piece in pieces)}
+
+
 def test_windows_are_full_and_as_many_as_asked(tokenizer: PreTrainedTokenizerBase) -> None:
     corpus = build(documents(), tokenizer)
     assert [len(real_rows(part)) for part in parts(corpus)] == [16, 8, 6]
@@ -84,17 +91,7 @@ def test_batches_are_of_the_size_asked(tokenizer: PreTrainedTokenizerBase) -> No
 def test_parts_share_no_text(tokenizer: PreTrainedTokenizerBase, packs: bool) -> None:
     texts = documents()
     corpus = build(texts, tokenizer, packs=packs)
-    owners = []
-    for part in parts(corpus):
-        found = set()
-        for row in real_rows(part):
-            middle = text_of(tokenizer, row)[2:-2]
-            found |= {
-                n
-                for n, text in enumerate(texts)
-                if any(piece in text for piece in middle.split("\n\n") if len(piece) > 9)
-            }
-        owners.append(found)
+    owners = [sources(texts, tokenizer, part) for part in parts(corpus)]
     assert all(owners)
     assert not owners[0] & owners[1] | owners[0] & owners[2] | owners[1] & owners[2]
 
@@ -188,6 +185,23 @@ def test_text_that_the_tokenizer_does_not_know_is_noted(tokenizer: PreTrainedTok
     assert any("unknown to the tokenizer" in note for note in corpus.notes)
 
 
+@pytest.mark.parametrize("packs", [True, False])
+def test_text_to_train_on_is_the_rest_of_what_scoring_has(tokenizer: PreTrainedTokenizerBase, packs: bool) -> None:
+    texts = documents(40)
+    corpus = build(texts, tokenizer, packs=packs)
+    training = corpus.training(100_000, 8)
+    found = sources(texts, tokenizer, training)
+    assert sources(texts, tokenizer, corpus.score) <= found
+    assert not found & (sources(texts, tokenizer, corpus.choose) | sources(texts, tokenizer, corpus.report))
+    assert len(real_rows(training)) > 4 * len(real_rows(corpus.score))
+    assert max(len(batch["input_ids"]) for batch in training) == 8
+
+
+def test_as_much_text_to_train_on_is_read_as_is_asked_for(tokenizer: PreTrainedTokenizerBase) -> None:
+    training = build(documents(40), tokenizer).training(640, 4)
+    assert [tuple(batch["input_ids"].shape) for batch in training] == [(4, 16)] * 10
+
+
 def test_ready_windows_are_split_in_proportion() -> None:
     windows = torch.arange(80).reshape(20, 4)
     corpus = Corpus.from_windows(
@@ -207,6 +221,11 @@ def test_ready_windows_are_split_in_proportion() -> None:
 
 def ready(rows: int) -> Batch:
     return {"input_ids": torch.randint(0, 9, (rows, 4)), "attention_mask": torch.ones(rows, 4, dtype=torch.long)}
+
+
+def test_ready_batches_are_all_there_is_to_train_on() -> None:
+    corpus = Corpus.from_batches([ready(2) for _ in range(8)], INPUTS)
+    assert corpus.training(10**6, 2) is corpus.score
 
 
 def test_ready_batches_are_split_whole() -> None:

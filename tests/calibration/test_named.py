@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -45,6 +47,16 @@ def test_the_order_changes_nothing() -> None:
 def test_other_names_or_texts_have_another_hash(other: dict[str, int]) -> None:
     joint = joined({"a": corpus(1), "b": corpus(2)})
     assert joined({name: corpus(token) for name, token in other.items()}).data_hash != joint.data_hash
+
+
+def test_text_to_train_on_is_an_equal_share_of_each() -> None:
+    def drawn(token: int) -> Corpus:
+        return replace(corpus(token), draw=lambda count, rows: ({"input_ids": torch.full((rows, count), token)},))
+
+    joint = joined({"a": drawn(1), "b": drawn(2), "c": corpus(3)})
+    batches = joint.training(9, 4)
+    assert [tuple(batch["input_ids"].shape) for batch in batches] == [(4, 3), (4, 3), (1, 3), (1, 3)]
+    assert [int(batch["input_ids"][0, 0]) for batch in batches] == [1, 2, 3, 3]
 
 
 def test_one_without_a_name_stays_as_it_is() -> None:
