@@ -20,6 +20,7 @@ PASSES: dict[str, str] = {
     "remove": "prunec.passes.rewrite.remove:RemovePass",
     "settle": "prunec.passes.analysis.settle:SettlePass",
     "recover": "prunec.passes.rewrite.recover:RecoverPass",
+    "distill": "prunec.passes.rewrite.distill:DistillPass",
     "emit": "prunec.passes.analysis.emit:EmitPass",
     "verify": "prunec.passes.analysis.verify:VerifyPass",
     "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",

@@ -218,7 +218,7 @@ class _Comparison:
             parameters=program.parameter_count(),
             budget=str(options.budget),
             workload=str(facts[Target].workload),
-            machine=machine_of(facts[Target]),
+            machine=machine_of(facts[Target].workload.threads),
             pipeline=to_text([*self.steps.shared, *self.steps.calibrate, *self.steps.own, *self.steps.evaluate]),
             recovery=to_text(self.steps.recovery()),
             given=options.settings(),

@@ -16,7 +16,7 @@ from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
-Recovery = ("none", "bias", "merge", "lsq")
+Recovery = ("none", "bias", "merge", "lsq", "distill")
 PAIRING = "mutual-information"
 """The criterion that goes by pairs, which `merge` needs."""
 
@@ -65,8 +65,9 @@ class Options:
         importance: name of a criterion; None uses the default one.
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.
-        recover: `none`, `bias`, `merge` or `lsq`.
         search: name of the pass that chooses what goes; None uses the default one.
+        recover: `none`, `bias`, `merge`, `lsq` or `distill`, which is `lsq` and training after it.
+        distill_minutes: how long training may take; None uses the usual time.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.
         passes: pipeline text instead of the default pipeline.
@@ -84,6 +85,7 @@ class Options:
     ema: float | None = None
     recover: str = "lsq"
     search: str | None = None
+    distill_minutes: float | None = None
     workload: str | None = None
     threads: int | None = None
     passes: str | None = None
@@ -96,6 +98,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.recover not in Recovery:
             raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
+        check_minutes(self.distill_minutes, self.recover)
         if self.threads is not None and self.threads < 1:
             raise InputError(f"{self.threads} threads are not a positive number", "give 1 or more")
         if self.seed < 0:
@@ -116,6 +119,18 @@ def check_ema(value: float | None) -> None:
     """
     if value is not None and not 0 < value < 1:
         raise InputError(f"ema {value:g} is not between 0 and 1", "give what is kept of the past a sequence, as 0.98")
+
+
+def check_minutes(value: float | None, recover: str) -> None:
+    """Make sure that `value` is a time for training, and that there is training.
+
+    Raises:
+        InputError: it is not positive and finite, or is given and `recover` is not `distill`.
+    """
+    if value is not None and not 0 < value < math.inf:
+        raise InputError(f"{value:g} minutes are no time to distil in", "give more than 0")
+    if value is not None and recover != "distill":
+        raise InputError(f"--distill-minutes is given, and recovery by {recover} has none", "add --recover distill")
 
 
 def unpaired(criterion: str) -> InputError:

@@ -126,6 +126,13 @@ def importance_step(criterion: str | None, ema: float | None) -> str:
     return f"importance{{{', '.join(settings)}}}" if settings else "importance"
 
 
+def recovery_steps(recover: str, minutes: float | None) -> list[str]:
+    """The texts of the passes that repair what is left, training within `minutes` where they are given."""
+    if recover != "distill":
+        return [f"recover{{{recover}}}"]
+    return ["recover{lsq}", "distill" if minutes is None else f"distill{{minutes={minutes!r}}}"]
+
+
 def default_pipeline(
     importance: str | None = None,
     recover: str = "lsq",
@@ -133,6 +140,7 @@ def default_pipeline(
     text_given: bool = False,
     ema: float | None = None,
     search: str | None = None,
+    distill_minutes: float | None = None,
 ) -> str:
     """The text of the default pipeline.
 
@@ -154,20 +162,28 @@ def default_pipeline(
                 f"leave {flag} out, or search by {SEARCH}",
             )
         scores = []
-    rest = [*scores, chosen, "remove", "settle", f"recover{{{recover}}}", "emit", "verify"]
-    return ", ".join(["structure", *order, *rest, "evaluate"])
+    repair = recovery_steps(recover, distill_minutes)
+    rest = [*scores, chosen, "remove", "settle", *repair, "emit", "verify", "evaluate"]
+    return ", ".join(["structure", *order, *rest])
 
 
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
-        for name, step in (("importance", "importance{...}"), ("ema", "importance{...}"), ("search", options.search)):
+        steps = {"importance": "importance{...}", "ema": "importance{...}", "search": options.search}
+        for name, step in {**steps, "distill_minutes": "distill{...}"}.items():
             if getattr(options, name) is not None:
-                raise InputError(f"--{name} and --passes are both given", f"write {step} into the passes")
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} and --passes are both given", f"write {step} into the passes")
         return tuple(parse(options.passes, catalogue.find_pass))
     text_given = has_batches or options.calibration is not None
     text = default_pipeline(
-        options.importance, options.recover, text_given=text_given, ema=options.ema, search=options.search
+        options.importance,
+        options.recover,
+        text_given=text_given,
+        ema=options.ema,
+        search=options.search,
+        distill_minutes=options.distill_minutes,
     )
     try:
         return tuple(parse(text, catalogue.find_pass))

@@ -336,6 +336,17 @@ def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:
     assert message.startswith("--search and --passes are both given. Write sublayer into the passes")
 
 
+def test_a_time_to_distil_in_without_distillation(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--distill-minutes", "3")
+    assert message.lower() == "--distill-minutes is given, and recovery by lsq has none. add --recover distill"
+
+
+def test_a_time_to_distil_in_belongs_into_given_passes(refuse: Refusal, model: Path) -> None:
+    words = ("--recover", "distill", "--distill-minutes", "3", "--passes", "structure, emit, verify")
+    message = refuse(model, *BUDGET, *words)
+    assert message.lower() == "--distill-minutes and --passes are both given. write distill{...} into the passes"
+
+
 def test_an_unknown_pass(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--passes", "structure, knapsac, emit, verify")
     assert "`knapsac`" in message

@@ -295,6 +295,16 @@ def test_programs_are_dumped_around_every_rewrite(tiny_llama_dir: Path, text: Pa
     assert all((tmp_path / "ir" / name).read_text().startswith("program {") for name in dumped)
 
 
+def test_distillation_follows_the_closed_form(tiny_llama_dir: Path, text: Path) -> None:
+    report = prunec.compile(
+        tiny_llama_dir, budget_params="60k", calibration=text, threads=1, recover="distill", distill_minutes=0.05
+    ).report
+    assert "settle, recover, distill{minutes=0.05}, emit" in report.pipeline
+    assert "--recover distill --distill-minutes 0.05" in report.command
+    (stage,) = (stage for stage in report.stages if stage.name == "distill")
+    assert "held-out damage" in stage.log
+
+
 def test_importance_belongs_into_given_passes(tiny_llama_dir: Path) -> None:
     with pytest.raises(InputError, match="--importance and --passes are both given"):
         prunec.compile(tiny_llama_dir, budget_params="60k", importance="fisher", passes=PASSES)

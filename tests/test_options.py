@@ -147,10 +147,21 @@ def test_the_command_text_names_what_is_not_default() -> None:
     assert command_text("m", Path("x.onnx"), options) == "prunec m -o x.onnx --speedup 2 --seed 3 --force --cache-dir c"
 
 
-@pytest.mark.parametrize("changes", [{"recover": "magic"}, {"threads": 0}, {"seed": -1}])
+@pytest.mark.parametrize("changes", [{"recover": "magic"}, {"threads": 0}, {"seed": -1}, {"distill_minutes": 2.0}])
 def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Options(BUDGET, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_no_time_to_distil_in_is_refused(minutes: float) -> None:
+    with pytest.raises(InputError, match="no time to distil in"):
+        Options(BUDGET, recover="distill", distill_minutes=minutes)
+
+
+def test_the_command_text_names_the_time_to_distil_in() -> None:
+    options = Options(BUDGET, recover="distill", distill_minutes=2.5)
+    assert command_text("m", None, options) == "prunec m --speedup 2 --recover distill --distill-minutes 2.5"
 
 
 def test_settings_are_plain_data() -> None:

@@ -21,6 +21,7 @@ from prunec.cli.options import (
     Importance,
     Latency,
     MaybePath,
+    MaybeText,
     Model,
     Params,
     Passes,
@@ -80,8 +81,10 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 
-REPAIR = "Closed-form repair of what is left: none, bias (cheap), merge (of pairs) or lsq."
+REPAIR = "Repair of what is left: none, bias (cheap), merge (of pairs), lsq, or distill (lsq, then training)."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+TRAINING = "Time for the training of --recover distill."
+Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
 SEARCH = "Who chooses what goes; the published searches of whole sublayers: greedy-loss, layer-influence, sublayer."
 Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]
 
@@ -113,6 +116,7 @@ def compile_model(
     ema: Ema = None,
     recover: Recover = "lsq",
     search: Search = None,
+    distill_minutes: Minutes = None,
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

@@ -1,7 +1,7 @@
 """What passes state about a program: structure, scores, damage, cost and plan. Frozen, plain data."""
 
 from prunec.facts.depth import Candidate, Depth, Grain, Step, blocks
-from prunec.facts.measured import Damage, Dense, Equivalence, Quality, Recovered, Scores, SecondMoments
+from prunec.facts.measured import Damage, Dense, Distilled, Equivalence, Quality, Recovered, Scores, SecondMoments
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
@@ -16,6 +16,7 @@ __all__ = [
     "Damage",
     "Dense",
     "Depth",
+    "Distilled",
     "Equivalence",
     "Family",
     "Grain",

@@ -96,6 +96,21 @@ class Recovered:
 
 
 @dataclass(frozen=True)
+class Distilled:
+    """What training did: the damage before and after on held-out text, equal where the program stayed as it was.
+
+    Attributes:
+        steps, tokens, seconds: of training, measuring included.
+    """
+
+    steps: int
+    tokens: int
+    seconds: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class Quality:
     """The objective on held-out text that nothing was chosen by.
 

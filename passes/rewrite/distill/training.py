@@ -1,0 +1,211 @@
+"""The training loop: steps within limits, held-out damage at intervals, the best weights kept."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prunec.calibration.heldout import HeldOut
+from prunec.calibration.tokens import relative_error, token_count
+from prunec.ir.program import Program
+from prunec.passbase import Progress
+
+from . import checkpoint
+from .checkpoint import Checkpoints, Standing
+from .precision import mixed
+from .student import Student, outputs_and_streams
+
+MEASUREMENTS = 8
+"""How often held-out damage is measured, at equal shares of what is allowed."""
+DIVERGED = 3.0
+"""Training has diverged where held-out damage is so many times that of the start."""
+WARM_UP = 0.1, 100
+"""The rate rises over this share of what is allowed, or over so many steps if they are fewer."""
+BETAS = 0.9, 0.95
+LONGEST_GRADIENT = 1.0
+MOMENTS = "exp_avg", "exp_avg_sq"
+
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What training may take: `seconds` in all, and `steps` if not None; whichever is up first."""
+
+    seconds: float
+    steps: int | None
+
+    def share(self, standing: Standing) -> float:
+        """How much of them is used up: 1 or more where training is over."""
+        return max(standing.seconds / self.seconds, standing.step / self.steps if self.steps else 0.0)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is taught, and how.
+
+    Attributes:
+        teacher: the dense program, on the student's device.
+        text: batches to train on, drawn anew in each epoch.
+        held_out: what the best weights are chosen by.
+        streams: nodes at which the student's residual stream is to follow the teacher's.
+        rate: the highest rate of AdamW.
+        hidden: what the error of the streams weighs against the objective's distance.
+        halves: whether products take bfloat16.
+        limits: what it may take.
+        seed: of the order of the text.
+    """
+
+    teacher: Program
+    text: Sequence[Batch]
+    held_out: HeldOut
+    streams: Sequence[str]
+    rate: float
+    hidden: float
+    halves: bool
+    limits: Limits
+    seed: int
+
+
+class Training:
+    """Trains a student, and goes on from a checkpoint where there is one.
+
+    After `run`, `best` are the best weights that were measured, on the student's device; those of the start where
+    nothing was better. Rates rise at first and fall to zero linearly with the share of the limits that is used up.
+
+    Args:
+        student: trained in place.
+        course: what it is taught.
+        checkpoints: where its standing is kept.
+        progress: seconds or steps that are done, and each measurement.
+    """
+
+    def __init__(self, student: Student, course: Course, checkpoints: Checkpoints, progress: Progress) -> None:
+        self.student, self.course, self.checkpoints, self.progress = student, course, checkpoints, progress
+        self.device = next(iter(student.weights.values())).device
+        # Without decay: weights are to stay near where they were good.
+        self.optimiser = torch.optim.AdamW(student.weights.values(), betas=BETAS, weight_decay=0.0, fused=True)
+        self.standing = Standing()
+        self.best = student.values()
+        self.saved = 0.0
+
+    def run(self) -> Standing:
+        """Train until the limits are up, or training diverges, which is a warning; where it then is."""
+        started = time.perf_counter() - self._resume()
+        if not self.standing.step:
+            self.standing.start = self.standing.best = self._damage()
+        limits, standing = self.course.limits, self.standing
+        while (share := limits.share(standing)) < 1:
+            loss = self._step(share)
+            standing.seconds = time.perf_counter() - started
+            diverged = not math.isfinite(loss)
+            if not diverged and limits.share(standing) >= (standing.measured + 1) / MEASUREMENTS:
+                diverged = not self._measure(limits) <= DIVERGED * standing.start
+                standing.seconds = time.perf_counter() - started
+            if diverged:
+                self.progress.warn(_diverged(standing))
+                break
+            self._keep()
+            self._say()
+        return standing
+
+    def _step(self, share: float) -> float:
+        """One step of the optimiser; the loss before it."""
+        course, standing = self.course, self.standing
+        batch = {name: value.to(self.device) for name, value in self._batch(standing.step).items()}
+        places = course.streams if course.hidden else ()
+        with mixed(self.device, course.halves):
+            with torch.no_grad():
+                reference, wanted = outputs_and_streams(course.teacher, batch, places)
+            outputs, streams = outputs_and_streams(self.student.program, batch, places)
+        loss = course.held_out.objective.distance(outputs, reference, batch)
+        if streams:
+            errors = [relative_error(own, dense, batch) for own, dense in zip(streams, wanted, strict=True)]
+            loss = loss + course.hidden * torch.stack(errors).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.student.weights.values(), LONGEST_GRADIENT)
+        for group in self.optimiser.param_groups:
+            group["lr"] = course.rate * rate_factor(share, standing.step)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        standing.step, standing.tokens = standing.step + 1, standing.tokens + token_count(batch)
+        return float(loss.detach())
+
+    def _batch(self, step: int) -> Batch:
+        """The batch of a step: each epoch has an order of its own, whatever was run before."""
+        text = self.course.text
+        epoch, place = divmod(step, len(text))
+        order = random.Random(f"{self.course.seed} {epoch}").sample(range(len(text)), len(text))
+        return text[order[place]]
+
+    def _measure(self, limits: Limits) -> float:
+        """Held-out damage now; the weights are kept if none were better."""
+        standing = self.standing
+        standing.measured = math.floor(limits.share(standing) * MEASUREMENTS)
+        damage = self._damage()
+        self.progress.note(
+            f"distilling: held-out damage {standing.start:.4g} to {damage:.4g} after {standing.step} steps"
+        )
+        if damage < standing.best:
+            standing.best, standing.best_step, self.best = damage, standing.step, self.student.values()
+        return damage
+
+    def _damage(self) -> float:
+        with mixed(self.device, self.course.halves):
+            return self.course.held_out.damage(self.student.program)
+
+    def _say(self) -> None:
+        limits, standing = self.course.limits, self.standing
+        by_time = not limits.steps or standing.seconds / limits.seconds > standing.step / limits.steps
+        done, total = (standing.seconds, limits.seconds) if by_time else (standing.step, limits.steps or 0)
+        self.progress.item("distilling, seconds" if by_time else "distilling, steps", int(done), math.ceil(total))
+
+    def _keep(self) -> None:
+        """Write a checkpoint if the last one is old; after one failure never again."""
+        if self.standing.seconds - self.saved < checkpoint.EVERY:
+            return
+        written = self.checkpoints.write(self.standing, self._state())
+        self.saved = self.standing.seconds if written else math.inf
+
+    def _state(self) -> dict[str, Tensor]:
+        """Weights, moments and best weights by name."""
+        state: dict[str, Tensor] = {f"best.{name}": value for name, value in self.best.items()}
+        for name, weight in self.student.weights.items():
+            state[f"weights.{name}"] = weight.detach()
+            state |= {f"{moment}.{name}": self.optimiser.state[weight][moment] for moment in MOMENTS}
+        return state
+
+    def _resume(self) -> float:
+        """Go to where the checkpoint is, if there is one; the seconds that were spent before."""
+        found = self.checkpoints.read()
+        if found is None:
+            return 0.0
+        self.standing, state = found
+        self.student.take({name: state[f"weights.{name}"] for name in self.student.weights})
+        for name, weight in self.student.weights.items():
+            self.best[name].copy_(state[f"best.{name}"])
+            moments: dict[str, Any] = {item: state[f"{item}.{name}"].to(self.device) for item in MOMENTS}
+            self.optimiser.state[weight] = {
+                "step": torch.tensor(float(self.standing.step), device=self.device)
+            } | moments
+        self.saved = self.standing.seconds
+        self.progress.note(f"distilling: goes on after {self.standing.step} steps")
+        return self.standing.seconds
+
+
+def rate_factor(share: float, step: int) -> float:
+    """What the highest rate is multiplied by where `share` of the limits is used up and `step` steps are done."""
+    over, steps = WARM_UP
+    return min(1.0, max(share / over, (step + 1) / steps)) * (1 - share)
+
+
+def _diverged(standing: Standing) -> str:
+    kept = f"the weights after {standing.best_step} are kept" if standing.best_step else "its weights are dropped"
+    return f"distillation diverged after {standing.step} steps, and {kept}: a smaller rate may help"
