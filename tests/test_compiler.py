@@ -140,9 +140,11 @@ def test_the_report_has_every_layer(slim_llama: CompileResult) -> None:
     assert [layer.unit for layer in layers] == ["kv_group", "neuron"] * 3
     assert any(layer.slim_units < layer.dense_units for layer in layers)
     for layer in layers:
-        removed = len(slim_llama.plan.units.get(layer.family, ()))
+        removed = () if layer.dropped else slim_llama.plan.units.get(layer.family, ())
         assert layer.dropped == (layer.sublayer in slim_llama.plan.sublayers)
-        assert layer.slim_units == (0 if layer.dropped else layer.dense_units - removed)
+        assert layer.slim_units == (0 if layer.dropped else layer.dense_units - len(removed))
+        assert layer.removed == tuple(removed)
+    assert slim_llama.report.bypassed == slim_llama.plan.sublayers
 
 
 def test_the_loss_is_of_held_out_text(slim: CompileResult, text: Path) -> None:

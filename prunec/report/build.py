@@ -62,6 +62,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         loss=_loss(facts),
         checks=_checks(facts),
         layers=tuple(_layers(facts)),
+        bypassed=tuple(plan.sublayers) if (plan := facts.get(Plan)) else (),
         stages=tuple(stage_of(item) for item in stages),
         seconds=circumstances.seconds,
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
@@ -186,8 +187,9 @@ def _layers(facts: Facts) -> list[data.Layer]:
     for family in structure.families:
         sublayer = next(iter(structure.sublayers_of(family.name)), None)
         dropped = family.name in gone
-        kept = 0 if dropped else family.units - len(plan.units.get(family.name, ()))
+        removed = () if dropped else tuple(plan.units.get(family.name, ()))
+        kept = 0 if dropped else family.units - len(removed)
         mended = recovered is not None and sublayer is not None and sublayer.name in recovered.sublayers
         name, kind = (sublayer.name, sublayer.kind) if sublayer else ("", "")
-        layers.append(data.Layer(name, kind, family.name, family.kind, family.units, kept, dropped, mended))
+        layers.append(data.Layer(name, kind, family.name, family.kind, family.units, kept, dropped, mended, removed))
     return layers

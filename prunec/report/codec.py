@@ -5,20 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 DataT = TypeVar("DataT")
 
+_NUMBER = r"-?\d[\d.eE+-]*"
+_NUMBERS = re.compile(rf"\[\n\s+((?:{_NUMBER},\n\s+)*{_NUMBER})\n\s+\]")
+"""A list of numbers over several lines; JSON texts hold no line breaks, so it is never part of one."""
+
 
 def encode(value: object) -> str:
     """JSON text of a tree of dataclasses, tuples, string-keyed mappings and scalars.
 
     A dataclass may name properties in `derived`: they are written for readers and skipped by `decode`.
-    Numbers that JSON lacks are written as the texts `nan`, `inf` and `-inf`.
+    Numbers that JSON lacks are written as the texts `nan`, `inf` and `-inf`. A list of numbers is one line.
     """
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def decode(kind: type[DataT], text: str) -> DataT:

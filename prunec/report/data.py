@@ -12,7 +12,7 @@ from prunec.errors import InputError
 from prunec.files import write_text
 from prunec.report.codec import decode, encode
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised by one whenever a reader of the older form would misread the newer."""
 
 
@@ -171,6 +171,7 @@ class Layer:
         family: name of the family; `unit` is the kind of its units; both empty, and 0 units, where there is none.
         dropped: whether the whole sublayer is bypassed (`slim_units` is then 0).
         recovered: whether the weights that read it were re-fitted.
+        removed: the indices of the units that went, ascending; empty where the whole sublayer did.
     """
 
     sublayer: str
@@ -181,6 +182,7 @@ class Layer:
     slim_units: int
     dropped: bool = False
     recovered: bool = False
+    removed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,7 @@ class Report:
         given: options as given; `resolved`: as used, defaults and derived values filled in.
         versions: of Python and of each package that shapes the result.
         data, latency, loss: None where a pipeline has no such stage.
+        bypassed: names of the sublayers that went whole, also where another one still holds their family.
         seconds: of the whole compile; `peak_memory_bytes`: of the process.
         warnings: one line each, what a reader must know to trust the numbers.
     """
@@ -225,6 +228,7 @@ class Report:
     loss: Loss | None
     checks: Checks
     layers: tuple[Layer, ...]
+    bypassed: tuple[str, ...]
     stages: tuple[Stage, ...]
     seconds: float
     peak_memory_bytes: int
@@ -233,7 +237,9 @@ class Report:
     @property
     def unpruned(self) -> bool:
         """Whether nothing was removed: the dense model already holds the budget."""
-        return not any(layer.dropped or layer.slim_units < layer.dense_units for layer in self.layers)
+        return not (
+            self.bypassed or any(layer.dropped or layer.slim_units < layer.dense_units for layer in self.layers)
+        )
 
     def to_json(self) -> str:
         """The report as JSON text."""
@@ -253,7 +259,10 @@ class Report:
         except (ValueError, AttributeError) as error:
             fix = "give a *.report.json that prunec wrote"
             raise InputError(f"this is not a prunec report: {error}", fix) from error
-        raise InputError(f"the report has schema {schema}", f"read it with a prunec of schema {schema}, not {SCHEMA}")
+        raise InputError(
+            f"the report has schema {schema}, and this prunec reads {SCHEMA}",
+            "compile again, or read it with the prunec that wrote it",
+        )
 
     def write(self, path: Path) -> None:
         """Write the JSON text to `path`, whole or not at all.

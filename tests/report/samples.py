@@ -26,7 +26,9 @@ def layer(index: int, kind: str, kept: int, dense: int, **changes: object) -> La
     """Layer `index` of a decoder; `kept` of 0 means dropped whole."""
     module, unit = ("self_attn", "kv_group") if kind == "attention" else ("mlp", "neuron")
     name = f"model.layers.{index}.{module}"
-    item = Layer(name, kind, f"{name}.out", unit, dense, kept, dropped=not kept, recovered=0 < kept < dense)
+    partly = 0 < kept < dense
+    removed = tuple(range(kept, dense)) if partly else ()
+    item = Layer(name, kind, f"{name}.out", unit, dense, kept, not kept, partly, removed)
     return replace(item, **changes)  # type: ignore[arg-type]
 
 
@@ -74,6 +76,7 @@ def report(depth: int = 6, **changes: object) -> Report:
         ),
         checks=Checks(3e-5, 5e-5, 1e-3),
         layers=layers(depth),
+        bypassed=tuple(item.sublayer for item in layers(depth) if item.dropped),
         stages=(
             Stage("structure", 1, 3.2, 1_000_000_000),
             Stage("cost-tables", 1, 121.0, 2_000_000_000, "24 sizes measured"),

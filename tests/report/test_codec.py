@@ -50,6 +50,12 @@ def test_every_tree_survives_the_round_trip(tree: Tree) -> None:
     assert decode(Tree, encode(tree)) == tree
 
 
+def test_a_list_of_numbers_is_one_line_and_text_is_left_alone() -> None:
+    text = encode({"numbers": [1, -2.5, 1e300], "none": [], "texts": ["[\n  1,\n  2\n]", "3"]})
+    assert '"numbers": [1, -2.5, 1e+300],\n' in text
+    assert json.loads(text) == {"numbers": [1, -2.5, 1e300], "none": [], "texts": ["[\n  1,\n  2\n]", "3"]}
+
+
 def test_what_json_lacks_stays_valid_json() -> None:
     def refuse(name: str) -> float:
         raise AssertionError(f"{name} is not JSON")

@@ -54,9 +54,11 @@ def test_a_budget_holds_up_to_its_target(achieved: float, held: bool) -> None:
 
 
 def test_a_report_that_removed_nothing_says_so() -> None:
-    assert replace(SAMPLE, layers=(layer(0, "ffn", 8, 8),)).unpruned
-    assert not replace(SAMPLE, layers=(layer(0, "ffn", 7, 8),)).unpruned
-    assert not replace(SAMPLE, layers=(layer(0, "ffn", 0, 8),)).unpruned
+    whole = replace(SAMPLE, layers=(layer(0, "ffn", 8, 8),), bypassed=())
+    assert whole.unpruned
+    assert not replace(whole, layers=(layer(0, "ffn", 7, 8),)).unpruned
+    assert not replace(whole, layers=(layer(0, "ffn", 0, 8),)).unpruned
+    assert not replace(whole, bypassed=("model.layers.0.mlp",)).unpruned
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"schema": 1}', '{"schema": 99}', "{}"])
@@ -68,6 +70,8 @@ def test_what_is_no_report_is_refused(text: str) -> None:
 def test_another_schema_is_named() -> None:
     with pytest.raises(PrunecError, match="schema 99"):
         Report.from_json('{"schema": 99}')
+    with pytest.raises(PrunecError, match=r"schema 1, and this prunec reads 2\. .*compile again"):
+        Report.from_json(SAMPLE.to_json().replace('"schema": 2', '"schema": 1'))
 
 
 def test_a_report_is_written_and_nothing_else(tmp_path: Path) -> None:
