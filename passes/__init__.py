@@ -11,6 +11,7 @@ PASSES: dict[str, str] = {
     "cost": "prunec.passes.analysis.cost:CostPass",
     "calibrate": "prunec.passes.analysis.calibrate:CalibratePass",
     "importance": "prunec.passes.analysis.importance:ImportancePass",
+    "semantics": "prunec.passes.analysis.semantics:SemanticsPass",
     "ken": "prunec.passes.analysis.ken:KenPass",
     "damage": "prunec.passes.analysis.damage:DamagePass",
     "knapsack": "prunec.passes.search.knapsack:KnapsackPass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +54,18 @@ def relative_error(values: Tensor, reference: Tensor, batch: Batch) -> Tensor:
     own, wanted = token_rows(values, batch), token_rows(reference, batch)
     sizes = wanted.square().sum(-1).clamp(min=torch.finfo(wanted.dtype).tiny)
     return ((own - wanted).square().sum(-1) / sizes).mean()
+
+
+def token_ids(shape: Sequence[int], batch: Batch) -> Tensor | None:
+    """The ids `[tokens]` of values that lie in `shape`, features aside, padding left out.
+
+    None where they do not lie as `input_ids` do, `[rows, tokens]` or one row after the other: images, one value a
+    text, tokens that came first of all rows, or those that a router chose.
+    """
+    ids = batch.get("input_ids")
+    if ids is None or tuple(shape) not in (tuple(ids.shape), (ids.numel(),)):
+        return None
+    return without_padding(ids.reshape(-1), batch)
 
 
 def require_finite(place: str, values: Tensor) -> None:

@@ -1,5 +1,6 @@
 """What passes state about a program: structure, scores, damage, cost and plan. Frozen, plain data."""
 
+from prunec.facts.attribution import Answers, Attribution, Forgetting
 from prunec.facts.depth import Candidate, Depth, Grain, Step, blocks
 from prunec.facts.measured import Damage, Dense, Distilled, Equivalence, Quality, Recovered, Scores, SecondMoments
 from prunec.facts.plan import Ceiling, CostModel, Plan
@@ -9,6 +10,8 @@ from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin
 __all__ = [
     "ADDITIVE",
     "KINDS",
+    "Answers",
+    "Attribution",
     "Candidate",
     "Ceiling",
     "CostModel",
@@ -19,6 +22,7 @@ __all__ = [
     "Distilled",
     "Equivalence",
     "Family",
+    "Forgetting",
     "Grain",
     "MaskPoint",
     "Pin",
