@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prunec.attributor import semantics
     from prunec.benchmark import bench
     from prunec.comparer import sensitivity
     from prunec.compiler import CompileResult, compile
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from prunec.inspector import inspect
     from prunec.report.benchmark import Benchmark
     from prunec.report.inspection import Inspection
+    from prunec.report.semantics import Semantics
     from prunec.report.sensitivity import Sensitivity
     from prunec.scorer import score
 
@@ -22,12 +24,14 @@ __all__ = [
     "Inspection",
     "PrunecError",
     "Scores",
+    "Semantics",
     "Sensitivity",
     "__version__",
     "bench",
     "compile",
     "inspect",
     "score",
+    "semantics",
     "sensitivity",
 ]
 
@@ -43,6 +47,8 @@ PLACES = {
     "Scores": "prunec.facts",
     "sensitivity": "prunec.comparer",
     "Sensitivity": "prunec.report.sensitivity",
+    "semantics": "prunec.attributor",
+    "Semantics": "prunec.report.semantics",
 }
 """Where each public name is."""
 

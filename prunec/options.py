@@ -251,15 +251,17 @@ def report_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.report.json")
 
 
-def check_output(output: Path, force: bool = False, sides: Iterable[Path] = ()) -> None:
-    """Make sure that `output`, its report and side files can be written, before any long work. Leaves nothing behind.
+def check_output(output: Path, force: bool = False, sides: Iterable[Path] = (), *, reported: bool = True) -> None:
+    """Make sure that `output` and its side files can be written, before any long work. Leaves nothing behind.
+
+    With `reported` that goes for its report as well.
 
     Raises:
         InputError: the folder is missing, no folder or not writable; one of the files is a folder; one
             exists and `force` is not given.
     """
     try:
-        _check_places(output, force, (output, report_path(output), *sides))
+        _check_places(output, force, (output, *([report_path(output)] if reported else []), *sides))
         with tempfile.TemporaryFile(dir=output.parent):
             pass
     except OSError as error:

@@ -72,9 +72,10 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> None:
     words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --ema 0.5 --search s"
+    training = "--distill-minutes 3"
     more = "--workload prefill:1x8 --threads 2 --passes p --dump-ir d --seed 3"
     last = "--force --trust-remote-code --cache-dir k --quiet --verbose"
-    assert run(tmp_path, *words.split(), *more.split(), *last.split()) == 0
+    assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
     del compiler.asked["progress"]
     assert compiler.asked == {
         "model": Path("model"),
@@ -89,6 +90,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "ema": 0.5,
         "recover": "bias",
         "search": "s",
+        "distill_minutes": 3.0,
         "workload": "prefill:1x8",
         "threads": 2,
         "passes": "p",

@@ -18,6 +18,7 @@ from prunec.cli.bench import app as bench_app
 from prunec.cli.compile import app as compile_app
 from prunec.cli.inspect import app as inspect_app
 from prunec.cli.score import app as score_app
+from prunec.cli.semantics import app as semantics_app
 from prunec.cli.sensitivity import app as sensitivity_app
 from prunec.errors import PassError, PrunecError
 
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, typer.Typer] = {
     "agree": agree_app,
     "bench": bench_app,
     "sensitivity": sensitivity_app,
+    "semantics": semantics_app,
 }
 """Commands by name. `compile` is what runs when the first argument names none."""
 
