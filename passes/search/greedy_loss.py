@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.journal import Journal, content_hash
+from prunec.calibration.hashes import content_hash
+from prunec.calibration.journal import Journal
 from prunec.calibration.objective import Goal
 from prunec.calibration.removal import Probe, affordable, at_most
 from prunec.facts import Candidate, Ceiling, CostModel, Depth, Grain, Plan, Step, Structure
@@ -19,7 +20,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 class GreedyLossPass(Pass):
     """Remove blocks one by one until the budget holds, each time the one with which least is lost.
 
-    Song et al. 2024, "SLEB", algorithm 1: what is gone stays gone, and every block that is left is tried on the
+    Song et al. 2024, "SLEB": what is gone stays gone, and every block that is left is tried on the
     choosing text. There the first and the last block are never tried, and the loss is that on the text itself; here
     every block is, and the loss is the objective's damage, the distance to the dense model. What lies before a block
     is computed once a step. A block is a decoder layer: attention and the feed-forward after it.

@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.journal import Journal, content_hash
+from prunec.calibration.hashes import content_hash
+from prunec.calibration.journal import Journal
 from prunec.calibration.streams import Cosines
 from prunec.calibration.tokens import require_finite, token_rows
 from prunec.facts import Candidate, Ceiling, CostModel, Depth, Plan, Step, Structure, Sublayer

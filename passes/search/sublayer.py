@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.journal import Journal, content_hash
+from prunec.calibration.hashes import content_hash
+from prunec.calibration.journal import Journal
 from prunec.calibration.objective import Goal
 from prunec.calibration.removal import Probe, affordable, at_most
 from prunec.calibration.windows import Windows

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.batching import SHORTEST, Batch, Batches, batched, check_fed, packed, padded
+from prunec.calibration.hashes import tensors_hash
 from prunec.calibration.labels import LABELS, LabelledText, indexed
 from prunec.calibration.passages import Cut, paragraphs, split, stretches
 from prunec.errors import InputError
@@ -182,17 +182,6 @@ def check_sequence(sequence: int, max_sequence: int | None) -> None:
 def _corpus(batches: Sequence[Batches], description: str, is_default: bool, notes: tuple[str, ...]) -> Corpus:
     score, choose, report = batches
     return Corpus(score, choose, report, description, tensors_hash(chain(*batches)), is_default, notes)
-
-
-def tensors_hash(groups: Iterable[Mapping[str, Tensor]]) -> str:
-    """sha256 over the names, types, shapes and values of every tensor, in order of the groups and of their names."""
-    digest = hashlib.sha256()
-    for group in groups:
-        for name in sorted(group):
-            value = group[name].detach().contiguous()
-            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-            digest.update(value.view(torch.uint8).numpy().tobytes() if value.numel() else b"")
-    return digest.hexdigest()
 
 
 def _cutter(packs: bool, sequence: int, characters: int) -> Cut:

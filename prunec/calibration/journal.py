@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,7 +15,6 @@ import prunec
 from prunec.errors import InputError
 from prunec.facts import Step
 from prunec.files import atomic_path
-from prunec.ir.program import Program
 from prunec.passbase import Context
 
 FOLDER = "searches"
@@ -68,12 +66,3 @@ class Journal:
             self.progress.note(f"{self.path} is damaged ({type(error).__name__}): the search begins anew")
             return
         self.steps, self.weights = steps, weights
-
-
-def content_hash(program: Program) -> str:
-    """A hash of the graph and of every number in its tensors: the same from run to run."""
-    digest = hashlib.sha256(program.text().encode())
-    for name, tensor in sorted(program.tensors().items()):
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

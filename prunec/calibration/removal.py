@@ -57,7 +57,8 @@ class Probe:
         self.outputs = output_nodes(self.masked)
         self.reads = self.masked.graph.find_nodes(op="get_attr")
         self.items = 0.0
-        self.dense = self.streams = self._run(Plan({}), NONE, self.outputs)
+        self.streams = self._run(Plan({}), NONE, self.outputs)
+        self.dense = [{node: found[node] for node in self.outputs} for found in self.streams]
 
     def go_on_from(self, plan: Plan, weights: Mapping[str, Tensor] = NONE) -> None:
         """Compute anew what lies before removals, for plans that hold `plan` too, with `weights` as in `damage`.

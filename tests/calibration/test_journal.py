@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunec.calibration.journal import Journal, content_hash
+from prunec.calibration.hashes import content_hash
+from prunec.calibration.journal import Journal
 from prunec.facts import Step
 from prunec.ir.program import Program
 from prunec.passbase import Context, Silent

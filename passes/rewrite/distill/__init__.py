@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from prunec.calibration.batching import Batch
-from prunec.calibration.corpus import Corpus, tensors_hash
+from prunec.calibration.corpus import Corpus
+from prunec.calibration.hashes import content_hash, tensors_hash
 from prunec.calibration.heldout import HeldOut
 from prunec.calibration.objective import Goal
 from prunec.errors import InputError
@@ -120,6 +121,6 @@ class DistillPass(Pass):
 
     def _place(self, program: Program, text: Sequence[Batch], corpus: Corpus, context: Context) -> Path:
         """The checkpoint's file: its name says of what it is, the slim program's numbers included."""
-        parts = [program.text(), tensors_hash([program.tensors()]), corpus.data_hash, tensors_hash(text)]
+        parts = [content_hash(program), corpus.data_hash, tensors_hash(text)]
         parts += [repr(self), str(context.seed)]
         return context.cache / "distill" / f"{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}.safetensors"
