@@ -26,8 +26,8 @@ from .training import Course, Limits, Training
 
 MOST_TOKENS = 1_000_000
 """Tokens that are read for training: more than a processor sees in an hour."""
-NEGLIGIBLE = 1e-6
-"""Damage that is rounding."""
+NEGLIGIBLE = 1e-4
+"""Damage, in nats or as 1 - cosine, that steps of any useful size would only add to."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class DistillPass(Pass):
             run to run.
         rate: the highest rate.
         sequences: rows a step, where the text is cut for it.
-        hidden: what the error of the residual stream weighs; 0 leaves it out.
+        hidden: what the error of the residual stream weighs. 0 leaves it out: in the same time, weights of 1 and 10 did
+            no better on a language model at 1.5 times the speed.
         device: where it runs; `auto` takes a GPU where there is one.
     """
 
@@ -61,9 +62,9 @@ class DistillPass(Pass):
 
     minutes: float = 4.0
     steps: int | None = None
-    rate: float = 5e-4
+    rate: float = 2.5e-4
     sequences: int = 4
-    hidden: float = 1.0
+    hidden: float = 0.0
     device: Device = "auto"
 
     def __post_init__(self) -> None:

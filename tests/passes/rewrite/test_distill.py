@@ -153,7 +153,7 @@ def test_where_nothing_went_there_is_nothing_to_distil(bert: Case, context: Cont
 def test_bypassed_sublayers_have_no_stream_to_follow(case: Case, context: Context) -> None:
     first, last = case.structure.sublayers[0], case.structure.sublayers[-1]
     plan = replace(half_of_every_ffn(case), sublayers=(first.name, last.name))
-    found = distilled(run(case, context, plan)[1])
+    found = distilled(run(case, context, plan, hidden=1.0)[1])
     assert found.after < found.before
 
 
