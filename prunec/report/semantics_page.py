@@ -54,15 +54,15 @@ def _about(found: Semantics) -> str:
 
 
 def _layers(found: Semantics) -> Table:
-    """A row for each family, in the order of the model."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    """A row for each family, in the order of the model; what units answer to is cut to the width that is left."""
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
     table.add_column("layer", no_wrap=True)
     table.add_column("units", justify="right", no_wrap=True)
     if found.report:
         table.add_column("removed", justify="right", no_wrap=True)
         table.add_column("changed", justify="right", no_wrap=True)
     table.add_column("median", justify="right", no_wrap=True)
-    table.add_column("the most selective units, and what they answer to", no_wrap=True, overflow="ellipsis")
+    table.add_column("the most selective units, and what they answer to", no_wrap=True, overflow="ellipsis", ratio=1)
     texts = {token.id: token.text for token in found.tokens}
     shown: set[int] = set()
     for family, place in zip(

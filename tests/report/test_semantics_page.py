@@ -48,8 +48,8 @@ CUT = replace(
 )
 
 
-def page(found: Semantics, top: int = 10) -> list[str]:
-    console = Console(file=io.StringIO(), width=120)
+def page(found: Semantics, top: int = 10, width: int = 120) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
     print_semantics(found, console, top)
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -59,6 +59,10 @@ def test_layers_show_their_most_selective_units_and_no_token_twice() -> None:
     first, second = (line for line in page(SAMPLE) if "1,536 neurons" in line)
     assert first.endswith(f"50{TIMES}  3 'have' 55{TIMES}, ' the' 2.0{TIMES}  11 '\\n' 4.0{TIMES}")
     assert second.endswith(f"""0 "'" 3.0{TIMES}""")
+
+
+def test_a_narrow_terminal_cuts_what_units_answer_to_and_no_figure() -> None:
+    assert any(line.split()[:5] == ["0", "1,536", "neurons", "2", "25%"] for line in page(CUT, width=80))
 
 
 def test_without_a_removal_nothing_is_forgotten() -> None:
