@@ -31,13 +31,13 @@ def test_the_highest_accuracy_is_listed_first() -> None:
 
 
 def test_seeds_are_a_mean_with_half_their_range() -> None:
-    assert "| taylor | 3.250 ±0.250 | 2.250 ±0.250 |" in page(rows(taylor=[2.0, 2.5]))
+    assert "| taylor | 2 | 3.250 ±0.250 | 2.250 ±0.250 |" in page(rows(taylor=[2.0, 2.5]))
 
 
 def test_of_whole_sublayers_the_cut_model_stands_in_both_columns() -> None:
     dense, row = rows(influence=[2.0])
     row |= {"share": 0.0, "fitted": {}}
-    assert "| influence | 3.000 | 3.000 |" in page([dense, *rows(taylor=[1.0])[1:], row])
+    assert "| influence | 1 | 3.000 | 3.000 |" in page([dense, *rows(taylor=[1.0])[1:], row])
 
 
 def test_the_same_share_of_every_priced_family_goes_and_no_more_than_it_can_spare() -> None:

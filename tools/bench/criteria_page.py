@@ -57,14 +57,11 @@ def _quality(rows: list[Row]) -> list[str]:
         + ".",
         "",
     ]
-    lines += _table(
-        [f"{speedup:g}x {kind}, {text}" for text, speedup, kind in columns], _ranked(measured, columns, higher)
-    )
+    head = ["seeds", *(f"{speedup:g}x {kind}, {text}" for text, speedup, kind in columns)]
+    lines += _table(head, _ranked(measured, columns, higher))
     if higher:
         lines += ["Divergence from the dense model, nats a prediction:", ""]
-        lines += _table(
-            [f"{speedup:g}x {kind}, {text}" for text, speedup, kind in columns], _ranked(measured, columns, False, 1)
-        )
+        lines += _table(head, _ranked(measured, columns, False, 1))
     return lines
 
 
@@ -75,7 +72,7 @@ def _ranked(
     lines = []
     for name in dict.fromkeys(row["criterion"] for row in rows):
         own = [row for row in rows if row["criterion"] == name]
-        cells, means = [], []
+        cells, means = [str(len({row["seed"] for row in own}))], []
         for text, speedup, kind in columns:
             found = [
                 _figures(row, kind)[text][figure] for row in own if row["speedup"] == speedup and _figures(row, kind)
