@@ -1,9 +1,9 @@
 """From sums by token to what units answer to: relative responses, their lower limits, and who carries a token.
 
-After Neuron Semantic Attribution (Ding, Sun, Fu and Hu, arXiv 2503.01542), which matches neurons to words by activation
-and compares before and after pruning; its code is not published. Ours departs in that responses are shares of each
-unit's own mean, so that units of massive activation carry no more than others, that few occurrences must be the more
-alike to count, and that what a removal loses stands beside what a random one would.
+After Neuron Semantic Attribution (Ding, Sun, Fu and Hu, arXiv 2503.01542), which matches neurons to words by the mean
+of |a_k| where w stands, and compares before and after pruning; its code is not published. Ours departs in that
+responses are shares of each unit's own mean, so that units of massive activation carry no more than others, that few
+occurrences must be the more alike to count, and that what a removal loses stands beside what a random one would.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prunec.calibration.tokensums import Response
 from prunec.facts import Answers
 
 LEVEL = 0.05
-"""How often, at most, chance alone makes a unit answer to some token."""
+"""How often chance alone makes a unit answer to some token, as far as occurrences are independent."""
 
 
 def relative(response: Response, overall: Tensor | None = None) -> Tensor:

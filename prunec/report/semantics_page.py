@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from rich.console import Console
@@ -25,12 +25,12 @@ def print_semantics(found: Semantics, console: Console, top: int) -> None:
     console.print(Text(_about(found), "dim"), highlight=False)
     console.print()
     console.print(_layers(found))
-    example = f"12 'have' {units.factor(55, 2)}: unit 12 is 55 times as strong where 'have' stands as over all text."
-    console.print(Text(example, "dim"), highlight=False)
+    for line in _layers_legend(found):
+        console.print(Text(line, "dim"), highlight=False)
     if found.report:
         console.print()
         console.print(_forgotten(found, top))
-        for line in _legend(found):
+        for line in _forgotten_legend(found):
             console.print(Text(line, "dim"), highlight=False)
     for line in found.warnings:
         console.print(Text.assemble(("warning: ", "bold yellow"), line), highlight=False)
@@ -45,7 +45,7 @@ def headline(found: Semantics) -> str:
         return text
     first, forgotten = _by_loss(found)[0]
     gone = sum(len(family.removed) for family in found.families)
-    return f"{text}; without {gone:,} of them {first.text!r} is forgotten first ({forgotten.lost:.0%} lost)"
+    return f"{text}; without {gone:,} units {first.text!r} is forgotten first ({forgotten.lost:.0%} lost)"
 
 
 def _about(found: Semantics) -> str:
@@ -64,7 +64,6 @@ def _layers(found: Semantics) -> Table:
     table.add_column("median", justify="right", no_wrap=True)
     table.add_column("the most selective units, and what they answer to", no_wrap=True, overflow="ellipsis", ratio=1)
     texts = {token.id: token.text for token in found.tokens}
-    shown: set[int] = set()
     for family, place in zip(
         found.families, places([item.sublayer or item.name for item in found.families]), strict=True
     ):
@@ -75,19 +74,17 @@ def _layers(found: Semantics) -> Table:
             changed = "" if family.changed is None else f"{family.changed:.0%}"
             cells += [f"{len(family.removed):,}", changed]
         cells.append(units.factor(float(np.median(strongest)), 2) if strongest else "")
-        told = "  ".join(_told(unit, texts) for unit in _selective(family, shown))
+        told = "  ".join(_told(unit, texts) for unit in _selective(family))
         table.add_row(*cells, Text(told))
     return table
 
 
-def _selective(family: Family, shown: set[int]) -> list[Unit]:
-    """The units with the strongest first response, each with a first token that is not `shown` yet; adds them to it."""
-    chosen: list[Unit] = []
+def _selective(family: Family) -> list[Unit]:
+    """The units with the strongest first response, no two with the same first token."""
+    leading: dict[int, Unit] = {}
     for unit in sorted(family.answers, key=lambda unit: -unit.responses[0]):
-        if len(chosen) < SHOWN_UNITS and unit.tokens[0] not in shown:
-            shown.add(unit.tokens[0])
-            chosen.append(unit)
-    return chosen
+        leading.setdefault(unit.tokens[0], unit)
+    return list(leading.values())[:SHOWN_UNITS]
 
 
 def _told(unit: Unit, texts: dict[int, str]) -> str:
@@ -116,14 +113,16 @@ def _by_loss(found: Semantics) -> list[tuple[Token, Forgotten]]:
     return sorted(pairs, key=lambda pair: -pair[1].lost)
 
 
-def _legend(found: Semantics) -> Iterable[str]:
-    yield f"lost: of what the {found.carriers:,} units that answer most to the token respond to it, before any repair;"
-    yield "with removed: what removed units had of it; at random: what as many units drawn at random would have had."
-    yield "changed: of the tokens that units that stay answered to, the share that they no longer do."
-    medians = [_medians(found, attribute) for attribute in ("lost", "random")]
-    yield f"The median token loses {medians[0]:.0%}; at random {medians[1]:.0%}."
+def _layers_legend(found: Semantics) -> Iterable[str]:
+    if found.report:
+        yield "changed: what units that stay no longer answer to, of what they answered to."
+    yield "median: of each unit's strongest answer. By a unit's number: how many times as"
+    yield "strong it is where a token stands as over all text; one unit for each first token."
 
 
-def _medians(found: Semantics, attribute: str) -> float:
-    shares: Sequence[float] = [getattr(forgotten, attribute) for _, forgotten in _by_loss(found)]
-    return float(np.median(shares))
+def _forgotten_legend(found: Semantics) -> Iterable[str]:
+    yield f"lost: of the response of the {found.carriers:,} units that answer most to the token, unrepaired."
+    yield "with removed: what removed units had of it; at random: what as many units of"
+    yield "each layer, drawn at random, would have had."
+    lost, random = (np.median([getattr(item, name) for _, item in _by_loss(found)]) for name in ("lost", "random"))
+    yield f"The median token loses {lost:.0%}; at random {random:.0%}."

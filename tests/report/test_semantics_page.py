@@ -55,7 +55,7 @@ def page(found: Semantics, top: int = 10, width: int = 120) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def test_layers_show_their_most_selective_units_and_no_token_twice() -> None:
+def test_layers_show_their_most_selective_units_one_for_each_first_token() -> None:
     first, second = (line for line in page(SAMPLE) if "1,536 neurons" in line)
     assert first.endswith(f"50{TIMES}  3 'have' 55{TIMES}, ' the' 2.0{TIMES}  11 '\\n' 4.0{TIMES}")
     assert second.endswith(f"""0 "'" 3.0{TIMES}""")
@@ -71,7 +71,7 @@ def test_without_a_removal_nothing_is_forgotten() -> None:
 
 
 def test_what_loses_most_and_least_is_listed() -> None:
-    assert headline(CUT).endswith("without 2 of them '\\n' is forgotten first (90% lost)")
+    assert headline(CUT).endswith("without 2 units '\\n' is forgotten first (90% lost)")
     lines = page(CUT, top=2)
     start = next(number for number, line in enumerate(lines) if line.startswith("forgotten"))
     rows = [line.removeprefix("forgotten").removeprefix("kept best").split() for line in lines[start : start + 4]]
