@@ -89,11 +89,12 @@ def test_what_torchscript_has_no_word_for_is_one_clear_line(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_names_are_in_the_file(emitted: Path) -> None:
+def test_inputs_and_outputs_are_in_the_file(emitted: Path) -> None:
     extra = {DESCRIPTION: ""}
     torch.jit.load(emitted, _extra_files=extra)
     described = json.loads(extra[DESCRIPTION])
-    assert described["inputs"] == ["input_ids", "attention_mask"]
+    axes = ["batch", "sequence"]
+    assert described["inputs"] == [["input_ids", "int64", axes], ["attention_mask", "int64", axes]]
     assert described["outputs"] == ["output_0", "output_1"]
 
 
