@@ -18,7 +18,9 @@ def tensors_hash(groups: Iterable[Mapping[str, Tensor]]) -> str:
         for name in sorted(group):
             value = group[name].detach().contiguous()
             digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-            digest.update(value.view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+            if value.numel():
+                # Flat: a tensor of no axes cannot be seen as bytes.
+                digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from rich.console import Console
 from rich.table import Table
@@ -53,7 +52,6 @@ class Benchmark:
     machine: Machine
     workload: Workload
     rows: tuple[Row, ...]
-    derived: ClassVar[tuple[str, ...]] = ()
 
     def to_json(self) -> str:
         """The benchmark as JSON text."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from prunec.calibration.hashes import content_hash
 from prunec.calibration.journal import Journal
 from prunec.facts import Step
-from prunec.ir.program import Program
 from prunec.passbase import Context, Silent
-from tests.ir.sketch import Sketch
 
 STEPS = (Step(("a", "b"), 0.1 + 0.2), Step(("c",), -1e-9))
 
@@ -81,19 +77,3 @@ def test_a_cache_that_cannot_be_written_is_said_and_no_reason_to_fail(context: C
     assert journal.steps == STEPS
     (warning,) = told.warnings
     assert "could not be kept" in warning
-
-
-def program(weight: torch.Tensor) -> Program:
-    sketch = Sketch()
-    made = sketch.program(sketch.linear("w.weight", sketch.input("x", 5, 4), 3, 4))
-    made.tensor("w.weight").data.copy_(weight)
-    return made
-
-
-def test_contents_are_alike_from_run_to_run_and_differ_by_any_number() -> None:
-    weight = torch.randn(3, 4)
-    changed = weight.clone()
-    changed[2, 3] += 1e-6
-    first = program(weight)
-    assert content_hash(first) == content_hash(replace(program(weight)))
-    assert content_hash(first) != content_hash(program(changed))
