@@ -10,9 +10,9 @@ from typing import Any
 
 from prunec.errors import InputError
 from prunec.facts import Structure
-from prunec.files import write_text
+from prunec.files import checked_file, write_text
 from prunec.job import Job, Recorder, read_options
-from prunec.options import NO_BUDGET, Options, check_output
+from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
 from prunec.report.removal import plan_of, read_report
 from prunec.report.semantics import Semantics
@@ -52,11 +52,7 @@ def semantics(
     Raises:
         PrunecError: as one line that says what, where and how to mend it.
     """
-    path = Path(output) if output is not None else None
-    if path is not None:
-        if path.suffix != SUFFIX:
-            raise InputError(f"answers are written as {SUFFIX}, not as {path.name}", f"end the name in {SUFFIX}")
-        check_output(path, force, reported=False)
+    path = checked_file(output, SUFFIX, "answers are", force)
     removal = read_report(Path(report)) if report is not None else None
     passes = f"structure, calibrate{{score={TOKENS}, choose=512, report=512}}, semantics{{top={top}, least={LEAST}}}"
     settings = Options(NO_BUDGET, passes=passes, force=force, **read_options({"calibration": calibration, **options}))

@@ -19,11 +19,11 @@ from prunec.calibration.textsource import TextSource
 from prunec.cost.target import Target
 from prunec.errors import InputError
 from prunec.facts import Plan, Quality, Structure
-from prunec.files import write_text
+from prunec.files import checked_file, write_text
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.job import Job, Recorder, read_options
-from prunec.options import Options, check_output, parse_budget
+from prunec.options import Options, parse_budget
 from prunec.passbase import Facts, Pass, Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import data_of, machine_of, stage_of, text_loss
@@ -73,11 +73,7 @@ def sensitivity(
     Raises:
         PrunecError: as one line that says what, where and how to mend it.
     """
-    path = Path(output) if output is not None else None
-    if path is not None:
-        if path.suffix != SUFFIX:
-            raise InputError(f"the comparison is written as {SUFFIX}, not as {path.name}", f"end the name in {SUFFIX}")
-        check_output(path, force)
+    path = checked_file(output, SUFFIX, "the comparison is", force)
     budget = parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
     require_several(calibration)
     given = {**options, "calibration": calibration, "force": force}

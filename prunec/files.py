@@ -1,9 +1,10 @@
-"""Writing files whole or not at all."""
+"""Files to write: whether they can be, before any long work, and then whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,43 @@ from pathlib import Path
 from prunec.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def check_output(output: Path, force: bool = False, sides: Iterable[Path] = ()) -> None:
+    """Make sure that `output` and its side files can be written, before any long work. Leaves nothing behind.
+
+    Raises:
+        InputError: the folder is missing, no folder or not writable; one of the files is a folder; one
+            exists and `force` is not given.
+    """
+    try:
+        _check_places(output, force, (output, *sides))
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"the output {output} cannot be written ({reason})", "choose another --output") from error
+
+
+def checked_file(output: str | os.PathLike[str] | None, suffix: str, what: str, force: bool) -> Path | None:
+    """The path of a file that stands alone, checked as by `check_output`; None where nothing is to be written.
+
+    Args:
+        output: as given.
+        suffix: what its name must end in.
+        what: says what is written, as in `scores are`.
+        force: whether an existing file may be replaced.
+
+    Raises:
+        InputError: the name ends otherwise, or it cannot be written.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    if path.suffix != suffix:
+        raise InputError(f"{what} written as {suffix}, not as {path.name}", f"end the name in {suffix}")
+    check_output(path, force)
+    return path
 
 
 @contextmanager
@@ -114,3 +152,18 @@ def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputE
         return InputError(f"the disk is full while writing {target}{needed}", "free some space or write elsewhere")
     reason = error.strerror or str(error)
     return InputError(f"{target} cannot be written ({reason})", "name a file in a folder that exists and is writable")
+
+
+def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
+    folder = output.parent
+    if not folder.exists():
+        raise InputError(
+            f"the output folder {folder} does not exist", f"create it: mkdir -p {shlex.quote(str(folder))}"
+        )
+    if not folder.is_dir():
+        raise InputError(f"{folder}, where {output.name} should go, is not a folder", "choose another --output")
+    for path in files:
+        if path.is_dir():
+            raise InputError(f"the output {path} is a folder", "name a file in it, such as slim.onnx")
+        if path.exists() and not force:
+            raise InputError(f"{path} exists already", "choose another --output, or replace it with --force")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -249,39 +248,6 @@ def _budget_words(budget: Budget) -> list[str]:
 def report_path(output: Path) -> Path:
     """Where the report of `output` goes: `slim.onnx` has `slim.report.json` beside it."""
     return output.with_name(f"{output.stem}.report.json")
-
-
-def check_output(output: Path, force: bool = False, sides: Iterable[Path] = (), *, reported: bool = True) -> None:
-    """Make sure that `output` and its side files can be written, before any long work. Leaves nothing behind.
-
-    With `reported` that goes for its report as well.
-
-    Raises:
-        InputError: the folder is missing, no folder or not writable; one of the files is a folder; one
-            exists and `force` is not given.
-    """
-    try:
-        _check_places(output, force, (output, *([report_path(output)] if reported else []), *sides))
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"the output {output} cannot be written ({reason})", "choose another --output") from error
-
-
-def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
-    folder = output.parent
-    if not folder.exists():
-        raise InputError(
-            f"the output folder {folder} does not exist", f"create it: mkdir -p {shlex.quote(str(folder))}"
-        )
-    if not folder.is_dir():
-        raise InputError(f"{folder}, where {output.name} should go, is not a folder", "choose another --output")
-    for path in files:
-        if path.is_dir():
-            raise InputError(f"the output {path} is a folder", "name a file in it, such as slim.onnx")
-        if path.exists() and not force:
-            raise InputError(f"{path} exists already", "choose another --output, or replace it with --force")
 
 
 def _parse(value: str | float, units: Mapping[str, str], what: str, fix: str) -> float:

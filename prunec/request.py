@@ -19,8 +19,9 @@ from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
 from prunec.facts import Dense, Scores
+from prunec.files import check_output
 from prunec.frontends.loaded import Loaded
-from prunec.options import PAIRING, Options, check_output, unpaired
+from prunec.options import PAIRING, Options, report_path, unpaired
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 from prunec.pipeline.syntax import spelled
@@ -67,7 +68,7 @@ class Request:
         path = Path(output) if output is not None else None
         kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
         if path is not None:
-            check_output(path, options.force, side_files(path, kind))
+            check_output(path, options.force, (report_path(path), *side_files(path, kind)))
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)

@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from prunec.calibration.scorefile import SUFFIX, save_scores
-from prunec.errors import InputError
 from prunec.facts import Scores
+from prunec.files import checked_file
 from prunec.job import Job, Model, Recorder, read_options, source_name
-from prunec.options import NO_BUDGET, Options, check_output
+from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
 from prunec.request import Request, importance_step
 
@@ -49,11 +49,7 @@ def score(
     Raises:
         PrunecError: as one line that says what, where and how to mend it.
     """
-    path = Path(output) if output is not None else None
-    if path is not None:
-        if path.suffix != SUFFIX:
-            raise InputError(f"scores are written as {SUFFIX}, not as {path.name}", f"end the name in {SUFFIX}")
-        check_output(path, force)
+    path = checked_file(output, SUFFIX, "scores are", force)
     passes = f"{FIND}, {importance_step(importance, ema)}"
     settings = Options(NO_BUDGET, passes=passes, force=force, **read_options(options))
     request = Request.read(settings, None, "onnx", batches)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from prunec.errors import InputError
-from prunec.files import atomic_path, publish, write_text
+from prunec.files import atomic_path, check_output, checked_file, publish, write_text
 
 
 def test_the_file_and_those_beside_it_move_into_place(tmp_path: Path) -> None:
@@ -93,3 +94,61 @@ def test_publishing_that_fails_leaves_everything_as_it_was(tmp_path: Path, monke
         with pytest.raises(InputError, match="Permission denied"):
             publish(new, tmp_path / "main", [tmp_path / "side"])
     assert contents(tmp_path) == {"main": "old", "side": "old"}
+
+
+def test_an_output_that_can_be_written_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    check_output(tmp_path / "slim.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"does not exist\. create it: mkdir -p '.*a b'"):
+        check_output(tmp_path / "a b" / "slim.onnx")
+
+
+def test_an_output_under_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a folder"):
+        check_output(tmp_path / "file" / "slim.onnx")
+
+
+def test_a_folder_as_output_is_refused_even_with_force(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        check_output(tmp_path, force=True)
+
+
+def test_an_existing_output_is_refused_without_force(tmp_path: Path) -> None:
+    (tmp_path / "slim.onnx").touch()
+    with pytest.raises(InputError, match=r"slim\.onnx exists already.*--force"):
+        check_output(tmp_path / "slim.onnx")
+    check_output(tmp_path / "slim.onnx", force=True)
+
+
+def test_an_existing_side_file_is_refused_without_force(tmp_path: Path) -> None:
+    side = tmp_path / "slim.onnx.data"
+    side.touch()
+    with pytest.raises(InputError, match=r"slim\.onnx\.data exists already"):
+        check_output(tmp_path / "slim.onnx", sides=[side])
+    check_output(tmp_path / "slim.onnx", force=True, sides=[side])
+
+
+def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        check_output(tmp_path / ("a" * 300 + ".onnx"))
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
+        check_output(tmp_path / "slim.onnx")
+
+
+def test_a_file_that_stands_alone_has_no_report(tmp_path: Path) -> None:
+    (tmp_path / "scores.report.json").touch()
+    assert checked_file(tmp_path / "scores.safetensors", ".safetensors", "scores are", force=False)
+    assert checked_file(None, ".safetensors", "scores are", force=False) is None
+    with pytest.raises(InputError, match=r"scores are written as \.safetensors, not as scores\.npz"):
+        checked_file(tmp_path / "scores.npz", ".safetensors", "scores are", force=False)

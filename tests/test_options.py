@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import shlex
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from prunec.options import (
     NO_BUDGET,
     Budget,
     Options,
-    check_output,
     command_text,
     parse_budget,
     parse_count,
@@ -173,54 +170,3 @@ def test_settings_are_plain_data() -> None:
 
 def test_a_report_goes_beside_its_output() -> None:
     assert report_path(Path("out/slim.v2.onnx")) == Path("out/slim.v2.report.json")
-
-
-def test_an_output_that_can_be_written_passes_and_leaves_nothing(tmp_path: Path) -> None:
-    check_output(tmp_path / "slim.onnx")
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_output_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"does not exist\. create it: mkdir -p '.*a b'"):
-        check_output(tmp_path / "a b" / "slim.onnx")
-
-
-def test_an_output_under_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is not a folder"):
-        check_output(tmp_path / "file" / "slim.onnx")
-
-
-def test_a_folder_as_output_is_refused_even_with_force(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
-        check_output(tmp_path, force=True)
-
-
-@pytest.mark.parametrize("name", ["slim.onnx", "slim.report.json"])
-def test_an_existing_output_or_report_is_refused_without_force(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).touch()
-    with pytest.raises(InputError, match=f"{name} exists already.*--force"):
-        check_output(tmp_path / "slim.onnx")
-    check_output(tmp_path / "slim.onnx", force=True)
-
-
-def test_an_existing_side_file_is_refused_without_force(tmp_path: Path) -> None:
-    side = tmp_path / "slim.onnx.data"
-    side.touch()
-    with pytest.raises(InputError, match=r"slim\.onnx\.data exists already"):
-        check_output(tmp_path / "slim.onnx", sides=[side])
-    check_output(tmp_path / "slim.onnx", force=True, sides=[side])
-
-
-def test_a_name_too_long_for_the_disk_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"):
-        check_output(tmp_path / ("a" * 300 + ".onnx"))
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
-        check_output(tmp_path / "slim.onnx")

@@ -40,7 +40,8 @@ from prunec.cli.options import (
 )
 from prunec.cli.work import at_work
 from prunec.errors import BudgetError
-from prunec.options import check_output, parse_budget, report_path
+from prunec.files import check_output
+from prunec.options import parse_budget, report_path
 from prunec.texts import read_words
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def compile_model(
 ) -> None:
     """Check what can be checked at once, compile, and print what came of it."""
     parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
-    check_output(output, force)
+    check_output(output, force, [report_path(output)])
     surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}
     options = {name: value for name, value in context.params.items() if name not in surface}
     options["calibration"] = read_words(calibration or ())
