@@ -204,6 +204,11 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
             "let them end with emit, verify",
         )
     merging = any(item.name == "recover" and getattr(item, "method", "") == "merge" for item in passes)
+    if merging and not any(Scores in (*item.needs, *item.gives) for item in passes):
+        raise InputError(
+            "recovery by merge needs units in pairs, and nothing scores units here",
+            f"search by {SEARCH} with --importance {PAIRING}, or --recover lsq",
+        )
     criterion = next((getattr(item, "criterion", "") for item in passes if item.name == "importance"), "")
     if merging and criterion != PAIRING:
         raise unpaired(criterion)

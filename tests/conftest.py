@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Before any library reads them: nothing is looked up on the network, and tests do not fight over the cores.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -107,32 +108,16 @@ def tiny_llama_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_bert_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT on disk: 2 layers, 4 heads of 16, an FFN of 96, byte-level tokens."""
     tokenizer = tiny_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-        pad_token_id=0,
-    )
-    return save_model(BertForMaskedLM(config), tokenizer, tmp_path_factory.mktemp("tiny-bert"))
+    return save_model(BertForMaskedLM(tiny_bert_config(tokenizer)), tokenizer, tmp_path_factory.mktemp("tiny-bert"))
 
 
 @pytest.fixture(scope="session")
 def tiny_classifier_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT on disk that tells three named classes apart: 2 layers, 4 heads of 16, an FFN of 96."""
     tokenizer = tiny_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-        pad_token_id=0,
-        id2label={0: "law", 1: "sport", 2: "weather"},
-        label2id={"law": 0, "sport": 1, "weather": 2},
+    names = ("law", "sport", "weather")
+    config = tiny_bert_config(
+        tokenizer, id2label=dict(enumerate(names)), label2id={name: number for number, name in enumerate(names)}
     )
     return save_model(BertForSequenceClassification(config), tokenizer, tmp_path_factory.mktemp("tiny-classifier"))
 
@@ -155,6 +140,20 @@ def tiny_cpmant_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         position_bias_max_distance=64,
     )
     return save_model(CpmAntForCausalLM(config), tokenizer, tmp_path_factory.mktemp("tiny-cpmant"))
+
+
+def tiny_bert_config(tokenizer: PreTrainedTokenizerFast, **more: Any) -> BertConfig:
+    """2 layers, 4 heads of 16, an FFN of 96."""
+    return BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        pad_token_id=0,
+        **more,
+    )
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:

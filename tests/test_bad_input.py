@@ -315,6 +315,13 @@ def test_merging_without_pairs_is_said_before_the_model_is_loaded(
     assert message.endswith("ive --importance mutual-information, or --recover lsq")
 
 
+def test_merging_where_nothing_is_scored_is_said(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", "greedy-loss", "--recover", "merge")
+    assert message.startswith(
+        "recovery by merge needs units in pairs, and nothing scores units here. Search by knapsack"
+    )
+
+
 def test_an_unknown_search(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--search", "greedy-los")
     assert message.startswith("no search is called `greedy-los`. Did you mean greedy-loss?")
