@@ -18,6 +18,7 @@ PASSES: dict[str, str] = {
     "greedy-loss": "prunec.passes.search.greedy_loss:GreedyLossPass",
     "layer-influence": "prunec.passes.search.layer_influence:LayerInfluencePass",
     "sublayer": "prunec.passes.search.sublayer:SublayerPass",
+    "evolve": "prunec.passes.search.evolve:EvolvePass",
     "remove": "prunec.passes.rewrite.remove:RemovePass",
     "settle": "prunec.passes.analysis.settle:SettlePass",
     "recover": "prunec.passes.rewrite.recover:RecoverPass",

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prunec.cost.judge import Judgement, judge
 from prunec.cost.target import Artifact, Baseline, Target, Trial, Trials
-from prunec.facts import Ceiling, CostModel, Plan
+from prunec.facts import Ceiling, CostModel, Leanings, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -28,8 +28,8 @@ class SettlePass(Pass):
 
     name: ClassVar[str] = "settle"
     needs: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, Plan)
-    reads: ClassVar[tuple[type, ...]] = (CostModel, Trials)
-    gives: ClassVar[tuple[type, ...]] = (CostModel, Trials, Plan)
+    reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Leanings)
+    gives: ClassVar[tuple[type, ...]] = (CostModel, Trials, Plan, Leanings)
 
     slack: float = 0.03
     seconds: float = 8.0
@@ -54,7 +54,8 @@ class SettlePass(Pass):
         corrected = judgement.corrected(costs, ceiling) if costs is not None else None
         if corrected is None or len(trials.tried) >= self.rounds:
             return self._conclude(program, plan, trials, log)
-        return PassResult(program, (trials, corrected), f"{log}; searching again", again_from=plan.search)
+        again = tuple(fact for fact in (trials, corrected, facts.get(Leanings)) if fact is not None)
+        return PassResult(program, again, f"{log}; searching again", again_from=plan.search)
 
     def _try(self, program: Program, facts: Facts, context: Context) -> Judgement:
         """Emit the program into the scratch folder and time it."""

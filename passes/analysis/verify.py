@@ -14,7 +14,7 @@ from prunec.cost.target import Artifact, Baseline, Target, Trials, Verdict
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
-from prunec.facts import Ceiling, CostModel, Plan
+from prunec.facts import Ceiling, CostModel, Leanings, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -38,8 +38,8 @@ class VerifyPass(Pass):
 
     name: ClassVar[str] = "verify"
     needs: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, Artifact, Plan)
-    reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Verdict)
-    gives: ClassVar[tuple[type, ...]] = (Verdict, CostModel, Trials)
+    reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Verdict, Leanings)
+    gives: ClassVar[tuple[type, ...]] = (Verdict, CostModel, Trials, Leanings)
 
     tolerance: float = 1e-4
     seconds: float = 10.0
@@ -70,7 +70,7 @@ class VerifyPass(Pass):
         corrected = judgement.corrected(costs, ceiling)
         if corrected is None:
             return PassResult(program, (verdict,), log)
-        again = (verdict, corrected, Trials(()))
+        again = tuple(fact for fact in (verdict, corrected, Trials(()), facts.get(Leanings)) if fact is not None)
         return PassResult(program, again, f"{log}; searching again", again_from=facts[Plan].search)
 
     def _doubtful(self, judgement: Judgement, ceiling: Ceiling) -> bool:

@@ -2,7 +2,17 @@
 
 from prunec.facts.attribution import Answers, Attribution, Forgetting
 from prunec.facts.depth import Candidate, Depth, Grain, Step, blocks
-from prunec.facts.measured import Damage, Dense, Distilled, Equivalence, Quality, Recovered, Scores, SecondMoments
+from prunec.facts.measured import (
+    Damage,
+    Dense,
+    Distilled,
+    Equivalence,
+    Leanings,
+    Quality,
+    Recovered,
+    Scores,
+    SecondMoments,
+)
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
@@ -24,6 +34,7 @@ __all__ = [
     "Family",
     "Forgetting",
     "Grain",
+    "Leanings",
     "MaskPoint",
     "Pin",
     "Plan",

@@ -73,6 +73,17 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class Leanings:
+    """How much the damage of each place weighs among all others, as a search learned from whole plans.
+
+    Attributes:
+        weights: by name of family or sublayer; 1 where the damage that was measured alone holds.
+    """
+
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Equivalence:
     """Slim program against masked dense program, before recovery.
 

@@ -8,7 +8,7 @@ import pytest
 
 from prunec.cost.target import Target, Trials
 from prunec.cost.workload import Workload
-from prunec.facts import CostModel, Plan
+from prunec.facts import CostModel, Leanings, Plan
 from prunec.options import BudgetKind
 from prunec.passbase import Context, Facts, PassResult
 from prunec.passes.analysis.baseline import BaselinePass
@@ -38,11 +38,12 @@ def settle(
     value: float,
     trials: Trials | None = None,
     kind: BudgetKind = "latency_ms",
+    more: tuple[object, ...] = (),
 ) -> PassResult:
     """One run of the pass on the program after `tried`, with a budget of `value`."""
     with fake_backend(by_parameters) as backend:
         target = Target(backend(), Workload("prefill", 1, 16, 1), kind, value, "slim.fake")
-        facts = case.facts(target, tried, COSTS, *([trials] if trials else []))
+        facts = case.facts(target, tried, COSTS, *([trials] if trials else []), *more)
         for fact in BaselinePass().run(case.program, facts, context).facts:
             facts.put(fact)
         facts.put(tried)
@@ -77,6 +78,12 @@ def test_a_budget_missed_or_wasted_corrects_the_constant(
 def test_the_search_that_chose_the_plan_searches_again(llama: Case, context: Context) -> None:
     chosen = replace(plan(48), search="mine")
     assert settle(llama, context, chosen, 0.95 * takes(llama, chosen)).again_from == "mine"
+
+
+def test_what_a_search_learned_is_there_when_it_searches_again(llama: Case, context: Context) -> None:
+    learned = Leanings({"model.layers.2.mlp": 3.0})
+    result = settle(llama, context, plan(48), 0.95 * takes(llama, plan(48)), more=(learned,))
+    assert given(result)[Leanings] == learned
 
 
 def test_after_the_last_round_the_best_plan_that_held_is_taken(llama: Case, context: Context) -> None:
