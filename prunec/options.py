@@ -16,6 +16,8 @@ from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
 Recovery = ("none", "bias", "merge", "lsq", "distill")
+EFFORTS = (0, 1, 2, 3)
+"""None, and about one, four and fifteen minutes on two cores for 135 million parameters."""
 PAIRING = "mutual-information"
 """The criterion that goes by pairs, which `merge` needs."""
 
@@ -65,6 +67,7 @@ class Options:
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.
         search: name of the pass that chooses what goes; None uses the default one.
+        effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
         recover: `none`, `bias`, `merge`, `lsq` or `distill`, which is `lsq` and training after it.
         distill_minutes: how long training may take; None uses the usual time.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
@@ -82,6 +85,7 @@ class Options:
     calibration: Texts | None = None
     importance: str | None = None
     ema: float | None = None
+    effort: int = 0
     recover: str = "lsq"
     search: str | None = None
     distill_minutes: float | None = None
@@ -97,6 +101,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.recover not in Recovery:
             raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
+        if self.effort not in EFFORTS:
+            raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
         check_minutes(self.distill_minutes, self.recover)
         if self.threads is not None and self.threads < 1:
             raise InputError(f"{self.threads} threads are not a positive number", "give 1 or more")

@@ -141,6 +141,7 @@ def default_pipeline(
     text_given: bool = False,
     ema: float | None = None,
     search: str | None = None,
+    effort: int = 0,
     distill_minutes: float | None = None,
 ) -> str:
     """The text of the default pipeline.
@@ -156,15 +157,15 @@ def default_pipeline(
     chosen = search or SEARCH
     scores = [importance_step(importance, ema), "damage"]
     if Scores not in catalogue.find_search(chosen).needs:
-        if scores[0] != importance_step(None, None):
-            flag = "--importance" if importance else "--ema"
+        given = {"--importance": importance, "--ema": ema, "--effort": effort}
+        for flag in (flag for flag, value in given.items() if value):
             raise InputError(
-                f"{flag} says how units are scored, and --search {chosen} uses no scores",
-                f"leave {flag} out, or search by {SEARCH}",
+                f"{flag} goes by scores, and --search {chosen} uses none", f"leave {flag} out, or search by {SEARCH}"
             )
         scores = []
     repair = recovery_steps(recover, distill_minutes)
-    rest = [*scores, chosen, "remove", "settle", *repair, "emit", "verify", "evaluate"]
+    improved = [f"evolve{{{effort}}}"] if effort else []
+    rest = [*scores, chosen, *improved, "remove", "settle", *repair, "emit", "verify", "evaluate"]
     return ", ".join(["structure", *order, *rest])
 
 
@@ -172,8 +173,9 @@ def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
         steps = {"importance": "importance{...}", "ema": "importance{...}", "search": options.search}
-        for name, step in {**steps, "distill_minutes": "distill{...}"}.items():
-            if getattr(options, name) is not None:
+        more = {"effort": f"evolve{{{options.effort}}}", "distill_minutes": "distill{...}"}
+        for name, step in {**steps, **more}.items():
+            if getattr(options, name) not in (None, 0):
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} and --passes are both given", f"write {step} into the passes")
         return tuple(parse(options.passes, catalogue.find_pass))
@@ -184,6 +186,7 @@ def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
         text_given=text_given,
         ema=options.ema,
         search=options.search,
+        effort=options.effort,
         distill_minutes=options.distill_minutes,
     )
     try:

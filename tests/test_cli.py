@@ -72,7 +72,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> None:
     words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --ema 0.5 --search s"
-    training = "--distill-minutes 3"
+    training = "--distill-minutes 3 --effort 2"
     more = "--workload prefill:1x8 --threads 2 --passes p --dump-ir d --seed 3"
     last = "--force --trust-remote-code --cache-dir k --quiet --verbose"
     assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
@@ -88,6 +88,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "calibration": Path("c"),
         "importance": "i",
         "ema": 0.5,
+        "effort": 2,
         "recover": "bias",
         "search": "s",
         "distill_minutes": 3.0,

@@ -376,6 +376,11 @@ def test_published_searches_compile(search: str, tiny_llama_dir: Path, text: Pat
     assert result.program.parameter_count() <= 80_000
 
 
+def test_effort_puts_a_search_between_the_choice_and_the_removal() -> None:
+    assert "knapsack, evolve{2}, remove" in default_pipeline(effort=2)
+    assert "knapsack, remove" in default_pipeline(effort=0)
+
+
 class Listener(Silent):
     """Progress that shows stages."""
 

@@ -144,7 +144,9 @@ def test_the_command_text_names_what_is_not_default() -> None:
     assert command_text("m", Path("x.onnx"), options) == "prunec m -o x.onnx --speedup 2 --seed 3 --force --cache-dir c"
 
 
-@pytest.mark.parametrize("changes", [{"recover": "magic"}, {"threads": 0}, {"seed": -1}, {"distill_minutes": 2.0}])
+@pytest.mark.parametrize(
+    "changes", [{"recover": "magic"}, {"threads": 0}, {"seed": -1}, {"distill_minutes": 2.0}, {"effort": 4}]
+)
 def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Options(BUDGET, **changes)  # type: ignore[arg-type]

@@ -84,6 +84,8 @@ Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an exi
 
 REPAIR = "Repair of what is left: none, bias (cheap), merge (of pairs), lsq, or distill (lsq, then training)."
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to 3 (a quarter of an hour and more)."
+Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
 TRAINING = "Time for the training of --recover distill."
 Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
 SEARCH = "Who chooses what goes; the published searches of whole sublayers: greedy-loss, layer-influence, sublayer."
@@ -115,6 +117,7 @@ def compile_model(
     calibration: Calibration = None,
     importance: Importance = None,
     ema: Ema = None,
+    effort: Effort = 0,
     recover: Recover = "lsq",
     search: Search = None,
     distill_minutes: Minutes = None,
