@@ -16,7 +16,7 @@ import prunec
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
-from prunec.cost.measure import Timing
+from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, Target, Verdict
 from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure
 from prunec.ir.program import Program
@@ -146,6 +146,7 @@ def _latency(facts: Facts) -> data.Latency | None:
     return data.Latency(
         measured_of(verdict.dense),
         measured_of(verdict.latency),
+        paired_ratio(verdict.dense, verdict.latency),
         verdict.rounds[-1].predicted if is_latency else None,
         baseline.floor.median if baseline else None,
         rounds,
