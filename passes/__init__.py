@@ -25,5 +25,6 @@ PASSES: dict[str, str] = {
     "distill": "prunec.passes.rewrite.distill:DistillPass",
     "emit": "prunec.passes.analysis.emit:EmitPass",
     "verify": "prunec.passes.analysis.verify:VerifyPass",
+    "weakness": "prunec.passes.analysis.weakness:WeaknessPass",
     "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",
 }

@@ -13,15 +13,17 @@ from typing import Any
 from torch import Tensor
 
 from prunec.cost.target import Target, Verdict
-from prunec.facts import Plan
+from prunec.facts import Plan, Weaknesses
 from prunec.files import publish
+from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.job import Job, Model, Recorder, read_options, source_name
-from prunec.options import Options, command_text, parse_budget, report_path
+from prunec.options import Options, command_text, parse_budget, report_path, weakness_path
 from prunec.passbase import Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import Circumstances, build_report
 from prunec.report.data import Report
+from prunec.report.weakness import weakness_lines
 from prunec.request import Request, side_files
 
 
@@ -85,16 +87,19 @@ def compile(
     folder = request.output.parent if request.output else None
     with tempfile.TemporaryDirectory(prefix=".prunec-", dir=folder) as scratch:
         result = job.run(loaded.program, request.passes, facts, Path(scratch))
-        return _finish(job, result, loading, Path(scratch) / "artifact")
+        return _finish(job, result, loaded, loading, Path(scratch) / "artifact")
 
 
-def _finish(job: Job, result: PipelineResult, loading: Stage, staged: Path) -> CompileResult:
+def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, staged: Path) -> CompileResult:
     """Build the report; where the budget holds, publish it together with the files in `staged`."""
     verdict, output = result.facts.get(Verdict), job.request.output
     written = output if verdict is not None and verdict.holds else None
     report = build_report(result, _circumstances(job, result, loading, written))
     if written is not None:
         report.write(staged / report_path(written).name)
+        if (weaknesses := result.facts.get(Weaknesses)) is not None:
+            text = weakness_lines(weaknesses, loaded.program, loaded.tokenizer)
+            (staged / weakness_path(written).name).write_text(text, encoding="utf-8")
         publish(staged, written, side_files(written, job.request.backend))
     return CompileResult(written, report, result.program, result.facts.get(Plan) or Plan({}))
 

@@ -15,7 +15,9 @@ from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
-Recovery = ("none", "bias", "merge", "lsq", "distill")
+Recovery = ("none", "bias", "merge", "lsq", "distill", "weakness")
+TRAINING = ("distill", "weakness")
+"""The recoveries that train what is left."""
 EFFORTS = (0, 1, 2, 3)
 """None, and about one, four and fifteen minutes on two cores for 135 million parameters."""
 PAIRING = "mutual-information"
@@ -68,7 +70,8 @@ class Options:
             `seed` draws from the text; None weighs all of it alike.
         search: name of the pass that chooses what goes; None uses the default one.
         effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
-        recover: `none`, `bias`, `merge`, `lsq` or `distill`, which is `lsq` and training after it.
+        recover: `none`, `bias`, `merge`, `lsq`, `distill`, which is `lsq` and training after it, or `weakness`, which
+            is `distill` with what removal made wrong counting more.
         distill_minutes: how long training may take; None uses the usual time.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.
@@ -130,11 +133,11 @@ def check_minutes(value: float | None, recover: str) -> None:
     """Make sure that `value` is a time for training, and that there is training.
 
     Raises:
-        InputError: it is not positive and finite, or is given and `recover` is not `distill`.
+        InputError: it is not positive and finite, or is given and `recover` trains nothing.
     """
     if value is not None and not 0 < value < math.inf:
         raise InputError(f"{value:g} minutes are no time to distil in", "give more than 0")
-    if value is not None and recover != "distill":
+    if value is not None and recover not in TRAINING:
         raise InputError(f"--distill-minutes is given, and recovery by {recover} has none", "add --recover distill")
 
 
@@ -254,6 +257,11 @@ def _budget_words(budget: Budget) -> list[str]:
 def report_path(output: Path) -> Path:
     """Where the report of `output` goes: `slim.onnx` has `slim.report.json` beside it."""
     return output.with_name(f"{output.stem}.report.json")
+
+
+def weakness_path(output: Path) -> Path:
+    """Where the weaknesses of `output` go, if any are looked for: `slim.onnx` has `slim.weakness.jsonl` beside it."""
+    return output.with_name(f"{output.stem}.weakness.jsonl")
 
 
 def _parse(value: str | float, units: Mapping[str, str], what: str, fix: str) -> float:

@@ -11,17 +11,18 @@ from torch import Tensor
 
 from prunec import catalogue
 from prunec.calibration.corpus import check_sequence
-from prunec.calibration.objective import Goal, objective
+from prunec.calibration.labels import LabelledText
+from prunec.calibration.objective import Goal, objective, unknown_truth
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
-from prunec.facts import Dense, Scores
+from prunec.facts import Dense, Scores, Weaknesses
 from prunec.files import check_output
 from prunec.frontends.loaded import Loaded
-from prunec.options import PAIRING, Options, report_path, unpaired
+from prunec.options import PAIRING, TRAINING, Options, report_path, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 from prunec.pipeline.syntax import spelled
@@ -31,6 +32,8 @@ SEQUENCE = 128
 LONGEST_WINDOW = 512
 SEARCH = "knapsack"
 """The default search."""
+WEAKNESS = 3.0
+"""How much more an item counts, in recovery by weakness, that was right and is wrong."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +82,24 @@ class Request:
         """What passes know about the loaded model from the start.
 
         Raises:
-            InputError: the workload does not fit the model.
+            InputError: the workload does not fit the model, or what is right is needed and not known.
         """
-        facts = Facts()
+        facts, goal = Facts(), objective(loaded.task.objective)
+        if any(Weaknesses in item.gives for item in self.passes) and not (goal.knows_truth or self._labelled()):
+            raise unknown_truth(goal)
         facts.put(Dense(loaded.program))
-        facts.put(Goal(objective(loaded.task.objective)))
+        facts.put(Goal(goal))
         workload = _workload(self.options, loaded)
         name = self.output.name if self.output else f"artifact{self.backend.suffixes[0]}"
         budget = self.options.budget
         facts.put(Target(self.backend(), workload, budget.kind, budget.value, name))
         facts.put(self._text_source(loaded, workload))
         return facts
+
+    def _labelled(self) -> bool:
+        """Whether what the model should say may come with the text; of ready batches that shows later."""
+        labelled = (isinstance(text.documents[0], LabelledText) for text in self.texts.values() if text.documents)
+        return self.batches is not None or any(labelled)
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
         usual = min(max(workload.sequence, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
@@ -116,8 +126,8 @@ def traced_sizes(options: Options) -> dict[str, int]:
 
 
 def side_files(output: Path, backend: type[Backend]) -> tuple[Path, ...]:
-    """Where the files are that `output` may need beside it."""
-    return tuple(output.with_name(output.name + suffix) for suffix in backend.side_suffixes)
+    """Where the files are that `output` may have beside it, besides its report."""
+    return (weakness_path(output), *(output.with_name(output.name + suffix) for suffix in backend.side_suffixes))
 
 
 def importance_step(criterion: str | None, ema: float | None) -> str:
@@ -129,9 +139,11 @@ def importance_step(criterion: str | None, ema: float | None) -> str:
 
 def recovery_steps(recover: str, minutes: float | None) -> list[str]:
     """The texts of the passes that repair what is left, training within `minutes` where they are given."""
-    if recover != "distill":
+    if recover not in TRAINING:
         return [f"recover{{{recover}}}"]
-    return ["recover{lsq}", "distill" if minutes is None else f"distill{{minutes={minutes!r}}}"]
+    settings = [f"minutes={minutes!r}"] if minutes is not None else []
+    settings += [f"weakness={WEAKNESS}"] if recover == "weakness" else []
+    return ["recover{lsq}", f"distill{{{', '.join(settings)}}}" if settings else "distill"]
 
 
 def default_pipeline(
@@ -166,7 +178,8 @@ def default_pipeline(
     repair = recovery_steps(recover, distill_minutes)
     improved = [f"evolve{{{effort}}}"] if effort else []
     rest = [*scores, chosen, *improved, "remove", "settle", *repair, "emit", "verify", "evaluate"]
-    return ", ".join(["structure", *order, *rest])
+    known = ["weakness"] if recover == "weakness" else []
+    return ", ".join(["structure", *order, *rest, *known])
 
 
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:

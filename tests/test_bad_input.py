@@ -343,6 +343,11 @@ def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:
     assert message.startswith("--search and --passes are both given. Write sublayer into the passes")
 
 
+def test_weaknesses_without_labels(refuse: Refusal, tiny_bert_dir: Path, text: Path) -> None:
+    message = refuse(tiny_bert_dir, *BUDGET, "--recover", "weakness", "--calibration", str(text))
+    assert message.startswith("recovery by weakness needs to know what is right, and nothing says so of logits")
+
+
 def test_a_time_to_distil_in_without_distillation(refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--distill-minutes", "3")
     assert message.lower() == "--distill-minutes is given, and recovery by lsq has none. add --recover distill"

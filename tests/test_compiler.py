@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM
 
 import prunec
 from prunec import catalogue
+from prunec.calibration.sources import read_texts
 from prunec.compiler import CompileResult
 from prunec.errors import BudgetError, InputError
 from prunec.ir.program import Program
@@ -295,6 +296,28 @@ def test_programs_are_dumped_around_every_rewrite(tiny_llama_dir: Path, text: Pa
     dumped = sorted(path.name for path in (tmp_path / "ir").iterdir())
     assert any("remove" in name for name in dumped)
     assert all((tmp_path / "ir" / name).read_text().startswith("program {") for name in dumped)
+
+
+def test_what_removal_made_wrong_is_listed_as_text_to_calibrate_with(
+    tiny_llama_dir: Path, text: Path, tmp_path: Path
+) -> None:
+    """The file is read as calibration text by the next compile."""
+    result = prunec.compile(
+        tiny_llama_dir,
+        tmp_path / "slim.onnx",
+        budget_params="60k",
+        calibration=text,
+        threads=1,
+        recover="weakness",
+        distill_minutes=0.05,
+    )
+    assert "distill{minutes=0.05, weakness=3.0}" in result.report.pipeline
+    assert result.report.pipeline.endswith("evaluate, weakness")
+    listed = tmp_path / "slim.weakness.jsonl"
+    rows = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert rows
+    assert all(row["text"].endswith(row["next"]) and row["next"] != row["slim"] for row in rows)
+    assert next(iter(read_texts(listed))) == rows[0]["text"]
 
 
 def test_distillation_follows_the_closed_form(tiny_llama_dir: Path, text: Path) -> None:

@@ -42,8 +42,19 @@ class Objective(Protocol):
         """How far a pruned model's outputs are from the dense model's: 0 where they agree."""
         ...
 
-    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
-        """The damage as a mean over items, a scalar with a gradient: what training brings down."""
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None) -> Tensor:
+        """The damage as a mean over items, a scalar with a gradient: what training brings down.
+
+        Args:
+            outputs: the pruned model's.
+            dense: the dense model's.
+            inputs: of both.
+            weights: what each item counts, in the shape of `truth`; all alike if None or where there is no truth.
+        """
+        ...
+
+    def truth(self, inputs: Tensors) -> Tensor | None:
+        """Which of its `logits` is right for each item, -1 where that is not known; None where it never is."""
         ...
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
@@ -70,10 +81,19 @@ class CausalLanguageModel:
         total, count = _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
         return float(total), count
 
-    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None) -> Tensor:
         """Mean KL(dense || pruned) of the tokens that are not padding."""
-        total, count = _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"))
+        total, count = _divergence(outputs["logits"], dense["logits"], inputs.get("attention_mask"), weights)
         return total / count
+
+    def truth(self, inputs: Tensors) -> Tensor:
+        """The token that follows each, `[rows, positions]`."""
+        tokens, mask = inputs["input_ids"], inputs.get("attention_mask")
+        following = torch.full_like(tokens, -1)
+        following[:, :-1] = tokens[:, 1:]
+        if mask is not None:
+            following[:, :-1][(mask[:, 1:] * mask[:, :-1]) == 0] = -1
+        return following
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Summed cross-entropy on the text itself."""
@@ -110,10 +130,13 @@ class Features:
         apart = _cosine_distances(outputs, dense, inputs.get("attention_mask"))
         return float(apart.sum()), float(apart.numel())
 
-    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None) -> Tensor:
         """The mean damage, and the mean relative squared error of tokens: cosines say nothing of sizes."""
         errors = [relative_error(value, dense[name], inputs) for name, value in outputs.items()]
         return _cosine_distances(outputs, dense, inputs.get("attention_mask")).mean() + torch.stack(errors).mean()
+
+    def truth(self, inputs: Tensors) -> None:
+        """Features are not right or wrong."""
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """A random projection of the outputs, scaled by their size: its gradients' squares estimate the Jacobian."""
@@ -148,10 +171,14 @@ class Logits:
         total, count = self._divergence(outputs, dense, inputs)
         return float(total), count
 
-    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Tensor:
+    def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None) -> Tensor:
         """Mean KL(dense || pruned) of the predictions."""
-        total, count = self._divergence(outputs, dense, inputs)
+        total, count = self._divergence(outputs, dense, inputs, weights)
         return total / count
+
+    def truth(self, inputs: Tensors) -> Tensor | None:
+        """Nobody says what is right."""
+        return None
 
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Log-likelihood of predictions drawn from the model: its squared gradients are the Fisher information."""
@@ -167,8 +194,10 @@ class Logits:
         """The same figure as `damage`."""
         return self.damage(outputs, dense, inputs)
 
-    def _divergence(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> tuple[Tensor, float]:
-        totals = [_divergence(outputs[name], dense[name], inputs.get("attention_mask")) for name in outputs]
+    def _divergence(
+        self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None
+    ) -> tuple[Tensor, float]:
+        totals = [_divergence(outputs[name], dense[name], inputs.get("attention_mask"), weights) for name in outputs]
         return torch.stack([total for total, _ in totals]).sum(), sum(count for _, count in totals)
 
 
@@ -183,6 +212,10 @@ class LabelledLogits(Logits):
     def target(self, outputs: Tensors, inputs: Tensors, generator: torch.Generator) -> Tensor:
         """Summed cross-entropy against the labels."""
         return functional.cross_entropy(outputs["logits"].float(), inputs[LABELS], reduction="sum")
+
+    def truth(self, inputs: Tensors) -> Tensor:
+        """The labels, `[rows]`."""
+        return inputs[LABELS]
 
     def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """How many texts get their own label, and how many there are."""
@@ -210,10 +243,28 @@ def objective(name: str) -> Objective:
     return OBJECTIVES[name]()
 
 
-def _divergence(logits: Tensor, dense: Tensor, mask: Tensor | None) -> tuple[Tensor, float]:
+def unknown_truth(objective: Objective) -> InputError:
+    """The error of asking what is right where nothing says so."""
+    return InputError(
+        f"recovery by weakness needs to know what is right, and nothing says so of {objective.name}",
+        'give --calibration rows with labels, {"text": "...", "label": "..."}, to a classifier, or --recover distill',
+    )
+
+
+def flips(truth: Tensor, outputs: Tensors, dense: Tensors) -> Tensor:
+    """Where the dense model is right and the pruned one wrong, boolean in the shape of `truth`."""
+    right, own = (found["logits"].argmax(-1) == truth for found in (dense, outputs))
+    return right & ~own
+
+
+def _divergence(
+    logits: Tensor, dense: Tensor, mask: Tensor | None, weights: Tensor | None = None
+) -> tuple[Tensor, float]:
     losses = functional.kl_div(
         logits.float().log_softmax(-1), dense.float().log_softmax(-1), log_target=True, reduction="none"
     ).sum(-1)
+    if weights is not None:
+        losses = losses * weights
     if mask is None or losses.shape != mask.shape:
         return losses.sum(), float(losses.numel())
     return (losses * mask).sum(), float(mask.sum())

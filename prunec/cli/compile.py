@@ -82,11 +82,14 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 
-REPAIR = "Repair of what is left: none, bias (cheap), merge (of pairs), lsq, or distill (lsq, then training)."
+REPAIR = (
+    "Repair of what is left: none, bias (cheap), merge (of pairs), lsq, distill (lsq, then training), or weakness "
+    "(training that dwells on what removal made wrong, and lists it in NAME.weakness.jsonl)."
+)
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to 3 (a quarter of an hour and more)."
 Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
-TRAINING = "Time for the training of --recover distill."
+TRAINING = "Time for the training of --recover distill or weakness."
 Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
 SEARCH = "Who chooses what goes; the published searches of whole sublayers: greedy-loss, layer-influence, sublayer."
 Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]

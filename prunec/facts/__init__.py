@@ -12,6 +12,8 @@ from prunec.facts.measured import (
     Recovered,
     Scores,
     SecondMoments,
+    Weakness,
+    Weaknesses,
 )
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
@@ -48,5 +50,7 @@ __all__ = [
     "Step",
     "Structure",
     "Sublayer",
+    "Weakness",
+    "Weaknesses",
     "blocks",
 ]

@@ -122,6 +122,38 @@ class Distilled:
 
 
 @dataclass(frozen=True)
+class Weakness:
+    """An item that the dense program has right and the slim one wrong.
+
+    Attributes:
+        tokens: the text; of a language model what stands before the token that it is about.
+        right: the place of what is right among the logits: a token or a label.
+        said: the place of what the slim program says.
+    """
+
+    tokens: tuple[int, ...]
+    right: int
+    said: int
+
+
+@dataclass(frozen=True)
+class Weaknesses:
+    """What removal made wrong, on text that nothing was chosen by.
+
+    Attributes:
+        items: the first of those that were right and are wrong.
+        known: how many items there are of which it is known what is right.
+        lost: how many were right and are wrong.
+        gained: how many were wrong and are right.
+    """
+
+    items: tuple[Weakness, ...]
+    known: int
+    lost: int
+    gained: int
+
+
+@dataclass(frozen=True)
 class Quality:
     """The objective on held-out text that nothing was chosen by.
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunec.calibration.objective import OBJECTIVES, objective
+from prunec.calibration.objective import OBJECTIVES, flips, objective
 from prunec.errors import InputError
 
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
@@ -42,6 +42,28 @@ def test_damage_of_predictions_is_divergence_over_tokens_that_are_not_padding(
     total, count = objective(name).damage({"logits": slim}, {"logits": dense}, inputs)
     assert count == len(KEPT)
     assert total == pytest.approx(sum(divergence(dense[at], slim[at]) for at in KEPT), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["causal-lm", "logits"])
+def test_training_may_weigh_each_prediction(name: str, inputs: dict[str, Tensor]) -> None:
+    dense, slim, weights = torch.randn(2, 4, 7), torch.randn(2, 4, 7), torch.rand(2, 4)
+    found = objective(name).distance({"logits": slim}, {"logits": dense}, inputs, weights)
+    expected = sum(float(weights[at]) * divergence(dense[at], slim[at]) for at in KEPT) / len(KEPT)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_language_model_is_right_where_it_says_the_next_token(inputs: dict[str, Tensor]) -> None:
+    truth = objective("causal-lm").truth(inputs)
+    assert truth is not None
+    for row, at in [(row, at) for row in range(2) for at in range(4)]:
+        known = (row, at) in KEPT and (row, at + 1) in KEPT
+        assert truth[row, at] == (inputs["input_ids"][row, at + 1] if known else -1)
+
+
+def test_only_what_was_right_and_is_wrong_flips() -> None:
+    truth = torch.tensor([0, 0, 0, 0, -1])
+    dense, slim = (torch.eye(2)[torch.tensor(said)] for said in ([0, 0, 1, 1, 0], [0, 1, 0, 1, 1]))
+    assert flips(truth, {"logits": slim}, {"logits": dense}).tolist() == [False, True, False, False, False]
 
 
 def test_a_class_is_one_prediction_whatever_the_padding(inputs: dict[str, Tensor]) -> None:

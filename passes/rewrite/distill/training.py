@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.heldout import HeldOut
+from prunec.calibration.objective import Objective, flips
 from prunec.calibration.tokens import relative_error, token_count
 from prunec.ir.program import Program
 from prunec.passbase import Progress
@@ -58,6 +59,7 @@ class Course:
         streams: nodes at which the student's residual stream is to follow the teacher's.
         rate: the highest rate of AdamW.
         hidden: what the error of the streams weighs against the objective's distance.
+        weakness: how much more an item counts that the teacher has right and the student wrong.
         halves: whether products take bfloat16.
         limits: what it may take.
         seed: of the order of the text.
@@ -69,6 +71,7 @@ class Course:
     streams: Sequence[str]
     rate: float
     hidden: float
+    weakness: float
     halves: bool
     limits: Limits
     seed: int
@@ -125,7 +128,9 @@ class Training:
             with torch.no_grad():
                 reference, wanted = outputs_and_streams(course.teacher, batch, places)
             outputs, streams = outputs_and_streams(self.student.program, batch, places)
-        loss = course.held_out.objective.distance(outputs, reference, batch)
+        objective = course.held_out.objective
+        weights = item_weights(objective, course.weakness, outputs, reference, batch)
+        loss = objective.distance(outputs, reference, batch, weights)
         if streams:
             errors = [relative_error(own, dense, batch) for own, dense in zip(streams, wanted, strict=True)]
             loss = loss + course.hidden * torch.stack(errors).mean()
@@ -198,6 +203,14 @@ class Training:
         self.saved = self.standing.seconds
         self.progress.note(f"distilling: goes on after {self.standing.step} steps")
         return self.standing.seconds
+
+
+def item_weights(
+    objective: Objective, weakness: float, outputs: Batch, reference: Batch, batch: Batch
+) -> Tensor | None:
+    """What each item counts: 1, and `weakness` more where the teacher is right and the student wrong; None if all 1."""
+    truth = objective.truth(batch) if weakness else None
+    return None if truth is None else 1 + weakness * flips(truth, outputs, reference)
 
 
 def rate_factor(share: float, step: int) -> float:

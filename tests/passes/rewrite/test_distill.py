@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.heldout import HeldOut
+from prunec.calibration.labels import LABELS
+from prunec.calibration.objective import with_labels
 from prunec.calibration.tokens import token_count
 from prunec.errors import InputError
 from prunec.facts import Distilled, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context, PassResult, Silent
 from prunec.passes.rewrite.distill import DistillPass, checkpoint, training
+from prunec.passes.rewrite.distill.training import item_weights
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case, small_corpus, with_tensors
 
@@ -93,6 +96,26 @@ def test_held_out_damage_falls(hidden: float, any_case: Case, context: Context) 
     assert held_out.damage(slim) == pytest.approx(found.before, rel=1e-5)
     assert held_out.damage(result.program) == pytest.approx(found.after, rel=1e-5)
     assert f"{found.before:.4g} to {found.after:.4g}" in result.log
+
+
+def test_what_removal_made_wrong_counts_more(classifier: Case) -> None:
+    goal, truth = with_labels(classifier.goal.objective, classifier.corpus.score), torch.tensor([0, 0, 1])
+    dense, slim = ({"logits": torch.eye(3)[torch.tensor(said)]} for said in ([0, 0, 2], [0, 1, 1]))
+    assert item_weights(goal, 0.0, slim, dense, {LABELS: truth}) is None
+    weights = item_weights(goal, 2.0, slim, dense, {LABELS: truth})
+    assert weights is not None
+    assert weights.tolist() == [1.0, 3.0, 1.0]
+
+
+def test_dwelling_on_what_is_wrong_changes_what_is_learned(classifier: Case, context: Context) -> None:
+    alike, dwelt = (run(classifier, context, steps=4, weakness=weight)[1] for weight in (0.0, 5.0))
+    assert any(not torch.equal(value, tensors(alike)[name]) for name, value in tensors(dwelt).items())
+    assert distilled(dwelt).after < distilled(dwelt).before
+
+
+def test_where_nothing_is_right_there_is_nothing_to_dwell_on(bert: Case, context: Context) -> None:
+    with pytest.raises(InputError, match="nothing says so of logits"):
+        run(bert, context, weakness=1.0)
 
 
 def test_steps_and_tokens_are_counted(bert: Case, context: Context) -> None:
