@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -146,8 +147,10 @@ def build_module(graph: fx.Graph, tensors: Mapping[str, Tensor]) -> fx.GraphModu
     """A `GraphModule` over `graph` whose `get_attr` nodes read `tensors`; unread tensors are left out.
 
     A parameter that the original registers as `nn.Parameter` stays one, so that tracing the module
-    again keeps its name.
+    again keeps its name. A graph belongs to one module: one that has a module already is copied, names kept.
     """
+    if graph.owning_module is not None:
+        graph = deepcopy(graph)
     read = {node.target: tensors[node.target] for node in graph.nodes if node.op == "get_attr"}
     module = fx.GraphModule(read, graph)
     module.eval()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, fx, nn
 
 from prunec.errors import VerificationError
+from prunec.frontends.huggingface import load
 from prunec.ir.program import Input, Program, Provenance, build_module
 from prunec.ir.verify import CONTEXT_LINES, excerpt, verify
 
@@ -249,3 +251,12 @@ def test_an_excerpt_is_ten_lines_either_side() -> None:
     lines = excerpt(graph, nodes[20]).splitlines()
     assert len(lines) == 2 * CONTEXT_LINES + 1
     assert lines[CONTEXT_LINES].startswith("--> %relu_default_19 ")
+
+
+def test_a_program_keeps_its_graph_when_another_is_made_of_it(tiny_llama_dir: Path) -> None:
+    program = load(tiny_llama_dir).program
+    names = [node.name for node in program.graph.nodes]
+    other = program.with_module(build_module(program.graph, program.tensors()))
+    verify(program)
+    verify(other)
+    assert [node.name for node in other.graph.nodes] == names

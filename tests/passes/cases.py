@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.masked import masked_program, plan_masks
@@ -70,10 +70,7 @@ def small_corpus(vocabulary: int = 280, rows: int = 4, length: int = 12) -> Corp
 def with_tensors(program: Program, tensors: Mapping[str, Tensor]) -> Program:
     """`program` with other values of some tensors."""
     assert set(tensors) <= set(program.tensor_names())
-    graph = fx.Graph()
-    output = graph.graph_copy(program.graph, {})
-    graph.output(output)
-    return program.with_module(build_module(graph, program.tensors() | dict(tensors)))
+    return program.with_module(build_module(program.graph, program.tensors() | dict(tensors)))
 
 
 def masked_damage(case: Case, plan: Plan, batches: tuple[Batch, ...]) -> float:

@@ -19,7 +19,6 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -169,8 +168,7 @@ class Bench:
         for name, removed in plan.units.items():
             fits = refitted(program, structure.family(name), removed, moments.sites[name])
             tensors |= {weight: torch.nn.Parameter(fit, requires_grad=False) for weight, fit in fits.items()}
-        # A graph belongs to one module; the dense program keeps its own.
-        return program.with_module(build_module(deepcopy(program.graph), tensors))
+        return program.with_module(build_module(program.graph, tensors))
 
     def row(self, scores: Scores, speedup: float, moments: SecondMoments) -> dict[str, Any]:
         """What is left by `scores` at `speedup`, measured."""
