@@ -19,7 +19,7 @@ from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
 from prunec.errors import InputError
-from prunec.facts import Dense, Scores, Weaknesses
+from prunec.facts import Damage, Dense, Scores, Weaknesses
 from prunec.files import check_output
 from prunec.frontends.loaded import Loaded
 from prunec.options import PAIRING, TRAINING, Options, report_path, unpaired, weakness_path
@@ -137,6 +137,28 @@ def importance_step(criterion: str | None, ema: float | None) -> str:
     return f"importance{{{', '.join(settings)}}}" if settings else "importance"
 
 
+def search_steps(search: str, importance: str | None, ema: float | None, effort: int) -> list[str]:
+    """The texts of the passes that choose what goes: what the search needs, the search, and what improves its plan.
+
+    Raises:
+        InputError: there is no such search, or it has no use for what is asked for.
+    """
+    needs = catalogue.find_search(search).needs
+    for flag, value, fact, noun in (
+        ("--importance", importance, Scores, "scores"),
+        ("--ema", ema, Scores, "scores"),
+        ("--effort", effort, Damage, "measured damage"),
+    ):
+        if value and fact not in needs:
+            raise InputError(
+                f"{flag} goes by {noun}, and --search {search} uses none", f"leave {flag} out, or search by {SEARCH}"
+            )
+    scores = [importance_step(importance, ema)] if Scores in needs else []
+    damage = ["damage"] if Damage in needs else []
+    improved = [f"evolve{{{effort}}}"] if effort else []
+    return [*scores, *damage, search, *improved]
+
+
 def recovery_steps(recover: str, minutes: float | None) -> list[str]:
     """The texts of the passes that repair what is left, training within `minutes` where they are given."""
     if recover not in TRAINING:
@@ -159,25 +181,16 @@ def default_pipeline(
     """The text of the default pipeline.
 
     Text that the user gave is read first, so that it fails first; text that the model must write comes
-    after the floor is known. A search that needs no scores gets none.
+    after the floor is known. A search that needs no scores gets none, and one that needs no damage none of that.
 
     Raises:
         InputError: there is no such search, or scores are asked for that it does not use.
     """
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    chosen = search or SEARCH
-    scores = [importance_step(importance, ema), "damage"]
-    if Scores not in catalogue.find_search(chosen).needs:
-        given = {"--importance": importance, "--ema": ema, "--effort": effort}
-        for flag in (flag for flag, value in given.items() if value):
-            raise InputError(
-                f"{flag} goes by scores, and --search {chosen} uses none", f"leave {flag} out, or search by {SEARCH}"
-            )
-        scores = []
+    choice = search_steps(search or SEARCH, importance, ema, effort)
     repair = recovery_steps(recover, distill_minutes)
-    improved = [f"evolve{{{effort}}}"] if effort else []
-    rest = [*scores, chosen, *improved, "remove", "settle", *repair, "emit", "verify", "evaluate"]
+    rest = [*choice, "remove", "settle", *repair, "emit", "verify", "evaluate"]
     known = ["weakness"] if recover == "weakness" else []
     return ", ".join(["structure", *order, *rest, *known])
 

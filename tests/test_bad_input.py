@@ -335,7 +335,8 @@ def test_a_pass_that_is_no_search(refuse: Refusal, model: Path) -> None:
 @pytest.mark.parametrize(("flag", "value"), [("--importance", "taylor"), ("--ema", "0.9"), ("--effort", "1")])
 def test_scores_that_a_search_does_not_use(flag: str, value: str, refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--search", "sublayer", flag, value)
-    assert message.startswith(f"{flag} goes by scores, and --search sublayer uses none")
+    noun = "measured damage" if flag == "--effort" else "scores"
+    assert message.startswith(f"{flag} goes by {noun}, and --search sublayer uses none")
 
 
 def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:

@@ -386,6 +386,24 @@ def test_a_search_that_uses_no_scores_gets_none() -> None:
     assert default_pipeline(search="knapsack") == default_pipeline()
 
 
+def test_a_search_that_uses_no_damage_gets_scores_alone() -> None:
+    steps = default_pipeline("fisher", search="summed").split(", ")
+    assert steps[steps.index("summed") - 1 : steps.index("summed") + 2] == ["importance{fisher}", "summed", "remove"]
+    assert "damage" not in steps
+
+
+@pytest.mark.parametrize("search", ["uniform", "ranked", "summed"])
+def test_searches_by_scores_alone_compile(search: str, tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    passes = PASSES.replace("importance, damage, knapsack", f"importance{{fisher}}, {search}")
+    result = prunec.compile(
+        tiny_llama_dir, tmp_path / "slim.onnx", budget_params="80k", passes=passes, calibration=text, threads=1
+    )
+    assert result.report.budget.held
+    assert result.plan.search == search
+    assert result.plan.units
+    assert result.program.parameter_count() <= 80_000
+
+
 @pytest.mark.parametrize("search", ["greedy-loss", "layer-influence", "sublayer"])
 def test_published_searches_compile(search: str, tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
     passes = PASSES.replace("importance, damage, knapsack", search)

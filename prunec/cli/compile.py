@@ -91,7 +91,10 @@ MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to
 Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
 TRAINING = "Time for the training of --recover distill or weakness."
 Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
-SEARCH = "Who chooses what goes; the published searches of whole sublayers: greedy-loss, layer-influence, sublayer."
+SEARCH = (
+    "Who chooses what goes; the published searches: uniform, ranked or summed by scores alone, greedy-loss, "
+    "layer-influence or sublayer of whole sublayers."
+)
 Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]
 
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]

@@ -101,8 +101,7 @@ class Allocation:
 
 def damage_curve(structure: Structure, family: Family, scores: Scores, damage: Damage) -> np.ndarray:
     """Damage when the `k` lowest-scored units go, for k = 0 … units: measured points, joined along the scores."""
-    order = np.sort(scores.units[family.name].clip(min=0))
-    cumulative = np.concatenate([[0.0], np.cumsum(order)])
+    cumulative = np.concatenate([[0.0], np.cumsum(ascending(scores, family.name))])
     if cumulative[-1] <= 0:
         cumulative = np.arange(family.units + 1, dtype=float)
     points = dict(damage.families[family.name])
@@ -112,6 +111,11 @@ def damage_curve(structure: Structure, family: Family, scores: Scores, damage: D
     removed = sorted(points)
     values = np.maximum.accumulate([points[k] for k in removed])
     return np.asarray(np.interp(cumulative, cumulative[removed], values))
+
+
+def ascending(scores: Scores, family: str) -> np.ndarray:
+    """The scores of `family`, the lowest first, those below 0 as 0."""
+    return np.asarray(np.sort(scores.units[family].clip(min=0)))
 
 
 def lowest(scores: Scores, family: str, count: int) -> tuple[int, ...]:

@@ -1,11 +1,7 @@
-"""The table of criteria: what goes at equal sizes, and how the page ranks it."""
+"""The table of criteria: how the page ranks it."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from prunec.facts import CostModel, Family, Scores, Site, Structure
-from tools.bench.criteria import uniform
 from tools.bench.criteria_page import page
 
 
@@ -38,14 +34,3 @@ def test_of_whole_sublayers_the_cut_model_stands_in_both_columns() -> None:
     dense, row = rows(influence=[2.0])
     row |= {"share": 0.0, "fitted": {}}
     assert "| influence | 1 | 3.000 | 3.000 |" in page([dense, *rows(taylor=[1.0])[1:], row])
-
-
-def test_the_same_share_of_every_priced_family_goes_and_no_more_than_it_can_spare() -> None:
-    families = tuple(
-        Family(name, "neuron", units, (), (Site("", 0, "", 0, np.arange(units)),))
-        for name, units in (("wide", 8), ("narrow", 2), ("unpriced", 8))
-    )
-    costs = CostModel("ms", 1.0, {"wide": ((1, 1.0),), "narrow": ((1, 1.0),)})
-    scores = Scores("", "", {family.name: -np.arange(family.units) for family in families})
-    plan = uniform(Structure(families, ()), costs, scores, 0.75)
-    assert plan.units == {"wide": (2, 3, 4, 5, 6, 7), "narrow": (1,)}

@@ -31,6 +31,7 @@ from torch import Tensor
 from prunec.calibration.compensation import refitted
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import objective, with_labels
+from prunec.cost.line import fewest
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, SecondMoments, Structure
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
@@ -42,6 +43,7 @@ from prunec.passes.analysis.importance import criteria, make
 from prunec.passes.analysis.importance.scoring import score
 from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.knapsack import KnapsackPass
+from prunec.passes.search.uniform import SHARES, uniform
 from prunec.request import Request
 from prunec.texts import as_texts
 from tools.bench.criteria_cases import CASES, Case, named
@@ -96,15 +98,14 @@ class Bench:
             return dict(self.known)
         structure, costs = self.measured[Structure], self.measured[CostModel]
         equal = Scores("", "", {family.name: np.zeros(family.units) for family in structure.families})
-        dense = costs.predict(structure, Plan({}))
-        shares = np.linspace(0, 1, 1001).tolist()
-        predicted = [costs.predict(structure, uniform(structure, costs, equal, share)) for share in shares]
-        if predicted[-1] > dense / max(SPEEDUPS):
-            raise SystemExit(f"units alone make {self.case.model} no {max(SPEEDUPS):g} times faster")
-        return {
-            speedup: next(share for share, cost in zip(shares, predicted, strict=True) if cost <= dense / speedup)
-            for speedup in SPEEDUPS
-        }
+
+        def cost(step: int) -> float:
+            return costs.predict(structure, Plan(uniform(structure, costs, equal, step / SHARES)))
+
+        steps = {speedup: fewest(cost, SHARES, cost(0) / speedup) for speedup in SPEEDUPS}
+        if beyond := [speedup for speedup, step in steps.items() if step is None]:
+            raise SystemExit(f"units alone make {self.case.model} no {beyond[0]:g} times faster")
+        return {speedup: step / SHARES for speedup, step in steps.items() if step is not None}
 
     @cached_property
     def texts(self) -> dict[str, tuple[Corpus, list[dict[str, Tensor]]]]:
@@ -153,7 +154,7 @@ class Bench:
         structure, costs = self.measured[Structure], self.measured[CostModel]
         if scores.units:
             share = self.shares[speedup]
-            return uniform(structure, costs, scores, share), share
+            return Plan(uniform(structure, costs, scores, share)), share
         target = costs.predict(structure, Plan({})) / speedup
         facts = Facts()
         for fact in (structure, scores, costs, Damage(scores.criterion, {}, scores.sublayers), Ceiling("ms", target)):
@@ -180,17 +181,6 @@ class Bench:
         if plan.units:
             row["fitted"] = self.figures(slim_program(self.fitted(plan, moments), structure, plan))
         return row
-
-
-def uniform(structure: Structure, costs: CostModel, scores: Scores, share: float) -> Plan:
-    """The plan by which the lowest-scored `share` of every priced family goes, as far as it can spare them."""
-    units = {}
-    for family in structure.families:
-        count = min(round(share * family.units), family.spare)
-        if family.name in costs.families and count:
-            order = np.argsort(scores.units[family.name], kind="stable")
-            units[family.name] = tuple(np.sort(order[:count]).tolist())
-    return Plan(units)
 
 
 def quality(bench: Bench, rows: list[dict[str, Any]], names: list[str], seeds: list[int]) -> Iterator[dict[str, Any]]:

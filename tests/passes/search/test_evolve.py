@@ -28,7 +28,7 @@ from prunec.passes.search.evolve.search import Found, Search
 from prunec.passes.search.evolve.truth import Truth
 from prunec.passes.search.knapsack import KnapsackPass
 from tests.passes.cases import Case, masked_damage, with_tensors
-from tests.passes.toys import Toy, toy
+from tests.passes.search.toys import Toy, toy
 
 Measure = Callable[[Plan], float]
 NONE: Mapping[str, float] = {}

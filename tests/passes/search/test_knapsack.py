@@ -15,7 +15,7 @@ from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, Structure, Sublayer
 from prunec.passbase import Facts
 from prunec.passes.search.knapsack import KnapsackPass
-from tests.passes.toys import CONTEXT, Toy, empty_program, toy
+from tests.passes.search.toys import CONTEXT, Toy, empty_program, toy
 
 
 @settings(max_examples=40, deadline=None)

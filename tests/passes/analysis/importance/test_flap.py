@@ -27,3 +27,22 @@ def test_a_constant_neuron_comes_last_however_large_it_is(bert: Case, context: C
     )
     assert scores(constant, "flap", context)[family].argmin() == 3
     assert scores(constant, "wanda", context)[family].argmax() == 3
+
+
+@pytest.mark.parametrize(("name", "units", "power"), [(NEURONS, 96, 1), (GROUPS, 2, 2)])
+def test_standardised_it_is_the_formula_over_the_layer(
+    name: str, units: int, power: int, llama: Case, module: PreTrainedModel, context: Context
+) -> None:
+    variances = read_by(module, name, llama.corpus.score).var(0, correction=0)
+    weight = module.get_submodule(name).get_parameter("weight").detach().double()
+    features = (variances * weight.square().sum(0)) ** power
+    expected = ((features - features.mean()) / features.std()).view(units, -1).mean(1)
+    assert scores(llama, "flap-standard", context)[name] == pytest.approx(expected.exp().numpy(), rel=1e-4)
+
+
+def test_a_layer_scaled_up_scores_as_before_where_layers_are_compared(llama: Case, context: Context) -> None:
+    name = f"{NEURONS}.weight"
+    louder = llama.with_tensors(**{name.replace(".", "__"): 3 * llama.program.tensor(name).detach()})
+    before, after = (scores(case, "flap-standard", context)[NEURONS] for case in (llama, louder))
+    assert after == pytest.approx(before, rel=1e-5)
+    assert scores(louder, "flap", context)[NEURONS] == pytest.approx(9 * scores(llama, "flap", context)[NEURONS])

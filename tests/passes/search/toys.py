@@ -1,8 +1,9 @@
-"""Problems for searches: families of a few units with random costs and damages, and no program behind them."""
+"""Families of a few units with made-up costs, scores and damages, small enough to try every choice."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import fx
 from prunec.cost.allocation import damage_curve
 from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Site, Structure, Sublayer
 from prunec.ir.program import Program, Provenance, build_module
-from prunec.passbase import Context, Facts
+from prunec.passbase import Context, Facts, Pass
 from prunec.passes.search.knapsack import KnapsackPass
 
 
@@ -24,12 +25,12 @@ class Toy:
     damage: Damage
     costs: CostModel
 
-    def plan(self, ceiling: float, margin: float = 0.0) -> Plan:
+    def plan(self, ceiling: float, margin: float = 0.0, search: Callable[..., Pass] = KnapsackPass) -> Plan:
         """What the pass chooses."""
         facts = Facts()
         for fact in (self.structure, self.scores, self.damage, self.costs, Ceiling("ms", ceiling)):
             facts.put(fact)
-        (plan,) = KnapsackPass(margin=margin).run(empty_program(), facts, CONTEXT).facts
+        (plan,) = search(margin=margin).run(empty_program(), facts, CONTEXT).facts
         assert isinstance(plan, Plan)
         return plan
 
