@@ -15,7 +15,7 @@ from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
-Recovery = ("none", "bias", "merge", "lsq", "distill", "weakness")
+Recovery = ("none", "bias", "merge", "rescale", "obs", "lsq", "distill", "weakness")
 TRAINING = ("distill", "weakness")
 """The recoveries that train what is left."""
 EFFORTS = (0, 1, 2, 3)
@@ -70,8 +70,8 @@ class Options:
             `seed` draws from the text; None weighs all of it alike.
         search: name of the pass that chooses what goes; None uses the default one.
         effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
-        recover: `none`, `bias`, `merge`, `lsq`, `distill`, which is `lsq` and training after it, or `weakness`, which
-            is `distill` with what removal made wrong counting more.
+        recover: `none`, `bias`, `merge`, `rescale`, `obs`, `lsq`, `distill`, which is `lsq` and training after it, or
+            `weakness`, which is `distill` with what removal made wrong counting more.
         distill_minutes: how long training may take; None uses the usual time.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         threads: of the runtime; None uses every processor this process may use.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunec.facts import Family
+from prunec.facts import Family, Site
 from prunec.ir.program import Program
 
 DAMPING = 1e-3
@@ -29,7 +29,10 @@ def compensate(weight: Tensor, moments: Tensor, kept: Tensor) -> Tensor:
         moments: mean over tokens of `a a^T`, `[features, features]`.
         kept: bool `[features]`.
 
-    Minimises `|A W - A_K W'|^2` with a ridge: `W' = W_K + (M_KK)^-1 M_KR W_R`.
+    Minimises `|A W - A_K W'|^2` with a ridge: `W' = W_K + (M_KK)^-1 M_KR W_R`. That is where removing the others one
+    at a time ends, each with the update of the optimal brain surgeon, `W -= H^-1_:s ([H^-1]_ss)^-1 W_s` and then
+    `H^-1 -= H^-1_:s ([H^-1]_ss)^-1 H^-1_s:`, for H the moments with the ridge (Kurtic et al. 2023, "ZipLM", section
+    3.1), in whatever order they go.
     """
     result = torch.zeros_like(weight)
     if not bool(kept.any()):
@@ -51,11 +54,15 @@ def refitted(
         removed: the units that go.
         moments: by weight name, mean over tokens of `a a^T`, `[features, features]`, as in `SecondMoments.sites`.
     """
-    weights = {}
-    for name, site in family.readers().items():
-        stored = program.tensor(name).detach()
-        kept = torch.from_numpy(~np.isin(site.unit_of, list(removed)))
-        # In double precision: second moments of activations are too ill-conditioned for single.
-        fitted = compensate(site.columns(stored).double(), torch.from_numpy(moments[name]), kept).to(stored.dtype)
-        weights[name] = fitted.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)
-    return weights
+    return {
+        name: refit(program.tensor(name), site, ~np.isin(site.unit_of, list(removed)), moments[name])
+        for name, site in family.readers().items()
+    }
+
+
+def refit(stored: Tensor, site: Site, kept: np.ndarray, moments: np.ndarray) -> Tensor:
+    """The weight `stored`, read at `site`, fitted to the features that are `kept` `[features]`, in its own shape."""
+    # In double precision: second moments of activations are too ill-conditioned for single.
+    columns = site.columns(stored.detach()).double()
+    fitted = compensate(columns, torch.from_numpy(moments), torch.from_numpy(kept)).to(stored.dtype)
+    return fitted.reshape(stored.movedim(site.dim, 0).shape).movedim(0, site.dim)

@@ -83,8 +83,8 @@ Output = Annotated[
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 
 REPAIR = (
-    "Repair of what is left: none, bias (cheap), merge (of pairs), lsq, distill (lsq, then training), or weakness "
-    "(training that dwells on what removal made wrong, and lists it in NAME.weakness.jsonl)."
+    "Repair of what is left: none, bias (cheap), merge (of pairs), rescale, obs, lsq, distill (lsq, then training), "
+    "or weakness (training that dwells on what removal made wrong, and lists it in NAME.weakness.jsonl)."
 )
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to 3 (a quarter of an hour and more)."

@@ -16,6 +16,7 @@ from prunec.options import unpaired
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .merge import merged_weights
+from .obs import dense_moments, losing, updated
 from .walk import Walk
 
 
@@ -29,7 +30,15 @@ class RecoverPass(Pass):
     output by the mean of what is missing (FLAP, An et al. 2024, equation 6, here along the walk).
     `merge` goes by the pairs of `mutual-information`: of each pair the unit that stays takes over
     the share of the other that regression on the dense model gives it, and the output is shifted
-    as by `bias`. The whole is kept only if it lowers the damage on the choosing text.
+    as by `bias`.
+
+    `rescale` gives every unit that stays one factor, by least squares along the walk, with a ridge towards 1 whose
+    strength is chosen on held-out tokens (Kwon et al. 2022, "A Fast Post-Training Pruning Framework for Transformers",
+    section 4.4: there towards what a milder mask gives, with one ridge for all); it stops at the first layer with a
+    factor above 10, as theirs does. `obs` needs no walk: what reads removed units is updated as the optimal brain
+    surgeon does (Kurtic et al. 2023, "ZipLM"), each weight by the second moments of its dense input.
+
+    The whole is kept only if it lowers the damage on the choosing text.
     """
 
     name: ClassVar[str] = "recover"
@@ -39,7 +48,7 @@ class RecoverPass(Pass):
     rewrites: ClassVar[bool] = True
     keeps: ClassVar[tuple[type, ...]] = (object,)
 
-    method: Literal["none", "bias", "merge", "lsq"] = "lsq"
+    method: Literal["none", "bias", "merge", "rescale", "obs", "lsq"] = "lsq"
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the repaired program, or the same one and why.
@@ -47,15 +56,13 @@ class RecoverPass(Pass):
         Raises:
             InputError: units are to be merged, and scoring paired none.
         """
-        structure, plan, dense = facts[Structure], facts[Plan], facts[Dense].program
+        plan, dense = facts[Plan], facts[Dense].program
         corpus, objective = facts[Corpus], facts[Goal].objective
         if self.method == "none" or plan.is_empty():
             return PassResult(program, (), "nothing to recover" if plan.is_empty() else "not asked for")
-        walk = Walk(dense, program, structure, plan, list(corpus.score), context.progress, self._merged(facts))
-        fitted = walk.run(self.method)
+        repaired, fitted = (self._updated if self.method == "obs" else self._walked)(program, facts, context)
         if not fitted:
             return PassResult(program, (), "no projection gained on held-out tokens")
-        repaired = walk.repaired()
         held_out = HeldOut.of(dense, corpus.choose, objective)
         before, after = held_out.damage(program), held_out.damage(repaired)
         if after >= before:
@@ -66,6 +73,23 @@ class RecoverPass(Pass):
             )
         log = f"{len(fitted)} projections re-fitted: held-out damage {before:.4g} to {after:.4g}"
         return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after),), log)
+
+    def _walked(self, program: Program, facts: Facts, context: Context) -> tuple[Program, list[str]]:
+        """The program re-fitted along the residual stream, and the sublayers where that changed something."""
+        structure, batches = facts[Structure], list(facts[Corpus].score)
+        dense = facts[Dense].program
+        walk = Walk(dense, program, structure, facts[Plan], batches, context.progress, self._merged(facts))
+        fitted = walk.run(self.method)
+        return walk.repaired(), fitted
+
+    def _updated(self, program: Program, facts: Facts, context: Context) -> tuple[Program, list[str]]:
+        """The program with the surgeon's updates, and the sublayers (or families) that lost units."""
+        structure, plan, dense = facts[Structure], facts[Plan], facts[Dense].program
+        moments = facts.get(SecondMoments) or dense_moments(
+            dense, structure, plan, facts[Corpus].score, facts[Goal].objective, context
+        )
+        places = [(structure.sublayer_of(item.name) or item).name for item in losing(structure, plan)]
+        return updated(program, dense, structure, plan, moments), list(dict.fromkeys(places))
 
     def _merged(self, facts: Facts) -> dict[str, Tensor]:
         """What `merge` puts in, by the weight's name; nothing for the other methods."""

@@ -35,11 +35,17 @@ def merged_weights(
             weight = weights[name] if name in weights else dense.tensor(name).detach().double()
             known = torch.from_numpy(moments.sites[family.name][name])
             weights[name] = _merged(weight, site, heirs, known)
+    return in_slim_shape(weights, structure, plan)
+
+
+def in_slim_shape(weights: Mapping[str, Tensor], structure: Structure, plan: Plan) -> dict[str, Tensor]:
+    """Dense `weights` by name without what `plan` cuts from them."""
+    cut = dict(weights)
     for (name, dim), indices in plan.cuts(structure).items():
-        if name in weights:
-            kept = np.delete(np.arange(weights[name].shape[dim]), indices)
-            weights[name] = weights[name].index_select(dim, torch.from_numpy(kept))
-    return weights
+        if name in cut:
+            kept = np.delete(np.arange(cut[name].shape[dim]), indices)
+            cut[name] = cut[name].index_select(dim, torch.from_numpy(kept))
+    return cut
 
 
 def survivors(partners: np.ndarray, removed: Collection[int]) -> dict[int, int]:

@@ -16,6 +16,8 @@ from prunec.ir.execute import evaluate, input_values
 from prunec.ir.program import Program, build_module
 from prunec.passbase import Progress
 
+from .rescale import LIMIT, factors, members
+
 HELD_OUT = 4
 """Every fourth batch chooses the ridge strength and does not fit."""
 
@@ -47,6 +49,7 @@ class Walk:
         self.batches, self.progress, self.merged = batches, progress, merged
         self.tensors = dict(slim.tensors())
         self.added: dict[str, str] = {}
+        self.stopped = False
         self.dense_nodes = {node.name: node for node in dense.graph.nodes}
         self.slim_nodes = {node.name: node for node in slim.graph.nodes}
         self.moved = {item.add: item.skip for item in structure.sublayers if item.name in plan.sublayers}
@@ -66,6 +69,8 @@ class Walk:
                 if sublayer.add not in self.moved and self._refit(sublayer, method, dense, slim):
                     fitted.append(sublayer.name)
                 self.progress.item("re-fitting projections", index + 1, len(self.structure.sublayers))
+                if self.stopped:
+                    break
         return fitted
 
     def repaired(self) -> Program:
@@ -123,14 +128,14 @@ class Walk:
             return self._shift(projection, inside, gaps, outputs)
         if method == "merge":
             return self._merge(projection, inside, gaps, outputs)
+        if method == "rescale":
+            return self._rescale(projection, inside, rows, [gap - out for gap, out in zip(gaps, outputs, strict=True)])
         bias = self.tensors[inputs[2].target] if len(inputs) > 2 and inputs[2] else None
-        moments = [Moments.zeros(weight.shape[1] + (bias is not None), weight.shape[0]) for _ in range(2)]
-        for index, (row, gap) in enumerate(zip(rows, gaps, strict=True)):
-            moments[index % HELD_OUT == HELD_OUT - 1].add(_with_ones(row, bias), gap)
         old = (
             weight.detach().double().T if bias is None else torch.cat([weight.detach().T, bias.detach()[None]]).double()
         )
-        new = fit(moments[0], moments[1], old) if len(self.batches) >= HELD_OUT else None
+        halves = _halves([_with_ones(row, bias) for row in rows], gaps)
+        new = fit(*halves, old) if len(self.batches) >= HELD_OUT else None
         if new is None:
             return False
         self._store(inputs[1].target, new[: weight.shape[1]].T)
@@ -158,6 +163,26 @@ class Walk:
         for values, output in zip(inside, changed, strict=True):
             values[projection] = output
         self._shift(projection, inside, gaps, after)
+        return True
+
+    def _rescale(
+        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], rows: list[Tensor], missing: list[Tensor]
+    ) -> bool:
+        """Scale the columns of each unit that is read, if that helps on held-out tokens."""
+        inputs: tuple[Any, ...] = projection.args
+        activation, name = inputs[0], inputs[1].target
+        units = members(self.structure, self.plan, projection.name)
+        if units is None or len(self.batches) < HELD_OUT:
+            return False
+        weight = self.tensors[name].detach()
+        scales = factors(*_halves(rows, missing), weight.double().T, units)
+        self.stopped = scales is not None and bool(scales.abs().max() > LIMIT)
+        if scales is None or self.stopped:
+            return False
+        change = (weight * (scales - 1)).to(weight.dtype)
+        self._store(name, weight + change)
+        for values in inside:
+            values[projection] = values[projection] + values[activation] @ change.T
         return True
 
     def _shift(
@@ -199,6 +224,14 @@ class Walk:
 def _forget(stream: dict[fx.Node, Tensor], keep: tuple[fx.Node, ...]) -> None:
     for node in [node for node in stream if node not in keep]:
         del stream[node]
+
+
+def _halves(rows: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[Moments, Moments]:
+    """Sums over the batches that fit, and over those that do not: `rows` `[tokens, inputs]`, `targets` by outputs."""
+    fitting, held_out = (Moments.zeros(rows[0].shape[1], targets[0].shape[1]) for _ in range(2))
+    for index, (row, target) in enumerate(zip(rows, targets, strict=True)):
+        (held_out if index % HELD_OUT == HELD_OUT - 1 else fitting).add(row, target)
+    return fitting, held_out
 
 
 def _held_out_error(gaps: list[Tensor], outputs: list[Tensor]) -> float:
