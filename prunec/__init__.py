@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from prunec.attributor import semantics
     from prunec.benchmark import bench
     from prunec.comparer import sensitivity
-    from prunec.compiler import CompileResult, compile
+    from prunec.compiler import CompileFamily, CompileResult, compile
     from prunec.errors import PrunecError
     from prunec.facts import Scores
     from prunec.inspector import inspect
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Benchmark",
+    "CompileFamily",
     "CompileResult",
     "Inspection",
     "PrunecError",
@@ -39,6 +40,7 @@ PLACES = {
     "bench": "prunec.benchmark",
     "Benchmark": "prunec.report.benchmark",
     "compile": "prunec.compiler",
+    "CompileFamily": "prunec.compiler",
     "CompileResult": "prunec.compiler",
     "inspect": "prunec.inspector",
     "Inspection": "prunec.report.inspection",

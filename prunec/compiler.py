@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from torch import Tensor
 
+from prunec.budgets import Amount, Amounts, artifact_paths, parse_budgets
 from prunec.cost.target import Target, Verdict
+from prunec.errors import PrunecError
 from prunec.facts import Plan, Weaknesses
+from prunec.family import Outcome, Parts, run_family
 from prunec.files import publish
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.job import Job, Model, Recorder, read_options, source_name
-from prunec.options import Options, command_text, parse_budget, report_path, weakness_path
+from prunec.options import Budget, Options, command_text, report_path, weakness_path
 from prunec.passbase import Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import Circumstances, build_report
@@ -44,21 +47,56 @@ class CompileResult:
     plan: Plan
 
 
+@dataclass(frozen=True)
+class CompileFamily:
+    """What one compile made for several budgets.
+
+    Attributes:
+        results: in the order of the budgets, without those that failed.
+        failures: by budget, why nothing came of it, such as a floor above it.
+    """
+
+    results: tuple[CompileResult, ...]
+    failures: Mapping[Budget, PrunecError]
+
+
+@overload
 def compile(
     model: Model,
     output: str | os.PathLike[str] | None = None,
     *,
-    budget_latency: str | float | None = None,
-    speedup: str | float | None = None,
-    budget_params: str | float | None = None,
-    budget_size: str | float | None = None,
+    budget_latency: Amount | None = None,
+    speedup: Amount | None = None,
+    budget_params: Amount | None = None,
+    budget_size: Amount | None = None,
+    **options: Any,
+) -> CompileResult: ...
+
+
+@overload
+def compile(
+    model: Model, output: str | os.PathLike[str] | None = None, **options: Any
+) -> CompileResult | CompileFamily: ...
+
+
+def compile(
+    model: Model,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    budget_latency: Amounts | None = None,
+    speedup: Amounts | None = None,
+    budget_params: Amounts | None = None,
+    budget_size: Amounts | None = None,
     example_inputs: Mapping[str, Tensor] | None = None,
     batches: Sequence[Mapping[str, Tensor]] | None = None,
     backend: str = "onnx",
     progress: Progress | None = None,
     **options: Any,
-) -> CompileResult:
+) -> CompileResult | CompileFamily:
     """Prune a model until its artifact holds the budget, and prove it.
+
+    Of several budgets, given as a list, a family comes: the model is traced, scored and measured once, and the output
+    `slim.onnx` becomes `slim-1.25x.onnx` and so on, each with its report and published as soon as it holds.
 
     Args:
         model: a Hugging Face directory, or any module with `example_inputs`.
@@ -66,7 +104,7 @@ def compile(
         budget_latency: milliseconds, or text such as `20ms`.
         speedup: a factor over the dense artifact.
         budget_params: parameters, or text such as `80M`.
-        budget_size: bytes of the artifact, or text such as `200MB`. Exactly one budget is given.
+        budget_size: bytes of the artifact, or text such as `200MB`. One budget is given, or several of one kind.
         example_inputs: for a module, its keyword inputs by name; sizes of at least 2 become dynamic axes.
         batches: calibration data as inputs of the model, in the place of text.
         backend: the artifact kind that is measured where there is no `output`.
@@ -75,19 +113,46 @@ def compile(
 
     Raises:
         PrunecError: as one line that says what, where and how to mend it. A budget that is missed
-            after all rounds is no error here: see `report.budget.held`; nothing is written then.
+            after all rounds is no error here: see `report.budget.held`; nothing is written then. Nor is a failure of
+            one of several budgets: see `CompileFamily.failures`.
     """
     started = time.perf_counter()
-    budget = parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
-    request = Request.read(Options(budget, **read_options(options)), output, backend, batches)
+    asked = parse_budgets(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
+    budgets = (asked,) if isinstance(asked, Budget) else asked
+    paths = artifact_paths(Path(output), asked) if output is not None else [None] * len(budgets)
+    request = Request.read(Options(budgets[0], **read_options(options)), paths[0], backend, batches)
+    requests = [request.asking(*pair) for pair in zip(budgets, paths, strict=True)]
+    if isinstance(asked, tuple):
+        Parts.of(request.passes)
     job = Job(source_name(model), request, Recorder(progress), started)
     loaded, loading = job.load(model, example_inputs)
-    facts = request.facts(loaded)
     # Beside the output, so that the finished artifact is renamed, not copied.
     folder = request.output.parent if request.output else None
     with tempfile.TemporaryDirectory(prefix=".prunec-", dir=folder) as scratch:
-        result = job.run(loaded.program, request.passes, facts, Path(scratch))
+        if isinstance(asked, tuple):
+            return _gathered(run_family(job, loaded, requests, Path(scratch)), loaded, loading)
+        result = job.run(loaded.program, request.passes, request.facts(loaded), Path(scratch))
         return _finish(job, result, loaded, loading, Path(scratch) / "artifact")
+
+
+def _gathered(outcomes: Iterable[Outcome], loaded: Loaded, loading: Stage) -> CompileFamily:
+    """Finish each outcome as it comes.
+
+    Raises:
+        PrunecError: the first failure, where every budget failed.
+    """
+    results: list[CompileResult] = []
+    failures: dict[Budget, PrunecError] = {}
+    for outcome in outcomes:
+        try:
+            if isinstance(outcome.result, PrunecError):
+                raise outcome.result
+            results.append(_finish(outcome.job, outcome.result, loaded, loading, outcome.staged))
+        except PrunecError as error:
+            failures[outcome.budget] = error
+    if not results:
+        raise next(iter(failures.values()))
+    return CompileFamily(tuple(results), failures)
 
 
 def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, staged: Path) -> CompileResult:

@@ -55,6 +55,12 @@ class Recorder:
         found.warnings = self.warnings
         return found
 
+    def apart(self, name: str) -> Recorder:
+        """The same for work about `name`, whose warnings are remembered after those so far, and nowhere else."""
+        found = Recorder(self._inner, name)
+        found.warnings = list(self.warnings)
+        return found
+
     def item(self, text: str, done: int, total: int) -> None:
         self._inner.item(self._about + text, done, total)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from prunec import catalogue
+from prunec.budgets import label
 from prunec.calibration.corpus import check_sequence
 from prunec.calibration.labels import LabelledText
 from prunec.calibration.objective import Goal, objective, unknown_truth
@@ -22,7 +23,7 @@ from prunec.errors import InputError
 from prunec.facts import Damage, Dense, Scores, Weaknesses
 from prunec.files import check_output
 from prunec.frontends.loaded import Loaded
-from prunec.options import PAIRING, TRAINING, Options, report_path, unpaired, weakness_path
+from prunec.options import PAIRING, TRAINING, Budget, Options, report_path, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 from prunec.pipeline.syntax import spelled
@@ -71,12 +72,24 @@ class Request:
         path = Path(output) if output is not None else None
         kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
         if path is not None:
-            check_output(path, options.force, (report_path(path), *side_files(path, kind)))
+            _check_files(path, options, kind)
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)
         _check_pipeline(passes, path)
         return Request(options, path, kind, passes, _texts(options), batches)
+
+    def asking(self, budget: Budget, output: Path | None) -> Request:
+        """The same for another budget and output; programs are dumped into a folder of its own.
+
+        Raises:
+            InputError: the output cannot be used.
+        """
+        if output is not None:
+            _check_files(output, self.options, self.backend)
+        dump = self.options.dump_ir
+        folder = dump / label(budget) if dump is not None else None
+        return replace(self, options=replace(self.options, budget=budget, dump_ir=folder), output=output)
 
     def facts(self, loaded: Loaded) -> Facts:
         """What passes know about the loaded model from the start.
@@ -111,6 +124,11 @@ class Request:
             texts=self.texts,
             writer=loaded.writer,
         )
+
+
+def _check_files(output: Path, options: Options, backend: type[Backend]) -> None:
+    """Make sure that an artifact can be written at `output`, with all that lies beside it."""
+    check_output(output, options.force, (report_path(output), *side_files(output, backend)))
 
 
 def _texts(options: Options) -> dict[str, Text]:

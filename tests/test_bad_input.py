@@ -389,7 +389,7 @@ def test_ctrl_c_in_the_middle(
     (out / "slim.report.json").write_text("precious too")
     monkeypatch.setattr(work, "run", raising(KeyboardInterrupt()))
     words = ("--passes", ROUND, "--calibration", str(text), "--force")
-    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing was written"
+    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing unfinished was written"
 
 
 @pytest.mark.parametrize("moved", [0, 1])
@@ -400,7 +400,7 @@ def test_ctrl_c_while_the_files_move_into_place(
     (out / "slim.report.json").write_text("precious too")
     interrupt_publishing(monkeypatch, KeyboardInterrupt(), moved)
     words = ("--passes", ROUND, "--calibration", str(text), "--force")
-    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing was written"
+    assert refuse(model, *BUDGET, *words, code=130) == "interrupted; nothing unfinished was written"
 
 
 def interrupt_publishing(monkeypatch: pytest.MonkeyPatch, error: BaseException, moved: int) -> None:

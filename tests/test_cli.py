@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from prunec import __version__, cli
-from prunec.errors import InputError, PassError
+from prunec.errors import BudgetError, InputError, PassError, PrunecError
 from prunec.report.data import BudgetOutcome, Report
 from tests.report.samples import report
 
@@ -101,6 +101,59 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "trust_remote_code": True,
         "cache": Path("k"),
     }
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the command reads of a `CompileFamily`."""
+
+    results: tuple[Result, ...]
+    failures: dict[str, PrunecError]
+
+
+@pytest.fixture
+def family(compiler: Compiler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Family:
+    """A family that a compile gives: one budget holds, one fails."""
+    made = Family((Result(tmp_path / "slim-1.5x.onnx", report()),), {"20x": BudgetError("below the floor")})
+    monkeypatch.setattr(Compiler, "__call__", lambda self, *words, **options: self.asked.update(options) or made)
+    return made
+
+
+@pytest.mark.usefixtures("family")
+def test_several_budgets_are_asked_for_as_a_list_and_one_that_fails_sets_the_exit_code(
+    compiler: Compiler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--speedup", "1.5,20") == 3
+    assert compiler.asked["speedup"] == ["1.5", "20"]
+    shown = capsys.readouterr().out
+    assert "20x: below the floor" in shown
+    assert "held" in shown
+
+
+@pytest.mark.usefixtures("family")
+def test_quiet_has_a_line_for_each_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "--speedup", "1.5,20", "--quiet") == 3
+    held, failed = capsys.readouterr().out.splitlines()
+    assert held.startswith(f"{tmp_path / 'slim-1.5x.onnx'}: Budget held")
+    assert failed == "nothing written: 20x: below the floor"
+
+
+def test_reports_of_several_budgets_are_a_json_list(
+    family: Family, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    family.failures.clear()
+    assert run(tmp_path, "--speedup", "1.5,20", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["budget"]["held"] is True
+
+
+def test_the_outputs_of_all_budgets_are_checked(
+    compiler: Compiler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "slim-2x.onnx").touch()
+    assert run(tmp_path, "--speedup", "1.5,2") == 2
+    assert "slim-2x.onnx exists already" in failure(capsys)
+    assert not compiler.asked
 
 
 def test_several_texts_are_named(compiler: Compiler, tmp_path: Path) -> None:
@@ -191,12 +244,12 @@ def test_debug_shows_the_traceback(compiler: Compiler, tmp_path: Path, capsys: p
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_ctrl_c_says_that_nothing_was_written(
+def test_ctrl_c_says_that_nothing_unfinished_was_written(
     compiler: Compiler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compiler.answer = KeyboardInterrupt()
     assert run(tmp_path, "--speedup", "2") == 130
-    assert failure(capsys) == "interrupted; nothing was written"
+    assert failure(capsys) == "interrupted; nothing unfinished was written"
 
 
 @pytest.mark.parametrize(

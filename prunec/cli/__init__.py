@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         return _fail(f"{error.format_message().rstrip('.')}. See {_typed(name)} --help", error.exit_code, debug)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", INTERRUPTED, debug)
+        return _fail("interrupted; nothing unfinished was written", INTERRUPTED, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from prunec.budgets import artifact_paths, parse_budgets, read_amounts
 from prunec.cli.options import (
     CUTTING,
     PRINTED,
@@ -41,11 +42,11 @@ from prunec.cli.options import (
 from prunec.cli.work import at_work
 from prunec.errors import BudgetError
 from prunec.files import check_output
-from prunec.options import parse_budget, report_path
+from prunec.options import report_path
 from prunec.texts import read_words
 
 if TYPE_CHECKING:
-    from prunec.compiler import CompileResult
+    from prunec.compiler import CompileFamily, CompileResult
 
 HELP = (
     "Make a trained transformer small and fast enough to deploy, and prove it.\n\n"
@@ -56,11 +57,12 @@ HELP = (
     "[bold]For example[/bold]\n"
     "  prunec ./smollm2 -o slim.onnx --budget-latency 20ms\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
+    "  prunec ./minilm -o slim.onnx --speedup 1.25,1.5,2    slim-1.25x.onnx and so on from one run\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
     "  prunec sensitivity --help    how much it matters what text you calibrate on\n"
 )
-EPILOG = "Exits with 0 when the budget holds, 2 on bad input, 3 when the budget does not hold, else as the error says."
+EPILOG = "Exits with 0 when every budget holds, 2 on bad input, 3 when one does not, else as the error says."
 
 
 def _print_passes(asked: bool) -> None:
@@ -141,18 +143,25 @@ def compile_model(
     version: Version = False,
 ) -> None:
     """Check what can be checked at once, compile, and print what came of it."""
-    parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
-    check_output(output, force, [report_path(output)])
+    given = {"latency": budget_latency, "speedup": speedup, "params": budget_params, "size": budget_size}
+    amounts = {name: read_amounts(text) for name, text in given.items()}
+    for path in artifact_paths(output, parse_budgets(**amounts)):
+        check_output(path, force, [report_path(path)])
     surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}
     options = {name: value for name, value in context.params.items() if name not in surface}
+    options |= {name if name == "speedup" else f"budget_{name}": value for name, value in amounts.items()}
     options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
         from prunec.compiler import compile
 
-        result = compile(model, output, progress=progress, cache=cache_dir, **options)
-    _print_result(result, quiet=quiet, json=json)
-    if not result.report.budget.held:
-        raise typer.Exit(BudgetError.exit_code)
+        made = compile(model, output, progress=progress, cache=cache_dir, **options)
+    if any(isinstance(amount, list) for amount in amounts.values()):
+        code = _print_family(made, quiet=quiet, json=json)
+    else:
+        _print_result(made, quiet=quiet, json=json)
+        code = 0 if made.report.budget.held else BudgetError.exit_code
+    if code:
+        raise typer.Exit(code)
 
 
 def _print_result(result: CompileResult, *, quiet: bool, json: bool) -> None:
@@ -164,3 +173,22 @@ def _print_result(result: CompileResult, *, quiet: bool, json: bool) -> None:
         print(f"{result.artifact or 'nothing written'}: {headline(result.report)}")
     else:
         print_report(result.report, Console(highlight=False), report_path(result.artifact) if result.artifact else None)
+
+
+def _print_family(family: CompileFamily, *, quiet: bool, json: bool) -> int:
+    """Print what came of several budgets, as JSON a list of reports; the exit code."""
+    from prunec.report.family import print_family
+
+    reports = [result.report for result in family.results]
+    if json:
+        sys.stdout.write(f"[{','.join(report.to_json() for report in reports)}]\n")
+    elif quiet:
+        for result in family.results:
+            _print_result(result, quiet=True, json=False)
+        for budget, error in family.failures.items():
+            print(f"nothing written: {budget}: {error.what}")
+    else:
+        failures = {str(budget): error.what for budget, error in family.failures.items()}
+        print_family(reports, failures, Console(highlight=False))
+    codes = [0 if report.budget.held else BudgetError.exit_code for report in reports]
+    return max([*codes, *(error.exit_code for error in family.failures.values())])
