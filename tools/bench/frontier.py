@@ -58,11 +58,13 @@ def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> lis
     return [total / items for total in totals]
 
 
-def row(model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus]) -> dict[str, Any]:
-    """One compile and its figures, as plain data. A missed budget has no artifact, so no loss."""
+def row(
+    model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus], **options: Any
+) -> dict[str, Any]:
+    """One compile with `options` and its figures, as plain data. A missed budget has no artifact, so no loss."""
     with tempfile.TemporaryDirectory() as folder:
         slim, dense = Path(folder) / "slim.onnx", Path(folder) / "dense.onnx"
-        report = prunec.compile(model, slim, speedup=speedup, calibration=text).report
+        report = prunec.compile(model, slim, speedup=speedup, calibration=text, **options).report
         backend = catalogue.find_backend("onnx")()
         backend.emit(loaded.program, dense)
         work = Workload(loaded.task.phase, 1, SEQUENCE, report.workload.threads)

@@ -1,0 +1,75 @@
+"""Published methods and prunec's own through the same compile, budgets and texts: what each costs in quality.
+
+    python -m tools.bench.methods .cache/models --results docs/quality.json --page docs/quality.md
+
+Each row is one compile at one speed-up, measured as `frontier.py` does. Rows that the results file holds are kept,
+those that failed with their error, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prunec.calibration.objective import objective
+from prunec.errors import PrunecError
+from prunec.frontends.huggingface import load
+from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, TEXTS, evaluation, row
+from tools.bench.methods_cases import METHODS
+from tools.bench.methods_page import page
+
+Row = dict[str, Any]
+
+
+def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, float]:
+    """How much worse than the dense artifact each text's figure is."""
+    return {text: dense - slim if higher_is_better else slim - dense for text, (dense, slim) in loss.items()}
+
+
+def measured(folder: Path, model: str, wanted: list[tuple[str, float]], minutes: float | None) -> Iterator[Row]:
+    """The rows of `model`, by method and speed-up."""
+    loaded = load(folder / model)
+    corpora = {text: evaluation(loaded, folder / "text" / f"{text}.txt") for text in TEXTS}
+    text = folder / "text" / f"{CALIBRATION}.txt"
+    higher = objective(loaded.task.objective).higher_is_better
+    for name, speedup in wanted:
+        options: dict[str, Any] = dict(METHODS[name].options)
+        if options.get("recover") == "distill" and minutes is not None:
+            options["distill_minutes"] = minutes
+        key = {"model": model, "method": name, "speedup_asked": speedup}
+        try:
+            found = row(folder / model, text, speedup, loaded, corpora, **options)
+        except PrunecError as error:
+            yield key | {"error": str(error)}
+        else:
+            yield key | found | {"increase": increase(found["loss"], higher) if found["held"] else {}}
+
+
+def main() -> None:
+    """Measure what is missing; write results and page after each row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="where tools/fetch_models.py put models and text")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
+    parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
+    parser.add_argument("--methods", default=",".join(METHODS), help="by name, separated by commas")
+    parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
+    parser.add_argument("--distill-minutes", type=float, help="of `prunec-distill`")
+    given = parser.parse_args()
+    rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
+    for model in given.only.split(","):
+        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == model}
+        every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
+        if missing := [pair for pair in every if pair not in have]:
+            for found in measured(given.models, model, missing, given.distill_minutes):
+                rows.append(found)
+                given.results.write_text(json.dumps(rows, indent=1) + "\n")
+                given.page.write_text(page(rows))
+                print(found["method"], found["speedup_asked"], found.get("increase", found.get("error")), flush=True)
+
+
+if __name__ == "__main__":
+    main()

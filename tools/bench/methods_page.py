@@ -1,0 +1,89 @@
+"""The page that `methods.py` writes: one table for each model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tools.bench.methods_cases import METHODS
+
+Row = dict[str, Any]
+
+HEAD = """# Published methods, measured
+
+Written by `tools/bench/methods.py`; the raw figures are in `quality.json` beside this page.
+
+Every row is one way to compile, at every speed-up the same measured budget, the same text for scoring and choosing,
+and text that no compile has seen for the figures, which are those of the artifact: how much worse it is than the dense
+model. Behind each figure stands its ratio to the best published method in that column. Speed-ups, seconds and memory
+are given in the order of the columns; the machine was shared, so read times as rough.
+
+The methods, as options of a compile, and where those differ from what was published:
+"""
+
+
+def page(rows: list[Row]) -> str:
+    """`rows` as a page of Markdown."""
+    lines = [HEAD, *map(_described, METHODS)]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        lines += ["", f"## {model}", "", *_table([row for row in rows if row["model"] == model])]
+    return "\n".join(lines) + "\n"
+
+
+def _described(name: str) -> str:
+    method = METHODS[name]
+    words = " ".join(f"--{option} {value}" for option, value in method.options.items())
+    return f"- {name}: {f'`{words}`' if words else 'the default'}{f'; {method.source}' if method.source else ''}"
+
+
+def _table(rows: list[Row]) -> list[str]:
+    measured = [row for row in rows if "increase" in row]
+    notes = [f"\n{row['method']} at {row['speedup_asked']:g}x: {row['error']}." for row in rows if "error" in row]
+    if not measured:
+        return notes
+    first = measured[0]
+    columns = [(speed, text) for speed in sorted({row["speedup_asked"] for row in rows}) for text in first["loss"]]
+    best = {column: _best(measured, column) for column in columns}
+    head = [*(f"{speed:g}x, {text}" for speed, text in columns), "speed-up", "compile, s", "peak, GB"]
+    dense = ", ".join(f"{text} {figures[0]:.3f}" for text, figures in first["loss"].items())
+    return [
+        f"{first['machine']}. Figures are of {first['metric']}; dense: {dense}.",
+        "",
+        "| method | " + " | ".join(head) + " |",
+        "|" + "---|" * (len(head) + 1),
+        *(_line(name, rows, columns, best) for name in METHODS if any(row["method"] == name for row in rows)),
+        *notes,
+    ]
+
+
+def _best(rows: list[Row], column: tuple[float, str]) -> float:
+    """The least increase of a published method in a column; NaN where none is there."""
+    speed, text = column
+    found = [
+        row["increase"][text]
+        for row in rows
+        if row["speedup_asked"] == speed and METHODS[row["method"]].published and row["increase"]
+    ]
+    return min(found, default=np.nan)
+
+
+def _line(name: str, rows: list[Row], columns: list[tuple[float, str]], best: dict[tuple[float, str], float]) -> str:
+    own = {row["speedup_asked"]: row for row in rows if row["method"] == name}
+    done = [own[speed] for speed in sorted(own) if "increase" in own[speed]]
+    cells = [_cell(own.get(speed), text, best[speed, text]) for speed, text in columns]
+    cells.append(", ".join(f"{row['dense_ms'] / row['measured_ms']:.2f}" for row in done))
+    cells.append(", ".join(f"{row['seconds']:.0f}" for row in done))
+    cells.append(", ".join(f"{row['peak_memory_bytes'] / 1e9:.1f}" for row in done))
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _cell(row: Row | None, text: str, best: float) -> str:
+    if row is None:
+        return ""
+    if "error" in row:
+        return "failed"
+    if not row["increase"]:
+        return "missed"
+    ratio = row["increase"][text] / best
+    return f"{row['increase'][text]:.3f}" + (f" ({ratio:.2f})" if np.isfinite(ratio) else "")
