@@ -17,11 +17,11 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 class RankedPass(Pass):
     """Remove the lowest-scored units of the whole model, as few as meet the budget by the cost tables.
 
-    An et al. 2024, "FLAP", section 3.2: there the scores are standardised layer by layer, which the criterion
-    `flap-standard` does, and a head counts as many neurons as have its parameters; here every unit costs what the
-    tables say. Scores are compared between families as they are, so name a criterion whose scores can be, such as
-    that one, or `taylor` and `fisher`, which are of one loss. No damage is measured, no sublayer goes whole, and every
-    family keeps what it must of its highest.
+    The adaptive structure search of An et al. 2024, "FLAP": there scores are standardised layer by layer, which the
+    criterion `flap-standard` does, and a head counts as many neurons as have its parameters; here every unit costs
+    what the tables say. Scores are compared between families as they are, so name a criterion whose scores can be,
+    such as that one, or `taylor` and `fisher`, which are of one loss. No damage is measured, no sublayer goes whole,
+    and every family keeps what it must of its highest.
 
     Attributes:
         margin: as in `knapsack`.

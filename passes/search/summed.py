@@ -17,12 +17,12 @@ class SummedPass(Pass):
     """Choose as `knapsack` does, with the sum of the scores of all that goes in the place of measured damage.
 
     With `--importance fisher` it is the mask search of Kwon et al. 2022, "A Fast Post-Training Pruning Framework for
-    Transformers", sections 4.1 and 4.2: the diagonal of the Fisher information, added up over what goes, is least
+    Transformers": the diagonal of the Fisher information, added up over what goes, is least
     under a latency measured by layer and size; a layer that goes whole loses the scores of all its units. They fit
     each table by a constant and a slope, and try every number of layers that stay; here the measured points are
     solved for exactly. That also leaves out two faults of the published code, which lets one budget run down over the
-    numbers that it tries, and forgets the units that every layer keeps at least. Their rearrangement inside layers by
-    the off-diagonal (section 4.3) is not done: a family's lowest scores go.
+    numbers that it tries, and forgets the units that every layer keeps at least. Their mask rearrangement, by what is
+    off the diagonal inside a layer, is not done: a family's lowest scores go.
 
     Attributes:
         sizes, margin: as in `knapsack`.

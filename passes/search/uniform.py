@@ -20,8 +20,8 @@ class UniformPass(Pass):
     """Remove the same share of every family by the scores, the least that meets the budget by the cost tables.
 
     How most criteria are published: a ratio for every layer, as in the structured form of Wanda (An et al. 2024,
-    "FLAP", section 4.1) and in Ma et al. 2023, "LLM-Pruner", which besides spares the first and the last layers. No
-    damage is measured, no sublayer goes whole, and every family keeps what it must.
+    "FLAP") and in Ma et al. 2023, "LLM-Pruner", which besides spares the first and the last layers. No damage is
+    measured, no sublayer goes whole, and every family keeps what it must.
 
     Attributes:
         margin: as in `knapsack`.

@@ -31,8 +31,8 @@ def compensate(weight: Tensor, moments: Tensor, kept: Tensor) -> Tensor:
 
     Minimises `|A W - A_K W'|^2` with a ridge: `W' = W_K + (M_KK)^-1 M_KR W_R`. That is where removing the others one
     at a time ends, each with the update of the optimal brain surgeon, `W -= H^-1_:s ([H^-1]_ss)^-1 W_s` and then
-    `H^-1 -= H^-1_:s ([H^-1]_ss)^-1 H^-1_s:`, for H the moments with the ridge (Kurtic et al. 2023, "ZipLM", section
-    3.1), in whatever order they go.
+    `H^-1 -= H^-1_:s ([H^-1]_ss)^-1 H^-1_s:`, for H the moments with the ridge (Kurtic et al. 2023, "ZipLM",
+    equations 2 and 3), in whatever order they go.
     """
     result = torch.zeros_like(weight)
     if not bool(kept.any()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 
 from prunec.errors import BudgetError, PassError
 from prunec.facts import Ceiling, CostModel, Plan, Scores, Structure
@@ -42,8 +43,7 @@ def along(
     for room in (spared, ceiling.value):
         steps = 0 if cost(0) <= ceiling.value else fewest(cost, longest, room)
         if steps is not None:
-            plan = line(steps)
-            return Plan(plan.units, predicted_cost=cost(steps), search=plan.search)
+            return replace(line(steps), predicted_cost=cost(steps))
     raise BudgetError(
         f"no choice of units meets the budget of {ceiling.value:.4g} {ceiling.unit}: "
         f"without all that this search may remove it takes {cost(longest):.4g}",

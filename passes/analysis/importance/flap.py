@@ -35,7 +35,7 @@ class Flap(SummedCriterion):
 class StandardFlap(SummedCriterion):
     """FLAP's scores, standardised over each layer: units of all layers can be compared by them.
 
-    An et al. 2024, equation 7, as their code computes it: the fluctuation of each feature, in attentions its square,
+    An et al. 2024, as their code computes it: the fluctuation of each feature, in attentions its square,
     less the mean over the layer's features, divided by their standard deviation; of that the mean over a unit's
     features. The score is e to that power, which puts units in the same order and is never below 0.
     """

@@ -33,10 +33,11 @@ class RecoverPass(Pass):
     as by `bias`.
 
     `rescale` gives every unit that stays one factor, by least squares along the walk, with a ridge towards 1 whose
-    strength is chosen on held-out tokens (Kwon et al. 2022, "A Fast Post-Training Pruning Framework for Transformers",
-    section 4.4: there towards what a milder mask gives, with one ridge for all); it stops at the first layer with a
-    factor above 10, as theirs does. `obs` needs no walk: what reads removed units is updated as the optimal brain
-    surgeon does (Kurtic et al. 2023, "ZipLM"), each weight by the second moments of its dense input.
+    strength is chosen on held-out tokens. That is the mask tuning of Kwon et al. 2022, "A Fast Post-Training Pruning
+    Framework for Transformers", there towards what a milder mask gives and with one ridge for all; it stops at the
+    first layer with a factor above 10, as theirs does. `obs` needs no walk: what reads removed units is updated as
+    the optimal brain surgeon does (Kurtic et al. 2023, "ZipLM"), each weight by the second moments of its dense
+    input.
 
     The whole is kept only if it lowers the damage on the choosing text.
     """
