@@ -38,7 +38,7 @@ class RankedPass(Pass):
 
         Raises:
             BudgetError: the budget is not met with all gone that can go.
-            PassError: no units are scored.
+            InputError: no units are scored.
         """
         structure, scores, costs = facts[Structure], facts[Scores], facts[CostModel]
         require_units(scores, self.name)

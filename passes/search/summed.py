@@ -40,7 +40,7 @@ class SummedPass(Pass):
 
         Raises:
             BudgetError: no choice meets the budget.
-            PassError: no units are scored.
+            InputError: no units are scored.
         """
         structure, scores, costs, ceiling = facts[Structure], facts[Scores], facts[CostModel], facts[Ceiling]
         require_units(scores, self.name)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
-from prunec.errors import BudgetError, PassError
+from prunec.errors import BudgetError, InputError
 from prunec.facts import Ceiling, CostModel, Plan, Scores, Structure
 
 
@@ -55,10 +55,10 @@ def require_units(scores: Scores, search: str) -> None:
     """Make sure that there are scores of units for `search` to go by.
 
     Raises:
-        PassError: the criterion scores sublayers alone.
+        InputError: the criterion scores sublayers alone.
     """
     if not scores.units:
-        raise PassError(
+        raise InputError(
             f"{scores.criterion} scores sublayers alone, and --search {search} removes units",
             "name a criterion that scores units, or leave --search out",
         )

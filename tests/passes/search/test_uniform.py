@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunec.errors import PassError
+from prunec.errors import InputError
 from prunec.facts import CostModel, Family, Plan, Scores, Site, Structure
 from prunec.passes.search.uniform import UniformPass, uniform
 from tests.passes.search.toys import Toy, toy
@@ -49,5 +49,5 @@ def test_it_is_the_least_share_that_fits(share: float) -> None:
 def test_scores_of_sublayers_alone_are_refused() -> None:
     problem = toy([3, 2], np.random.default_rng(0))
     whole = replace(problem, scores=Scores("influence", "", {}, {"block.f0": 1.0, "block.f1": 2.0}))
-    with pytest.raises(PassError, match="influence scores sublayers alone, and --search uniform removes units"):
+    with pytest.raises(InputError, match="influence scores sublayers alone, and --search uniform removes units"):
         whole.plan(1.0, search=UniformPass)
