@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from prunec.destination import Destination
 from prunec.errors import InputError
 from prunec.options import Budget, parse_budget
 
@@ -55,11 +55,6 @@ def label(budget: Budget) -> str:
     return f"{budget.value:.0f}{last}"
 
 
-def artifact_path(output: Path, budget: Budget) -> Path:
-    """Where the artifact of one of several budgets goes: `slim.onnx` becomes `slim-1.5x.onnx`."""
-    return output.with_name(f"{output.stem}-{label(budget)}{output.suffix}")
-
-
-def artifact_paths(output: Path, asked: Budget | Sequence[Budget]) -> list[Path]:
-    """Where the artifacts go, in the order of the budgets: for a single one, `output` itself."""
-    return [output] if isinstance(asked, Budget) else [artifact_path(output, budget) for budget in asked]
+def destinations(place: Destination, asked: Budget | Sequence[Budget]) -> list[Destination]:
+    """Where the files of each budget go, in their order: for a single one `place`, else `slim-1.5x.onnx` and so on."""
+    return [place] if isinstance(asked, Budget) else [place.labelled(label(budget)) for budget in asked]

@@ -12,20 +12,23 @@ from typing import Any, overload
 
 from torch import Tensor
 
-from prunec.budgets import Amount, Amounts, artifact_paths, parse_budgets
+from prunec import catalogue
+from prunec.budgets import Amount, Amounts, destinations, parse_budgets
 from prunec.cost.target import Target, Verdict
+from prunec.destination import Destination
 from prunec.errors import PrunecError
 from prunec.facts import Plan, Weaknesses
 from prunec.family import Outcome, Parts, run_family
-from prunec.files import publish
+from prunec.files import publish, publish_folder
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.job import Job, Model, Recorder, read_options, source_name
-from prunec.options import Budget, Options, command_text, report_path, weakness_path
+from prunec.options import Budget, Options, command_text
 from prunec.passbase import Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import Circumstances, build_report
 from prunec.report.data import Report
+from prunec.report.deployment import complete
 from prunec.report.weakness import weakness_lines
 from prunec.request import Request, side_files
 
@@ -100,14 +103,15 @@ def compile(
 
     Args:
         model: a Hugging Face directory, or any module with `example_inputs`.
-        output: the artifact to write; its suffix chooses the backend. None writes nothing.
+        output: the artifact to write; its suffix chooses the backend. A path that ends in a slash, or is a folder, gets
+            a folder of its own, with all that a user deploys. None writes nothing.
         budget_latency: milliseconds, or text such as `20ms`.
         speedup: a factor over the dense artifact.
         budget_params: parameters, or text such as `80M`.
         budget_size: bytes of the artifact, or text such as `200MB`. One budget is given, or several of one kind.
         example_inputs: for a module, its keyword inputs by name; sizes of at least 2 become dynamic axes.
         batches: calibration data as inputs of the model, in the place of text.
-        backend: the artifact kind that is measured where there is no `output`.
+        backend: the artifact kind where `output` has no suffix that says it.
         progress: where to report; silent by default.
         options: the other fields of `prunec.options.Options`, such as `calibration` or `importance`.
 
@@ -119,15 +123,16 @@ def compile(
     started = time.perf_counter()
     asked = parse_budgets(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
     budgets = (asked,) if isinstance(asked, Budget) else asked
-    paths = artifact_paths(Path(output), asked) if output is not None else [None] * len(budgets)
-    request = Request.read(Options(budgets[0], **read_options(options)), paths[0], backend, batches)
-    requests = [request.asking(*pair) for pair in zip(budgets, paths, strict=True)]
+    suffix = catalogue.find_backend(backend).suffixes[0]
+    places = destinations(Destination.read(output, suffix), asked) if output is not None else [None] * len(budgets)
+    request = Request.read(Options(budgets[0], **read_options(options)), places[0], backend, batches)
+    requests = [request.asking(*pair) for pair in zip(budgets, places, strict=True)]
     if isinstance(asked, tuple):
         Parts.of(request.passes)
     job = Job(source_name(model), request, Recorder(progress), started)
     loaded, loading = job.load(model, example_inputs)
     # Beside the output, so that the finished artifact is renamed, not copied.
-    folder = request.output.parent if request.output else None
+    folder = request.destination.beside if request.destination else None
     with tempfile.TemporaryDirectory(prefix=".prunec-", dir=folder) as scratch:
         if isinstance(asked, tuple):
             return _gathered(run_family(job, loaded, requests, Path(scratch)), loaded, loading)
@@ -157,15 +162,21 @@ def _gathered(outcomes: Iterable[Outcome], loaded: Loaded, loading: Stage) -> Co
 
 def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, staged: Path) -> CompileResult:
     """Build the report; where the budget holds, publish it together with the files in `staged`."""
-    verdict, output = result.facts.get(Verdict), job.request.output
-    written = output if verdict is not None and verdict.holds else None
+    verdict, place = result.facts.get(Verdict), job.request.destination
+    if verdict is None or not verdict.holds:
+        place = None
+    written = place.artifact if place else None
     report = build_report(result, _circumstances(job, result, loading, written))
-    if written is not None:
-        report.write(staged / report_path(written).name)
+    if place is not None:
+        report.write(staged / place.report.name)
         if (weaknesses := result.facts.get(Weaknesses)) is not None:
             text = weakness_lines(weaknesses, loaded.program, loaded.tokenizer)
-            (staged / weakness_path(written).name).write_text(text, encoding="utf-8")
-        publish(staged, written, side_files(written, job.request.backend))
+            (staged / place.weakness.name).write_text(text, encoding="utf-8")
+        if place.folder is not None:
+            complete(staged, report, result.program)
+            publish_folder(staged, place.folder)
+        else:
+            publish(staged, place.artifact, side_files(place.artifact, job.request.backend))
     return CompileResult(written, report, result.program, result.facts.get(Plan) or Plan({}))
 
 
@@ -173,7 +184,7 @@ def _circumstances(job: Job, result: PipelineResult, loading: Stage, written: Pa
     options, workload = job.request.options, result.facts[Target].workload
     pipeline = to_text(job.request.passes)
     return Circumstances(
-        command=command_text(job.source, job.request.output, options),
+        command=command_text(job.source, job.request.destination, options),
         pipeline=pipeline,
         given=options.settings(),
         resolved={"workload": str(workload), "threads": workload.threads, "pipeline": pipeline},

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,48 @@ def check_output(output: Path, force: bool = False, sides: Iterable[Path] = ()) 
         InputError: the folder is missing, no folder or not writable; one of the files is a folder; one
             exists and `force` is not given.
     """
-    try:
+    with _writable(output):
         _check_places(output, force, (output, *sides))
-        with tempfile.TemporaryFile(dir=output.parent):
+
+
+def check_folder(folder: Path, force: bool, *, mark: str, known: Callable[[str], bool]) -> None:
+    """Make sure that a folder can be written as a whole, before any long work. Leaves nothing behind.
+
+    What is in the folder already goes when it is replaced, so it must be what was written so before.
+
+    Args:
+        folder: to be written.
+        force: whether an earlier one may be replaced.
+        mark: the file by which an earlier one is known.
+        known: whether an earlier one may hold another file of this name.
+
+    Raises:
+        InputError: the folder above is missing, no folder or not writable; the path is a file; the folder holds
+            something else; it holds an earlier one and `force` is not given.
+    """
+    with _writable(folder):
+        _check_parent(folder)
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise InputError(f"the output {folder} is a file, not a folder", "leave out the slash after its name")
+        held = sorted(path.name for path in folder.iterdir())
+        foreign = [name for name in held if mark not in held or not (name == mark or known(name))]
+        if foreign:
+            raise InputError(
+                f"the output folder {folder} holds {foreign[0]}, which prunec did not write there",
+                f"name a new folder, or a file in it such as {folder / 'slim.onnx'}",
+            )
+        if held and not force:
+            raise InputError(f"{folder} exists already", "choose another --output, or replace it with --force")
+
+
+@contextmanager
+def _writable(output: Path) -> Iterator[None]:
+    """Try to write beside `output` after the block; one line for what the system refuses in it."""
+    try:
+        yield
+        with tempfile.TemporaryFile(dir=output.absolute().parent):
             pass
     except OSError as error:
         reason = error.strerror or str(error)
@@ -75,7 +114,7 @@ def atomic_path(target: Path, bytes_needed: int | None = None) -> Iterator[Path]
             yield Path(folder) / target.name
             _move_together(Path(folder), target)
     except OSError as error:
-        raise _explained(error, target, bytes_needed) from error
+        raise explained(error, target, bytes_needed) from error
 
 
 def publish(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
@@ -92,7 +131,32 @@ def publish(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
     try:
         _move_together(staged, target, stale)
     except OSError as error:
-        raise _explained(error, target, None) from error
+        raise explained(error, target) from error
+
+
+def publish_folder(staged: Path, folder: Path) -> None:
+    """Rename `staged`, on the same disk, to `folder`, in the place of what is there: whole or not at all.
+
+    What was there lies beside `staged` afterwards.
+
+    Raises:
+        InputError: it cannot be renamed; what was at `folder` is as before.
+    """
+    before = staged.with_name("before")
+    try:
+        for path in staged.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        try:
+            if folder.exists():
+                folder.rename(before)
+            staged.rename(folder)
+        except BaseException:
+            if before.exists() and not folder.exists():
+                before.rename(folder)
+            raise
+    except OSError as error:
+        raise explained(error, folder) from error
 
 
 def write_text(target: Path, text: str) -> None:
@@ -146,7 +210,8 @@ def _undo(kept: Mapping[Path, Path], moves: Mapping[Path, Path]) -> None:
             backup.replace(place)
 
 
-def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputError:
+def explained(error: OSError, target: Path, bytes_needed: int | None = None) -> InputError:
+    """The error of a file that cannot be written, as one line that says why."""
     if error.errno in FULL:
         needed = "" if bytes_needed is None else f": {bytes_needed:,} bytes are needed"
         return InputError(f"the disk is full while writing {target}{needed}", "free some space or write elsewhere")
@@ -154,7 +219,7 @@ def _explained(error: OSError, target: Path, bytes_needed: int | None) -> InputE
     return InputError(f"{target} cannot be written ({reason})", "name a file in a folder that exists and is writable")
 
 
-def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
+def _check_parent(output: Path) -> None:
     folder = output.parent
     if not folder.exists():
         raise InputError(
@@ -162,6 +227,10 @@ def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
         )
     if not folder.is_dir():
         raise InputError(f"{folder}, where {output.name} should go, is not a folder", "choose another --output")
+
+
+def _check_places(output: Path, force: bool, files: Iterable[Path]) -> None:
+    _check_parent(output)
     for path in files:
         if path.is_dir():
             raise InputError(f"the output {path} is a folder", "name a file in it, such as slim.onnx")

@@ -224,7 +224,7 @@ def parse_budget(
     return Budget("bytes", parse_size(size))
 
 
-def command_text(model: str, output: Path | None, options: Options) -> str:
+def command_text(model: str, output: object, options: Options) -> str:
     """The command line that asks for the same, also for a compile from Python: what a reader repeats it with."""
     words = ["prunec", model, *(["-o", str(output)] if output else []), *_budget_words(options.budget)]
     for item in fields(Options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +18,11 @@ from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import PHASES, Workload
+from prunec.destination import Destination
 from prunec.errors import InputError
 from prunec.facts import Damage, Dense, Scores, Weaknesses
-from prunec.files import check_output
 from prunec.frontends.loaded import Loaded
-from prunec.options import PAIRING, TRAINING, Budget, Options, report_path, unpaired, weakness_path
+from prunec.options import PAIRING, TRAINING, Budget, Options, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 from prunec.pipeline.syntax import spelled
@@ -43,7 +42,7 @@ class Request:
 
     Attributes:
         options: as given.
-        output: where the artifact goes; None writes nothing.
+        destination: where the files go; None writes nothing.
         backend: the artifact kind.
         passes: the pipeline.
         texts: the calibration texts that the user gave, by name; one alone may have none, and is under "".
@@ -51,7 +50,7 @@ class Request:
     """
 
     options: Options
-    output: Path | None
+    destination: Destination | None
     backend: type[Backend]
     passes: tuple[Pass, ...]
     texts: Mapping[str, Text] = field(default_factory=dict)
@@ -60,36 +59,36 @@ class Request:
     @staticmethod
     def read(
         options: Options,
-        output: str | os.PathLike[str] | None,
+        place: Destination | None,
         backend: str,
         batches: Sequence[Mapping[str, Tensor]] | None,
     ) -> Request:
-        """Check and read what `options` name; `backend` counts where there is no `output`.
+        """Check and read what `options` name; `backend` counts where `place` is None or a folder.
 
         Raises:
             InputError: the output, the workload, the calibration text or the pipeline cannot be used.
         """
-        path = Path(output) if output is not None else None
-        kind = catalogue.backend_for(path) if path else catalogue.find_backend(backend)
-        if path is not None:
-            _check_files(path, options, kind)
+        kind = catalogue.find_backend(backend)
+        if place is not None:
+            kind = kind if place.folder else catalogue.backend_for(place.artifact)
+            place.check(options.force, side_files(place.artifact, kind))
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)
-        _check_pipeline(passes, path)
-        return Request(options, path, kind, passes, _texts(options), batches)
+        _check_pipeline(passes, place.artifact if place else None)
+        return Request(options, place, kind, passes, _texts(options), batches)
 
-    def asking(self, budget: Budget, output: Path | None) -> Request:
+    def asking(self, budget: Budget, place: Destination | None) -> Request:
         """The same for another budget and output; programs are dumped into a folder of its own.
 
         Raises:
             InputError: the output cannot be used.
         """
-        if output is not None:
-            _check_files(output, self.options, self.backend)
+        if place is not None:
+            place.check(self.options.force, side_files(place.artifact, self.backend))
         dump = self.options.dump_ir
         folder = dump / label(budget) if dump is not None else None
-        return replace(self, options=replace(self.options, budget=budget, dump_ir=folder), output=output)
+        return replace(self, options=replace(self.options, budget=budget, dump_ir=folder), destination=place)
 
     def facts(self, loaded: Loaded) -> Facts:
         """What passes know about the loaded model from the start.
@@ -103,7 +102,7 @@ class Request:
         facts.put(Dense(loaded.program))
         facts.put(Goal(goal))
         workload = _workload(self.options, loaded)
-        name = self.output.name if self.output else f"artifact{self.backend.suffixes[0]}"
+        name = self.destination.artifact.name if self.destination else f"artifact{self.backend.suffixes[0]}"
         budget = self.options.budget
         facts.put(Target(self.backend(), workload, budget.kind, budget.value, name))
         facts.put(self._text_source(loaded, workload))
@@ -124,11 +123,6 @@ class Request:
             texts=self.texts,
             writer=loaded.writer,
         )
-
-
-def _check_files(output: Path, options: Options, backend: type[Backend]) -> None:
-    """Make sure that an artifact can be written at `output`, with all that lies beside it."""
-    check_output(output, options.force, (report_path(output), *side_files(output, backend)))
 
 
 def _texts(options: Options) -> dict[str, Text]:

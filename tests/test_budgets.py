@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from prunec.budgets import Amounts, artifact_paths, label, parse_budgets, read_amounts
+from prunec.budgets import Amounts, destinations, label, parse_budgets, read_amounts
+from prunec.destination import Destination
 from prunec.errors import InputError
 from prunec.options import Budget
 
@@ -56,5 +55,7 @@ def test_commas_part_the_words_of_a_command() -> None:
 )
 def test_a_budget_has_a_name_for_files(budget: Budget, name: str) -> None:
     assert label(budget) == name
-    assert artifact_paths(Path("out/slim.onnx"), budget) == [Path("out/slim.onnx")]
-    assert artifact_paths(Path("out/slim.onnx"), (budget,)) == [Path(f"out/slim-{name}.onnx")]
+    file, folder = Destination.read("out/slim.onnx"), Destination.read("out/slim/")
+    assert destinations(file, budget) == [file]
+    assert destinations(file, (budget,)) == [Destination.read(f"out/slim-{name}.onnx")]
+    assert destinations(folder, (budget,)) == [Destination.read(f"out/slim-{name}/")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from prunec.budgets import artifact_paths, parse_budgets, read_amounts
+from prunec.budgets import destinations, parse_budgets, read_amounts
 from prunec.cli.options import (
     CUTTING,
     PRINTED,
@@ -40,9 +40,8 @@ from prunec.cli.options import (
     option,
 )
 from prunec.cli.work import at_work
+from prunec.destination import Destination
 from prunec.errors import BudgetError
-from prunec.files import check_output
-from prunec.options import report_path
 from prunec.texts import read_words
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ HELP = (
     "[bold]For example[/bold]\n"
     "  prunec ./smollm2 -o slim.onnx --budget-latency 20ms\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
+    "  prunec ./minilm -o slim/ --speedup 1.5    a folder with all that is deployed\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.25,1.5,2    slim-1.25x.onnx and so on from one run\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
@@ -79,9 +79,8 @@ def _print_passes(asked: bool) -> None:
     raise typer.Exit
 
 
-Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help="Artifact: .onnx, or .pt for TorchScript.")
-]
+ARTIFACT = "Artifact: .onnx, or .pt for TorchScript; FOLDER/ for ONNX with config, tokenizer and report."
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=ARTIFACT)]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 
 REPAIR = (
@@ -145,8 +144,9 @@ def compile_model(
     """Check what can be checked at once, compile, and print what came of it."""
     given = {"latency": budget_latency, "speedup": speedup, "params": budget_params, "size": budget_size}
     amounts = {name: read_amounts(text) for name, text in given.items()}
-    for path in artifact_paths(output, parse_budgets(**amounts)):
-        check_output(path, force, [report_path(path)])
+    place = Destination.read(output)
+    for each in destinations(place, parse_budgets(**amounts)):
+        each.check(force)
     surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}
     options = {name: value for name, value in context.params.items() if name not in surface}
     options |= {name if name == "speedup" else f"budget_{name}": value for name, value in amounts.items()}
@@ -158,21 +158,28 @@ def compile_model(
     if any(isinstance(amount, list) for amount in amounts.values()):
         code = _print_family(made, quiet=quiet, json=json)
     else:
-        _print_result(made, quiet=quiet, json=json)
+        _print_result(made, place.report, quiet=quiet, json=json)
         code = 0 if made.report.budget.held else BudgetError.exit_code
     if code:
         raise typer.Exit(code)
 
 
-def _print_result(result: CompileResult, *, quiet: bool, json: bool) -> None:
-    from prunec.report.terminal import headline, print_report
+def _print_result(result: CompileResult, written: Path, *, quiet: bool, json: bool) -> None:
+    from prunec.report.terminal import print_report
 
     if json:
         sys.stdout.write(result.report.to_json())
     elif quiet:
-        print(f"{result.artifact or 'nothing written'}: {headline(result.report)}")
+        print(_line(result))
     else:
-        print_report(result.report, Console(highlight=False), report_path(result.artifact) if result.artifact else None)
+        print_report(result.report, Console(highlight=False), written if result.artifact else None)
+
+
+def _line(result: CompileResult) -> str:
+    """What came of a budget, in a line."""
+    from prunec.report.terminal import headline
+
+    return f"{result.artifact or 'nothing written'}: {headline(result.report)}"
 
 
 def _print_family(family: CompileFamily, *, quiet: bool, json: bool) -> int:
@@ -184,7 +191,7 @@ def _print_family(family: CompileFamily, *, quiet: bool, json: bool) -> int:
         sys.stdout.write(f"[{','.join(report.to_json() for report in reports)}]\n")
     elif quiet:
         for result in family.results:
-            _print_result(result, quiet=True, json=False)
+            print(_line(result))
         for budget, error in family.failures.items():
             print(f"nothing written: {budget}: {error.what}")
     else:

@@ -1,0 +1,98 @@
+"""Where a compile's files go: an artifact and its report among other files, or a folder with all that is deployed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunec.errors import InputError
+from prunec.files import check_folder, check_output
+from prunec.options import report_path, weakness_path
+
+STEM = "model"
+"""What the artifact in a folder of its own is called."""
+REPORT = "report.json"
+CONFIG = "config.json"
+WEAKNESS = "weakness.jsonl"
+COPIED = (
+    "generation_config.json",
+    "preprocessor_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "tokenizer.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+)
+"""The files of a model's folder that go along to a folder of an artifact's own: data alone, nothing that runs."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the files of one compile go.
+
+    Attributes:
+        artifact: the artifact.
+        report: the report on it.
+        folder: the folder that both are alone in with what else is deployed, written as a whole; None where they lie
+            among other files.
+    """
+
+    artifact: Path
+    report: Path
+    folder: Path | None = None
+
+    @staticmethod
+    def read(output: str | os.PathLike[str], suffix: str = ".onnx") -> Destination:
+        """What `output` asks for: a folder, whose artifact ends in `suffix`, where it is one or ends in a slash.
+
+        Raises:
+            InputError: `output` is empty.
+        """
+        text = os.fspath(output)
+        if not text:
+            raise InputError("the output has no name", "give --output a file, such as slim.onnx, or a folder, as slim/")
+        path = Path(text)
+        if text.endswith(("/", os.sep)) or path.is_dir():
+            return Destination(path / f"{STEM}{suffix}", path / REPORT, path)
+        return Destination(path, report_path(path))
+
+    def labelled(self, label: str) -> Destination:
+        """The same with `label` in the name of the artifact, or of the folder that it is alone in."""
+        if self.folder is None:
+            path = self.artifact.with_name(f"{self.artifact.stem}-{label}{self.artifact.suffix}")
+            return Destination(path, report_path(path))
+        folder = self.folder.with_name(f"{self.folder.name}-{label}")
+        return Destination(folder / self.artifact.name, folder / self.report.name, folder)
+
+    @property
+    def weakness(self) -> Path:
+        """Where the weaknesses go, if any are looked for."""
+        return weakness_path(self.artifact) if self.folder is None else self.folder / WEAKNESS
+
+    @property
+    def beside(self) -> Path:
+        """The folder in which files can be made that are then only renamed."""
+        return (self.folder or self.artifact).absolute().parent
+
+    def check(self, force: bool, sides: Iterable[Path] = ()) -> None:
+        """Make sure that all can be written; raises InputError as `check_output` and `check_folder` do."""
+        if self.folder is None:
+            check_output(self.artifact, force, (self.report, *sides))
+        else:
+            check_folder(self.folder, force, mark=self.report.name, known=self._is_own)
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
+        return name in (CONFIG, WEAKNESS, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
+
+    def __str__(self) -> str:
+        """As `--output` takes it."""
+        return str(self.artifact) if self.folder is None else f"{self.folder}{os.sep}"
