@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from prunec.comparer import sensitivity
     from prunec.compiler import CompileFamily, CompileResult, compile
     from prunec.errors import PrunecError
+    from prunec.evaluator import evaluate
     from prunec.facts import Scores
     from prunec.inspector import inspect
     from prunec.report.benchmark import Benchmark
+    from prunec.report.evaluation import Evaluation
     from prunec.report.inspection import Inspection
     from prunec.report.semantics import Semantics
     from prunec.report.sensitivity import Sensitivity
@@ -22,6 +24,7 @@ __all__ = [
     "Benchmark",
     "CompileFamily",
     "CompileResult",
+    "Evaluation",
     "Inspection",
     "PrunecError",
     "Scores",
@@ -30,6 +33,7 @@ __all__ = [
     "__version__",
     "bench",
     "compile",
+    "evaluate",
     "inspect",
     "score",
     "semantics",
@@ -42,6 +46,8 @@ PLACES = {
     "compile": "prunec.compiler",
     "CompileFamily": "prunec.compiler",
     "CompileResult": "prunec.compiler",
+    "evaluate": "prunec.evaluator",
+    "Evaluation": "prunec.report.evaluation",
     "inspect": "prunec.inspector",
     "Inspection": "prunec.report.inspection",
     "PrunecError": "prunec.errors",

@@ -36,7 +36,7 @@ def bench(
     """Time artifacts of any exporter by turns, each request of the same shape.
 
     Args:
-        artifacts: files; the suffix says what runs each. The others are compared with the first.
+        artifacts: files, or folders with one; the suffix says what runs each. The others are compared with the first.
         workload: what a request is, such as `prefill:1x128`.
         threads: of the runtime; None uses every processor this process may use.
         seconds: how long they are timed altogether.
@@ -50,8 +50,8 @@ def bench(
     if not seconds > 0:
         raise InputError(f"{seconds:g} seconds are no time", "give more than 0")
     work, said = Workload.parse(workload, threads), progress or Silent()
-    paths = list(dict.fromkeys(Path(item) for item in artifacts))
-    backends = [catalogue.backend_for(path) for path in paths]
+    found = dict(catalogue.find_artifact(Path(item)) for item in artifacts)
+    paths, backends = list(found), list(found.values())
     requests = {
         str(path): _request(path, backend().load(path, work), work)
         for path, backend in zip(paths, backends, strict=True)

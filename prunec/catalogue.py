@@ -111,6 +111,22 @@ class Catalogue:
         suffixes = ", ".join(sorted(f"{suffix} ({name})" for name, item in found.items() for suffix in item.suffixes))
         raise InputError(f"no backend writes {path.name}", f"end the output's name in one of: {suffixes or 'none'}")
 
+    def find_artifact(self, path: Path) -> tuple[Path, type[Backend]]:
+        """The artifact that `path` is, or the one that lies in the folder `path`; and the backend that runs it.
+
+        Raises:
+            InputError: there is none, or several.
+            PassError: a backend cannot be loaded.
+        """
+        if not path.is_dir():
+            return path, self.backend_for(path)
+        suffixes = tuple(suffix for name in self.backends for suffix in self.find_backend(name).suffixes)
+        found = [file for file in sorted(path.iterdir()) if file.name.lower().endswith(suffixes)]
+        if len(found) != 1:
+            held = f"{len(found)} artifacts" if found else "no artifact"
+            raise InputError(f"the folder {path} holds {held} ({', '.join(suffixes)})", "name the file")
+        return found[0], self.backend_for(found[0])
+
     def givers(self, fact: type) -> tuple[type[Pass], ...]:
         """The passes that may give `fact`, by name."""
         return tuple(found for found in map(self.find_pass, sorted(self.passes)) if fact in found.gives)
@@ -175,6 +191,11 @@ def backend_names() -> tuple[str, ...]:
 def backend_for(path: Path) -> type[Backend]:
     """The installed backend that writes files such as `path`; raises as `Catalogue.backend_for` does."""
     return _installed().backend_for(path)
+
+
+def find_artifact(path: Path) -> tuple[Path, type[Backend]]:
+    """The artifact at or in `path` and its installed backend; raises as `Catalogue.find_artifact` does."""
+    return _installed().find_artifact(path)
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from prunec.cost.artifact import check_file, check_version
 from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
@@ -31,8 +32,7 @@ class OnnxRunner:
         Raises:
             InputError: there is no such file, or ONNX Runtime does not take it.
         """
-        if not path.is_file():
-            raise InputError(f"{path} does not exist", "name an ONNX file")
+        check_file(path, "an ONNX file")
         options = ort.SessionOptions()
         options.intra_op_num_threads = workload.threads
         options.inter_op_num_threads = 1
@@ -45,6 +45,8 @@ class OnnxRunner:
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"ONNX Runtime cannot load {path} ({reason})", "emit it again") from error
+        if version := session.get_modelmeta().custom_metadata_map.get("prunec.version"):
+            check_version(path, version)
         feeds = tuple(Feed(item.name, _dtype(item.type), _shape(item.shape)) for item in session.get_inputs())
         return OnnxRunner(session, feeds, tuple(item.name for item in session.get_outputs()))
 

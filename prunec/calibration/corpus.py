@@ -100,7 +100,7 @@ class Corpus:
         check_fed(program_inputs)
         documents = indexed(documents, labels)
         asked = (score_tokens, choose_tokens, report_tokens)
-        passages = split(documents, asked, _cutter(packs, sequence, sum(map(len, documents))), seed)
+        passages = split(documents, asked, cutter(packs, sequence, sum(map(len, documents))), seed)
         make = packed if packs else padded
         drawn = [make(part, tokenizer, sequence, n, seed) for part, n in zip(passages, asked, strict=True)]
         if not all(rows for rows, _ in drawn):
@@ -184,7 +184,7 @@ def _corpus(batches: Sequence[Batches], description: str, is_default: bool, note
     return Corpus(score, choose, report, description, tensors_hash(chain(*batches)), is_default, notes)
 
 
-def _cutter(packs: bool, sequence: int, characters: int) -> Cut:
+def cutter(packs: bool, sequence: int, characters: int) -> Cut:
     """How to cut a document: stretches of a window or two (shorter where there is little text), else paragraphs."""
     size = sequence * 8
     if not packs:

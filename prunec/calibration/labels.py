@@ -54,10 +54,14 @@ def uniform(texts: Iterable[str]) -> Iterator[str]:
 
 def label_names(program: Program) -> tuple[str, ...]:
     """What the outputs of a text classifier mean, in their order; empty for other models."""
-    config = program.provenance.config
+    return names_in(program.provenance.config, program.provenance.task)
+
+
+def names_in(config: Mapping[str, object], task: str) -> tuple[str, ...]:
+    """The same of a model for `task` by its config."""
     names = config.get("id2label")
     single = config.get("problem_type") in (None, "single_label_classification")
-    if program.provenance.task != "text-classification" or not single or not isinstance(names, Mapping):
+    if task != "text-classification" or not single or not isinstance(names, Mapping):
         return ()
     # One output is a number that is fitted, not a class.
     return tuple(str(names[key]) for key in sorted(names, key=int)) if len(names) > 1 else ()

@@ -16,7 +16,9 @@ from typer.exceptions import TyperException
 from prunec.cli.agree import app as agree_app
 from prunec.cli.bench import app as bench_app
 from prunec.cli.compile import app as compile_app
+from prunec.cli.evaluate import app as evaluate_app
 from prunec.cli.inspect import app as inspect_app
+from prunec.cli.run import app as run_app
 from prunec.cli.score import app as score_app
 from prunec.cli.semantics import app as semantics_app
 from prunec.cli.sensitivity import app as sensitivity_app
@@ -33,6 +35,8 @@ COMMANDS: Mapping[str, typer.Typer] = {
     "score": score_app,
     "agree": agree_app,
     "bench": bench_app,
+    "eval": evaluate_app,
+    "run": run_app,
     "sensitivity": sensitivity_app,
     "semantics": semantics_app,
 }

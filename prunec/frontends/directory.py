@@ -32,13 +32,7 @@ class ModelDirectory:
     @property
     def architecture(self) -> str | None:
         """The model class that the config names, if it names one."""
-        names = self.config.get("architectures")
-        return str(names[0]) if isinstance(names, list) and names else None
-
-    @property
-    def has_tokenizer(self) -> bool:
-        """Whether a tokenizer's files are there."""
-        return any((self.path / name).is_file() for name in _TOKENIZER_FILES)
+        return architecture(self.config)
 
 
 def read_directory(path: Path | str) -> ModelDirectory:
@@ -48,14 +42,24 @@ def read_directory(path: Path | str) -> ModelDirectory:
         InputError: there is no such directory, or its config or weights cannot be used.
     """
     directory = Path(path)
-    _check_exists(directory, str(path))
-    config = _read_config(directory)
+    config = read_config(directory)
     if config.get("quantization_config"):
         method = config["quantization_config"].get("quant_method", "unnamed method")
         raise InputError(
             f"the checkpoint in {directory} is quantised ({method})", "prune the unquantised model, then quantise"
         )
     return ModelDirectory(directory, config, tensor_names(directory))
+
+
+def architecture(config: Mapping[str, Any]) -> str | None:
+    """The model class that `config` names, if it names one."""
+    names = config.get("architectures")
+    return str(names[0]) if isinstance(names, list) and names else None
+
+
+def has_tokenizer(directory: Path) -> bool:
+    """Whether a tokenizer's files are in `directory`."""
+    return any((directory / name).is_file() for name in _TOKENIZER_FILES)
 
 
 def _check_exists(directory: Path, given: str) -> None:
@@ -71,7 +75,13 @@ def _check_exists(directory: Path, given: str) -> None:
     raise InputError(f"there is no directory {given}", "give a local Hugging Face model directory")
 
 
-def _read_config(directory: Path) -> dict[str, Any]:
+def read_config(directory: Path) -> dict[str, Any]:
+    """The `config.json` in `directory`.
+
+    Raises:
+        InputError: there is no such directory, or its config cannot be used.
+    """
+    _check_exists(directory, str(directory))
     path = directory / "config.json"
     if not path.is_file():
         raise InputError(f"no config.json in {directory}", "give a Hugging Face model directory")

@@ -17,7 +17,7 @@ from prunec.errors import InputError
 from prunec.frontends.cache import ARGUMENT, with_past
 from prunec.frontends.convert import to_program
 from prunec.frontends.diagnosis import first_line
-from prunec.frontends.directory import ModelDirectory, read_directory
+from prunec.frontends.directory import ModelDirectory, has_tokenizer, read_directory
 from prunec.frontends.feed import Feed
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.samples import sample_inputs
@@ -52,7 +52,7 @@ def load(
     remote = _needs_remote_code(directory, trust_remote_code)
     loader, chosen = _loader(directory, chosen, remote)
     model, missing, notes = _load_model(directory, loader, remote)
-    tokenizer, complaint = _load_tokenizer(directory, remote)
+    tokenizer, complaint = load_tokenizer(directory.path, remote)
     origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
     tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache)
     loaded = tracing.at_sizes(sizes or {})
@@ -201,16 +201,17 @@ def _check_complete(directory: ModelDirectory, missing: list[str]) -> None:
         )
 
 
-def _load_tokenizer(directory: ModelDirectory, remote: bool) -> tuple[PreTrainedTokenizerBase | None, Iterable[str]]:
-    if not directory.has_tokenizer:
+def load_tokenizer(folder: Path, remote: bool) -> tuple[PreTrainedTokenizerBase | None, Iterable[str]]:
+    """The tokenizer in `folder`, None where there is none or it is damaged; and what there is to say about that."""
+    if not has_tokenizer(folder):
         return None, ()
     try:
         with quiet():
             return transformers.AutoTokenizer.from_pretrained(
-                directory.path, local_files_only=True, trust_remote_code=remote
+                folder, local_files_only=True, trust_remote_code=remote
             ), ()
     except Exception as error:  # Tokenizers raise bare exceptions for damaged files.
-        return None, (f"the tokenizer in {directory.path} cannot be loaded: {first_line(error)}",)
+        return None, (f"the tokenizer in {folder} cannot be loaded: {first_line(error)}",)
 
 
 def _more(items: list[Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prunec.errors import InputError
-from prunec.frontends.directory import read_directory
+from prunec.frontends.directory import has_tokenizer, read_directory
 
 
 def edit_config(directory: Path, **changes: object) -> None:
@@ -20,7 +20,7 @@ def test_a_good_directory_gives_config_and_tensor_names(tiny_llama_dir: Path) ->
     directory = read_directory(tiny_llama_dir)
     assert directory.architecture == "LlamaForCausalLM"
     assert "model.embed_tokens.weight" in directory.tensors
-    assert directory.has_tokenizer
+    assert has_tokenizer(directory.path)
 
 
 def test_no_such_directory(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from prunec.calibration.labels import LABELS
 from prunec.facts import Plan, Quality
 from prunec.passbase import Context
-from prunec.passes.analysis.evaluate import EvaluatePass, wilson
+from prunec.passes.analysis.evaluate import EvaluatePass
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case, masked_damage
 
@@ -82,10 +82,3 @@ def test_labelled_texts_are_reported_by_accuracy_with_its_interval(classifier: C
     assert (found.dense, found.items) == (sum(hits) / len(hits), len(hits))
     assert found.dense_range[0] < found.dense < found.dense_range[1]
     assert found.damage > 0
-
-
-def test_the_interval_is_wilsons() -> None:
-    share, items, z = 0.9, 50, 1.959964
-    middle, half = share + z * z / (2 * items), z * (share * 0.1 / items + z * z / (4 * items**2)) ** 0.5
-    expected = [(middle + side * half) / (1 + z * z / items) for side in (-1, 1)]
-    assert wilson(45, 50) == pytest.approx(expected, rel=1e-6)

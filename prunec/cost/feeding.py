@@ -1,0 +1,50 @@
+"""Text to any artifact: tokens as arrays for the inputs that it has, and what follows from tokens for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from prunec.cost.request import Feed
+from prunec.errors import InputError
+
+Arrays = Mapping[str, np.ndarray]
+IDS, MASK, TYPES, POSITIONS = "input_ids", "attention_mask", "token_type_ids", "position_ids"
+PAST = "past_key_values"
+"""How the inputs begin that are a cache of keys and values."""
+
+
+def fed(feeds: Iterable[Feed], tokens: Arrays, past: Arrays | None = None) -> dict[str, np.ndarray]:
+    """The inputs of an artifact, in the types that it takes them in.
+
+    Positions count the tokens of the mask, types of tokens are zero, and a cache that is not given is empty.
+
+    Args:
+        feeds: the artifact's inputs.
+        tokens: `input_ids` `[batch, sequence]`, `attention_mask` `[batch, past and sequence]`; also `token_type_ids`.
+        past: by name, caches `[batch, heads, past, size]`.
+
+    Raises:
+        InputError: the artifact takes something else.
+    """
+    return {feed.name: _value(feed, {**tokens, **(past or {})}).astype(feed.dtype, copy=False) for feed in feeds}
+
+
+def fixed_sizes(feeds: Iterable[Feed]) -> dict[str, int]:
+    """The sizes of the axes `batch` and `sequence` of the token ids where an artifact takes no others, by name."""
+    shape = next((feed.shape for feed in feeds if feed.name == IDS), ())
+    return {name: size for name, size in zip(("batch", "sequence"), shape, strict=False) if isinstance(size, int)}
+
+
+def _value(feed: Feed, given: Arrays) -> np.ndarray:
+    batch, length = given[IDS].shape
+    if feed.name in given:
+        return given[feed.name]
+    if feed.name == TYPES:
+        return np.zeros_like(given[IDS])
+    if feed.name == POSITIONS:
+        return np.asarray((given[MASK].cumsum(1) - 1).clip(0)[:, -length:])
+    if feed.name.startswith(PAST) and feed.shape:
+        return np.zeros([batch, *(size if isinstance(size, int) else 0 for size in feed.shape[1:])])
+    raise InputError(f"the artifact takes {feed.name}, which text cannot feed", "give one that takes tokens")

@@ -1,0 +1,206 @@
+"""The driver's question about one artifact: how good is it on a text, and how good is the dense model there?"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import prunec
+from prunec import catalogue
+from prunec.calibration.batching import FED, Batch, Batches
+from prunec.calibration.labels import names_in
+from prunec.calibration.objective import Objective, objective, with_labels
+from prunec.calibration.reading import read_batches
+from prunec.calibration.sources import read_texts
+from prunec.calibration.textsource import Text
+from prunec.calibration.totals import Totals
+from prunec.cost.feeding import IDS, MASK, fed, fixed_sizes
+from prunec.cost.timer import Runner
+from prunec.cost.workload import Workload
+from prunec.errors import InputError, PrunecError
+from prunec.frontends.card import Card, read_card
+from prunec.frontends.huggingface import load
+from prunec.ir.program import Input, Program
+from prunec.passbase import Progress, Silent
+from prunec.report.build import machine_of
+from prunec.report.evaluation import Evaluation, Row
+from prunec.texts import as_texts
+
+SEQUENCE = 128
+"""Tokens in a window, as in the figures of a compile's report."""
+BATCH = 8
+TextPath = str | os.PathLike[str]
+OTHER = "give as --model the model that it was made from"
+
+
+def evaluate(
+    artifact: TextPath,
+    text: TextPath | Mapping[str, TextPath],
+    *,
+    model: TextPath | None = None,
+    task: str | None = None,
+    tokens: int | None = None,
+    sequence: int = SEQUENCE,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure an artifact of any exporter on texts, with or without labels, and the dense model beside it.
+
+    Args:
+        artifact: the file, or the folder that a compile wrote.
+        text: a text file, a JSON-lines file or a folder of them, or several by name.
+        model: the Hugging Face folder of the dense model; None measures the artifact alone, by what its folder says.
+        task: as optimum names it; by default that of the model or of the artifact's folder.
+        tokens: about how many tokens of each text, drawn by `seed`; None takes all.
+        sequence: tokens in a window, or in a text at most; fewer where the model takes fewer.
+        threads: of the runtime; None uses every processor this process may use.
+        seed: for everything drawn at random.
+        progress: where to report; silent by default.
+
+    Raises:
+        InputError: the artifact, the model or a text cannot be used, or they do not go together.
+    """
+    started, said = time.perf_counter(), progress or Silent()
+    if sequence < 2 or (tokens is not None and tokens < 1):
+        raise InputError("there are no tokens to measure on", "give --tokens of 1 or more, --sequence of 2 or more")
+    path, backend = catalogue.find_artifact(Path(artifact))
+    if model is None and not Path(artifact).is_dir():
+        raise InputError(f"nothing says which tokens {path.name} takes", "give --model, the folder of the dense model")
+    texts = {name: Text(read_texts(place, seed), str(place)) for name, place in _by_name(text).items()}
+    work = Workload.parse(f"encode:{BATCH}x{sequence}", threads)
+    runner, card = backend().load(path, work), read_card(Path(artifact if model is None else model), task)
+    said.item("loading what is measured", 0, 0)
+    trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
+    batches = {name: trial.batches(item, tokens, seed) for name, item in texts.items()}
+    goal = with_labels(objective(card.task.objective), [batch for part in batches.values() for batch in part])
+    totals = trial.totals(goal, batches, said)
+    names = {name: name or texts[name].description for name in texts}
+    return Evaluation(
+        prunec=prunec.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine_of(work.threads),
+        artifact=str(path),
+        runtime=backend().runtime,
+        model=str(model) if model is not None else None,
+        metric=goal.report_unit,
+        higher_is_better=goal.higher_is_better,
+        damage=goal.damage_unit,
+        sequence=trial.sequence,
+        asked=tokens,
+        rows=tuple(_row(names.get(name, name), item, goal, model is not None) for name, item in totals.items()),
+        seconds=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """An artifact that is measured, and the dense program beside it, if there is one.
+
+    Attributes:
+        path, runner: the artifact.
+        card: what is known of the model.
+        dense: the dense program.
+        fixed: sizes of the axes `batch` and `sequence` where one of the two takes no others.
+        sequence: tokens in a window, or in a text at most.
+    """
+
+    path: Path
+    runner: Runner
+    card: Card
+    dense: Program | None
+    fixed: Mapping[str, int]
+    sequence: int
+
+    @staticmethod
+    def of(path: Path, runner: Runner, card: Card, model: Path | None, sequence: int) -> _Trial:
+        """With the dense program traced, at the sizes of the artifact where it takes no others."""
+        fixed = fixed_sizes(runner.feeds)
+        limit, dense = card.longest, None
+        if model is not None:
+            loaded = load(model, card.task.name, sizes={"batch": BATCH, "sequence": sequence, **fixed})
+            dense, limit = loaded.program, loaded.max_sequence
+            fixed = {**dense.fixed, **fixed}
+        longest = fixed.get("sequence", min(sequence, limit or sequence))
+        return _Trial(path, runner, card, dense, fixed, longest)
+
+    def batches(self, text: Text, tokens: int | None, seed: int) -> Batches:
+        """`text` as both take it."""
+        packs = self.card.task.objective == "causal-lm"
+        masks = any(feed.name == MASK for feed in self.runner.feeds)
+        return read_batches(
+            text,
+            self.card.tokenizer,
+            [Input(name, torch.long, {}, self.fixed if name == IDS else {}) for name in FED],
+            labels=names_in(self.card.config, self.card.task.name),
+            packs=packs,
+            sequence=self.sequence,
+            batch=BATCH if packs or masks else 1,  # what takes no mask would read the padding of shorter rows
+            tokens=tokens,
+            seed=seed,
+        )
+
+    def totals(self, goal: Objective, batches: Mapping[str, Batches], progress: Progress) -> dict[str, Totals]:
+        """The figures of each text, before them their sum where there are several."""
+        if self.dense is None and not goal.knows_truth:
+            raise InputError(
+                f"the {goal.report_unit} needs the dense model",
+                "give --model, or text with labels for a classifier",
+            )
+        totals, done, count = dict.fromkeys(batches, Totals()), 0, sum(map(len, batches.values()))
+        for name, part in batches.items():
+            for batch in part:
+                totals[name] += self._compare(goal, batch)
+                done += 1
+                progress.item("measuring", done, count)
+        whole = {", ".join(totals): sum(totals.values(), Totals())} if len(totals) > 1 else {}
+        return whole | totals
+
+    def _compare(self, goal: Objective, batch: Batch) -> Totals:
+        found = self._answers(batch)
+        with torch.no_grad():
+            reference = self.dense(batch) if self.dense is not None else None
+        wanted = reference or {name: found[name] for name in self.card.task.outputs if name in found}
+        missing = [name for name in reference or self.card.task.outputs if name not in found]
+        if missing:
+            raise InputError(f"{self.path} does not give {', '.join(missing)}, but {', '.join(found)}", OTHER)
+        outputs = {name: found[name] for name in wanted}
+        if goal.name == "causal-lm" and outputs["logits"].shape[1] != batch[IDS].shape[1]:
+            raise InputError(
+                f"{self.path} gives logits of one token in a window", "emit it with the logits of all tokens"
+            )
+        for name, value in wanted.items():
+            if outputs[name].shape != value.shape:
+                shapes = f"{list(outputs[name].shape)} where the model gives {list(value.shape)}"
+                raise InputError(f"{self.path} gives {name} of {shapes}", OTHER)
+        return Totals.of(goal, outputs, wanted, batch)
+
+    def _answers(self, batch: Batch) -> dict[str, Tensor]:
+        """All outputs of the artifact."""
+        arrays = fed(self.runner.feeds, {name: value.numpy() for name, value in batch.items()})
+        try:
+            return {name: torch.from_numpy(value).float() for name, value in self.runner(arrays).items()}
+        except PrunecError:
+            raise
+        except Exception as error:  # each runtime raises what it likes
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{self.path} does not take this text ({reason})", OTHER) from error
+
+
+def _by_name(text: TextPath | Mapping[str, TextPath]) -> Mapping[str, Path]:
+    given = as_texts(text)
+    return given if isinstance(given, Mapping) else {"": given}
+
+
+def _row(name: str, totals: Totals, goal: Objective, compared: bool) -> Row:
+    """One text's line; where nothing was compared the dense figures are not there."""
+    found = totals.quality(goal)
+    dense = (found.dense, found.dense_range, found.damage) if compared else (None, (), None)
+    return Row(name, found.items, found.slim, dense[0], found.slim_range, dense[1], dense[2])
