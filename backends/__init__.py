@@ -2,6 +2,7 @@
 
 BACKENDS = {
     "onnx": "prunec.backends.onnx:OnnxBackend",
+    "torch-export": "prunec.backends.torchexport:TorchExportBackend",
     "torchscript": "prunec.backends.torchscript:TorchScriptBackend",
 }
 """Name to class, imported when asked for."""

@@ -23,7 +23,9 @@ HELP = (
     "  prunec bench slim.onnx slim.pt --workload encode:8x128 --threads 1\n"
 )
 
-Files = Annotated[list[Path], typer.Argument(show_default=False, metavar="FILE", help="Artifacts: .onnx or .pt.")]
+Files = Annotated[
+    list[Path], typer.Argument(show_default=False, metavar="FILE", help="Artifacts: .onnx, .pt, .pt2, or folders.")
+]
 Work = Annotated[str, option("--workload", LATENCY, "PHASE:BxS", WORK)]
 Seconds = Annotated[float, option("--seconds", LATENCY, "SECONDS", "How long all together are timed.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]

@@ -79,7 +79,7 @@ def _print_passes(asked: bool) -> None:
     raise typer.Exit
 
 
-ARTIFACT = "Artifact: .onnx, or .pt for TorchScript; FOLDER/ for ONNX with config, tokenizer and report."
+ARTIFACT = "Artifact: .onnx, .pt (TorchScript) or .pt2 (torch.export); FOLDER/: ONNX, config, tokenizer, report."
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help=ARTIFACT)]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from prunec.backends.torchscript import DESCRIPTION, TorchScriptBackend
+from prunec.backends.torchfile import DESCRIPTION
+from prunec.backends.torchscript import TorchScriptBackend
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.ir.program import Input, Program, Provenance, build_module
