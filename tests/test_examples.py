@@ -1,0 +1,94 @@
+"""The examples do what they say."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from prunec.backends.onnx import OnnxBackend
+from prunec.frontends.huggingface import load
+from tests.conftest import ROOT
+
+TEXT = "a sentence about the weather"
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_classifier_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier's artifact with config and tokenizer."""
+    made = tmp_path_factory.mktemp("slim")
+    OnnxBackend().emit(load(tiny_classifier_dir).program, made / "model.onnx")
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copy(tiny_classifier_dir / name, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def logits(tiny_classifier_dir: Path) -> torch.Tensor:
+    """What transformers says to `TEXT`."""
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_classifier_dir)
+    with torch.no_grad():
+        found = model(**AutoTokenizer.from_pretrained(tiny_classifier_dir)(TEXT, return_tensors="pt")).logits[0]
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
+def example(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "examples" / name))
+
+
+@pytest.fixture
+def address(folder: Path) -> Iterator[str]:
+    """Of a running service."""
+    with example("onnx_service.py")["server"](folder, 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_service_answers(address: str, logits: torch.Tensor) -> None:
+    with urllib.request.urlopen(address, json.dumps({"text": TEXT}).encode(), timeout=30) as answer:
+        found = json.load(answer)["labels"]
+    assert list(found) == ["law", "sport", "weather"]
+    np.testing.assert_allclose(list(found.values()), logits.softmax(-1), atol=1e-5)
+
+
+def test_the_service_refuses_what_is_no_text(address: str) -> None:
+    for body in (b"not JSON", b"[]", b"{}"):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(address, body, timeout=30)
+
+
+def test_the_loop_computes_the_same_in_buffers_of_one_size(folder: Path, logits: torch.Tensor) -> None:
+    parts = example("edge_loop.py")
+    loop = parts["Loop"](folder, 40)
+    loop("another one, which is longer than the first of them")
+    np.testing.assert_allclose(loop(TEXT)[0], logits, atol=1e-4)
+    first, second, said = parts["run"](folder, 40, [TEXT, "another one\n"])
+    assert int(first) == int(logits.argmax())
+    assert second in {"0", "1", "2"}
+    assert said.startswith("2 lines, median ")
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_pipeline_exports_a_pruned_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = example("export_pipeline.py")
+    parts["main"](tmp_path / "slim.onnx")
+    printed = capsys.readouterr().out.splitlines()[-1].split()
+    left, whole = (int(word.replace(",", "")) for word in printed if word[0].isdigit())
+    assert 0.4 * whole < left <= whole / 2
+    session = onnxruntime.InferenceSession(tmp_path / "slim.onnx", providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"events": np.zeros((3, 32), np.int64)})
+    assert found.shape == (3, 32, 5)
