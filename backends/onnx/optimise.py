@@ -7,6 +7,8 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
 
+from .sums import keep_additions
+
 
 def optimise(model: ir.Model) -> None:
     """Fold constants, drop what is unused and merge what is equal, in place.
@@ -18,6 +20,7 @@ def optimise(model: ir.Model) -> None:
     _name_transposed(model)
     _keep_padding(model)
     optimizer.fold_constants_ir(model, onnx_shape_inference=False)
+    keep_additions(model)
     for step in (
         common.RemoveUnusedNodesPass(),
         common.RemoveUnusedFunctionsPass(),
