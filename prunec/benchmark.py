@@ -81,6 +81,10 @@ def _request(path: Path, runner: Runner, work: Workload) -> Callable[[], object]
     Raises:
         InputError: the artifact does not take it.
     """
+    if work.past and not any("past" in str(axis) for feed in runner.feeds for axis in feed.shape):
+        raise InputError(
+            f"{path} takes no cache, so it cannot {work}", "give --workload prefill:1x128, or compile it anew"
+        )
     arrays = request(runner.feeds, work)
     try:
         runner(arrays)

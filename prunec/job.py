@@ -22,7 +22,7 @@ from prunec.options import Options
 from prunec.passbase import Context, Facts, Pass, Progress, Silent
 from prunec.pipeline import PipelineResult, Stage, run_pipeline
 from prunec.pipeline.memory import PeakMemory
-from prunec.request import Request, traced_sizes
+from prunec.request import Request, has_cache, traced_sizes
 from prunec.texts import as_texts
 
 Model = str | os.PathLike[str] | nn.Module
@@ -133,7 +133,8 @@ def source_name(model: Model) -> str:
 
 def _load(model: Model, example_inputs: Mapping[str, Tensor] | None, options: Options) -> Loaded:
     if not isinstance(model, nn.Module):
-        return load(Path(model), options.task, options.trust_remote_code, sizes=traced_sizes(options))
+        sizes = traced_sizes(options)
+        return load(Path(model), options.task, options.trust_remote_code, with_cache=has_cache(options), sizes=sizes)
     if example_inputs is None:
         raise InputError("a module is given without example_inputs", "give its keyword inputs by name")
-    return trace(model, example_inputs, task=options.task)
+    return trace(model, example_inputs, task=options.task, with_cache=has_cache(options))

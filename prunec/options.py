@@ -74,6 +74,7 @@ class Options:
             `weakness`, which is `distill` with what removal made wrong counting more.
         distill_minutes: how long training may take; None uses the usual time.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
+        kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
         threads: of the runtime; None uses every processor this process may use.
         passes: pipeline text instead of the default pipeline.
         dump_ir: folder for the program before and after every pass.
@@ -93,6 +94,7 @@ class Options:
     search: str | None = None
     distill_minutes: float | None = None
     workload: str | None = None
+    kv_cache: bool = False
     threads: int | None = None
     passes: str | None = None
     dump_ir: Path | None = None

@@ -17,11 +17,12 @@ from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
-from prunec.cost.workload import PHASES, Workload
+from prunec.cost.workload import DECODE, PHASES, Workload
 from prunec.destination import Destination
 from prunec.errors import InputError
 from prunec.facts import Damage, Dense, Scores, Weaknesses
 from prunec.frontends.loaded import Loaded
+from prunec.ir.program import PAST_AXIS
 from prunec.options import PAIRING, TRAINING, Budget, Options, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
@@ -114,7 +115,7 @@ class Request:
         return self.batches is not None or any(labelled)
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
-        usual = min(max(workload.sequence, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
+        usual = min(max(workload.tokens, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
         return TextSource(
             loaded.program.fixed.get("sequence", usual),
             packs=loaded.task.objective == "causal-lm",
@@ -129,6 +130,12 @@ def _texts(options: Options) -> dict[str, Text]:
     """What `options` name as calibration, read."""
     given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
     return {name: Text(read_texts(path, options.seed), str(path)) for name, path in given.items() if path is not None}
+
+
+def has_cache(options: Options) -> bool:
+    """Whether the artifact takes and returns a key-value cache: where that is asked for, or decoding needs it."""
+    decodes = options.workload is not None and Workload.parse(options.workload, options.threads).phase == DECODE
+    return decodes or options.kv_cache
 
 
 def traced_sizes(options: Options) -> dict[str, int]:
@@ -258,10 +265,15 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
 def _workload(options: Options, loaded: Loaded) -> Workload:
     """The workload asked for, or the usual one of the model's task."""
     fixed, phase, task = loaded.program.fixed, loaded.task.phase, loaded.task.name
+    if loaded.program.caches and fixed.keys() & {"sequence", PAST_AXIS}:
+        raise InputError(
+            f"{loaded.program.provenance.model_class} fixes the length of its cache when traced",
+            "compile it without a cache: for a prefill workload, without --kv-cache",
+        )
     batch = fixed.get("batch", 1)
     sequence = fixed.get("sequence", min(SEQUENCE, loaded.max_sequence or SEQUENCE))
     workload = Workload.parse(options.workload or f"{phase}:{batch}x{sequence}", options.threads)
-    if workload.phase != phase:
+    if workload.phase != phase and not (workload.phase == DECODE and loaded.program.caches):
         raise InputError(
             f"workload '{workload}' is of the phase {workload.phase}, a model for {task} has {phase}",
             f"write {phase}:{workload.batch}x{workload.sequence}",
@@ -273,5 +285,5 @@ def _workload(options: Options, loaded: Loaded) -> Workload:
             f"write {phase}:{fixed.get('batch', workload.batch)}x{fixed.get('sequence', workload.sequence)}, or trace "
             f"it at another size",
         )
-    check_sequence(workload.sequence, loaded.max_sequence)
+    check_sequence(workload.tokens, loaded.max_sequence)
     return workload

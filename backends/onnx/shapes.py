@@ -59,9 +59,14 @@ def symbolic_shapes(program: Program) -> Shapes:
     Raises:
         UnknownShapes: the program does not run on shapes alone, such as where a size depends on data.
     """
-    example = {name: program.example[item.name].shape[axis] for item in program.inputs
-               for axis, name in item.axes.items() if "+" not in name}  # fmt: skip
-    sums = {name for item in program.inputs for name in item.axes.values() if "+" in name}
+    sizes = {name: program.example[item.name].shape[axis] for item in program.inputs
+             for axis, name in item.axes.items()}  # fmt: skip
+    example = {name: size for name, size in sizes.items() if "+" not in name}
+    sums = sizes.keys() - example.keys()
+    for name in sums:  # where the cache is gone, only its mask tells how long the past is
+        parts = [part.strip() for part in name.split("+")]
+        example |= {part: sizes[name] - sum(example.get(other, 0) for other in parts) for part in parts
+                    if part not in example}  # fmt: skip
     settings, probes = _probe(program, example, sums)
     merger = _Merger(settings)
     values: dict[fx.Node, Any] = {}

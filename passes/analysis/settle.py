@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prunec.cost.judge import Judgement, judge
 from prunec.cost.target import Artifact, Baseline, Target, Trial, Trials
-from prunec.facts import Ceiling, CostModel, Leanings, Plan
+from prunec.facts import Ceiling, CostModel, Dense, Leanings, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -27,7 +27,7 @@ class SettlePass(Pass):
     """
 
     name: ClassVar[str] = "settle"
-    needs: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, Plan)
+    needs: ClassVar[tuple[type, ...]] = (Dense, Target, Baseline, Ceiling, Plan)
     reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Leanings)
     gives: ClassVar[tuple[type, ...]] = (CostModel, Trials, Plan, Leanings)
 
@@ -67,6 +67,7 @@ class SettlePass(Pass):
         artifact = Artifact(path, path.stat().st_size)
         return judge(
             program,
+            facts[Dense].program,
             artifact,
             facts[Plan],
             target,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,9 +12,9 @@ from prunec.cost.judge import Judgement, judge
 from prunec.cost.measure import workload_inputs
 from prunec.cost.target import Artifact, Baseline, Target, Trials, Verdict
 from prunec.cost.timer import Runner
-from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
-from prunec.facts import Ceiling, CostModel, Leanings, Plan
+from prunec.facts import Ceiling, CostModel, Dense, Leanings, Plan
+from prunec.ir.past import handed_on
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -37,7 +37,7 @@ class VerifyPass(Pass):
     """
 
     name: ClassVar[str] = "verify"
-    needs: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, Artifact, Plan)
+    needs: ClassVar[tuple[type, ...]] = (Dense, Target, Baseline, Ceiling, Artifact, Plan)
     reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Verdict, Leanings)
     gives: ClassVar[tuple[type, ...]] = (Verdict, CostModel, Trials, Leanings)
 
@@ -81,6 +81,7 @@ class VerifyPass(Pass):
     def _timed(self, program: Program, facts: Facts, context: Context, seconds: float) -> Judgement:
         return judge(
             program,
+            facts[Dense].program,
             facts[Artifact],
             facts[Plan],
             facts[Target],
@@ -104,15 +105,23 @@ class VerifyPass(Pass):
         )
 
     def _compare(self, program: Program, runner: Runner, target: Target, context: Context) -> float:
-        """Largest output difference, on a request of another shape than the workload's."""
-        workload = target.workload
-        other = Workload(workload.phase, workload.batch + 1, max(2, workload.sequence // 3), workload.threads)
-        arrays = workload_inputs(program, other, seed=context.seed + 1)
-        with torch.no_grad():
-            expected = program({name: torch.from_numpy(array) for name, array in arrays.items()})
-        got = runner(arrays)
-        scale = max(1.0, *(float(value.abs().max()) for value in expected.values()))
-        error = max(float(np.abs(got[name] - value.numpy()).max()) for name, value in expected.items()) / scale
+        """Largest output difference, on a request of another shape than the workload's and, with a cache, on the next.
+
+        Each goes on from the cache that it handed on itself.
+        """
+        work = target.workload
+        prompt = replace(work, batch=work.batch + 1, sequence=max(2, work.tokens // 3), past=0)
+        steps = [prompt, replace(prompt, sequence=1, past=prompt.sequence)]
+        errors, cached, kept = list[float](), dict[str, np.ndarray](), dict[str, np.ndarray]()
+        for step in steps if program.caches else steps[:1]:
+            arrays = workload_inputs(program, step, seed=context.seed + 1)
+            with torch.no_grad():
+                outputs = program({name: torch.from_numpy(array) for name, array in {**arrays, **cached}.items()})
+            expected, got = {name: value.numpy() for name, value in outputs.items()}, runner({**arrays, **kept})
+            scale = max(1.0, *(float(np.abs(value).max()) for value in expected.values()))
+            errors.extend(float(np.abs(got[name] - value).max()) / scale for name, value in expected.items())
+            cached, kept = handed_on(program, expected), handed_on(program, got)
+        error = float(np.max(errors))  # of NaN and a number it is NaN, unlike Python's own
         if not error <= self.tolerance:
             raise VerificationError(
                 f"the artifact differs from the program by {error:.2g} (allowed: {self.tolerance:g})",

@@ -62,7 +62,7 @@ class TextSource:
             InputError: there is no way to get text for this model, or too little of it.
         """
         if self.batches is not None:
-            return Corpus.from_batches(self.batches, program.inputs, seed=seed)
+            return Corpus.from_batches(self.batches, program.asked, seed=seed)
         if not self.texts and self.writer is not None:
             return self._written(program, self.writer, tokens, batch, seed, progress)
         tokenizer = self.tokenizer
@@ -91,7 +91,7 @@ class TextSource:
         return Corpus.build(
             text.documents,
             tokenizer,
-            program.inputs,
+            program.asked,
             labels=label_names(program),
             packs=self.packs,
             sequence=self.sequence,
@@ -110,7 +110,7 @@ class TextSource:
         windows = writer(sum(tokens), self.sequence, seed, progress)
         return Corpus.from_windows(
             windows,
-            program.inputs,
+            program.asked,
             batch=batch,
             score_tokens=tokens[0],
             choose_tokens=tokens[1],

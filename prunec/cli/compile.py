@@ -13,6 +13,7 @@ from rich.console import Console
 from prunec.budgets import destinations, parse_budgets, read_amounts
 from prunec.cli.options import (
     CUTTING,
+    LATENCY,
     PRINTED,
     RUN,
     Cache,
@@ -100,6 +101,9 @@ Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knaps
 
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
+CACHED = "Let a decoder's artifact take and return its key-value cache. For decode:1@512 it does anyway."
+KvCache = Annotated[bool, flag("--kv-cache", panel=LATENCY, help=CACHED)]
+
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line at the end, no progress.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="The report as JSON on standard output.")]
 ListPasses = Annotated[
@@ -120,6 +124,7 @@ def compile_model(
     budget_size: Size = None,
     workload: Work = None,
     threads: Threads = None,
+    kv_cache: KvCache = False,
     task: Task = None,
     calibration: Calibration = None,
     importance: Importance = None,

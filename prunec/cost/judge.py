@@ -44,6 +44,7 @@ class Judgement:
 
 def judge(
     program: Program,
+    dense: Program,
     artifact: Artifact,
     plan: Plan,
     target: Target,
@@ -53,16 +54,18 @@ def judge(
     seconds: float,
     seed: int,
 ) -> Judgement:
-    """Time `artifact`, which was emitted from `program` after `plan`, beside the dense one for `seconds`."""
-    inputs = workload_inputs(program, target.workload, seed=seed)
-    paths = {"dense": baseline.artifact, "slim": artifact.path}
-    runners = {name: partial(target.backend.load(path, target.workload), inputs) for name, path in paths.items()}
+    """Time `artifact`, which was emitted from `program` after `plan`, beside that of `dense` for `seconds`."""
+    artifacts = {"dense": (baseline.artifact, dense), "slim": (artifact.path, program)}
+    runners = {
+        name: partial(target.backend.load(path, target.workload), workload_inputs(source, target.workload, seed=seed))
+        for name, (path, source) in artifacts.items()
+    }
     timings = interleaved(runners, seconds=seconds)
     counted = {"parameters": float(program.parameter_count()), "bytes": float(artifact.size)}
     measured = counted.get(ceiling.unit, timings["slim"].median)
     # A ratio of medians would feel every change of the machine's pace; the median of ratios does not.
-    dense = timings["slim"].median * paired_ratio(timings["dense"], timings["slim"])
-    asked = dense / target.value if target.kind == "speedup" else target.value
+    dense_now = timings["slim"].median * paired_ratio(timings["dense"], timings["slim"])
+    asked = dense_now / target.value if target.kind == "speedup" else target.value
     pace = asked / ceiling.value
     predicted = None if plan.predicted_cost is None else plan.predicted_cost * pace
     return Judgement(timings["slim"], timings["dense"], Round(predicted, measured, asked), pace)

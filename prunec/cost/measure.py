@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from scipy.optimize import isotonic_regression
 
 from prunec.cost.workload import Workload
 from prunec.errors import MeasurementError
-from prunec.ir.program import Program
+from prunec.ir.program import PAST_AXIS, Program, axis_size
 
 LOW = 0.2
 """The quantile that stands for an undisturbed run: low enough to miss most interruptions, no single lucky run."""
@@ -166,9 +167,9 @@ def workload_inputs(
 ) -> dict[str, np.ndarray]:
     """One request of the workload's shape, as arrays by input name.
 
-    Masks are all ones: every token counts. Token ids are drawn below `vocabulary` where that is known; other
-    integers between the smallest and the largest of the example, which the program is known to take; floats from a
-    standard normal.
+    Masks are all ones: every token counts. Positions go on from the past. Token ids are drawn below `vocabulary` where
+    that is known; other integers between the smallest and the largest of the example, which the program is known to
+    take; floats, cached ones too, from a standard normal.
     """
     generator = np.random.default_rng(seed)
     arrays = {}
@@ -178,6 +179,8 @@ def workload_inputs(
         dtype = torch.empty(0, dtype=item.dtype).numpy().dtype
         if item.dtype == torch.bool or "mask" in item.name:
             arrays[item.name] = np.ones(shape, dtype)
+        elif item.name == program.positions:
+            arrays[item.name] = np.broadcast_to(np.arange(workload.past, workload.tokens), shape).astype(dtype)
         elif item.dtype.is_floating_point:
             arrays[item.name] = generator.standard_normal(shape).astype(dtype)
         else:
@@ -192,4 +195,5 @@ def _size(axis: str | None, fixed: int, workload: Workload) -> int:
     """The size of an axis in a request: only named axes are the workload's to say."""
     if axis is None:
         return fixed
-    return workload.batch if axis == "batch" else workload.sequence
+    known = {"batch": workload.batch, PAST_AXIS: workload.past}
+    return axis_size(axis, defaultdict(lambda: workload.sequence, known))

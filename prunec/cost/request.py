@@ -31,10 +31,10 @@ class Feed:
 def request(feeds: Iterable[Feed], workload: Workload, seed: int = 0) -> dict[str, np.ndarray]:
     """One request of the workload's shape, as arrays by input name, for artifacts of any exporter.
 
-    Axes are told by their names: `batch` in it is the batch; `past` alone in it is what came before and is empty; every
-    other one is the sequence, but that a first axis without such a name is the batch. Masks are all ones, positions
-    count up, types of tokens and caches are zero, other integers are token ids, and floats are drawn from a standard
-    normal.
+    Axes are told by their names: `batch` in it is the batch; `past` alone in it is what came before; `past` with a sum,
+    or `total`, is all; every other one is the sequence, but that a first axis without such a name is the batch. Masks
+    are all ones, positions go on from the past, types of tokens and caches are zero, other integers are token ids, and
+    floats are drawn from a standard normal.
     """
     generator = np.random.default_rng(seed)
     return {feed.name: _values(feed, workload, generator) for feed in feeds}
@@ -45,7 +45,7 @@ def _values(feed: Feed, workload: Workload, generator: np.random.Generator) -> n
     if feed.dtype == np.bool_ or "mask" in feed.name:
         return np.ones(shape, feed.dtype)
     if "position" in feed.name and shape:
-        return np.broadcast_to(np.arange(shape[-1]), shape).astype(feed.dtype)
+        return np.broadcast_to(workload.past + np.arange(shape[-1]), shape).astype(feed.dtype)
     if "type" in feed.name or "past" in feed.name:
         return np.zeros(shape, feed.dtype)
     if np.issubdtype(feed.dtype, np.integer):
@@ -59,6 +59,8 @@ def _size(axis: int | str, place: int, workload: Workload) -> int:
     name = axis.lower()
     if "batch" in name:
         return workload.batch
-    if "past" in name and "+" not in name and "total" not in name:
-        return 0
+    if "total" in name or ("past" in name and "+" in name):
+        return workload.tokens
+    if "past" in name:
+        return workload.past
     return workload.batch if place == 0 and "seq" not in name else workload.sequence

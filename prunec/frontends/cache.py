@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,11 @@ from transformers import DynamicCache, PreTrainedModel
 from prunec.errors import InputError
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.feed import BATCH, Feed, leaves
+from prunec.ir.past import MASK, positions
+from prunec.ir.program import PAST_AXIS
 
 ARGUMENT = "past_key_values"
+POSITIONS = "position_ids"
 PAST = 4
 """Tokens in the cache of the example."""
 
@@ -21,7 +25,8 @@ PAST = 4
 def with_past(model: PreTrainedModel, feed: Feed) -> Feed:
     """`feed` as the next tokens after `PAST` others, whose keys and values are `past_key_values.<i>.key` and `.value`.
 
-    An attention mask grows by the tokens that are past.
+    An attention mask grows by the tokens that are past. A model that takes positions gets them, since by itself it
+    counts padding too.
 
     Raises:
         InputError: the model keeps no plain cache of keys and values.
@@ -34,19 +39,23 @@ def with_past(model: PreTrainedModel, feed: Feed) -> Feed:
         raise _refusal(model, "takes no input_ids")
     register_cache_pytrees_for_model(model)
     cache = _filled(model, tokens[:, :1].expand(-1, PAST).to(model.device))
-    arguments = {**feed.arguments, ARGUMENT: cache}
+    arguments = dict(feed.arguments)
     axes = {name: dict(named) for name, named in feed.axes.items()}
-    mask = arguments.get("attention_mask")
+    mask = arguments.get(MASK)
     if isinstance(mask, Tensor) and mask.dim() == 2:
-        arguments["attention_mask"] = torch.cat([mask.new_ones(len(mask), PAST), mask], dim=1)
-        axes["attention_mask"] = {
-            axis: name if name == BATCH else f"past + {name}" for axis, name in axes.get("attention_mask", {}).items()
+        arguments[MASK] = mask = torch.cat([mask.new_ones(len(mask), PAST), mask], dim=1)
+        axes[MASK] = {
+            axis: name if name == BATCH else f"{PAST_AXIS} + {name}" for axis, name in axes.get(MASK, {}).items()
         }
+    if POSITIONS in inspect.signature(model.forward).parameters and POSITIONS not in arguments:
+        arguments[POSITIONS] = positions(tokens.shape, PAST, mask, tokens.device)
+        axes[POSITIONS] = dict(axes.get("input_ids", {}))
+    arguments[ARGUMENT] = cache
     batch = {0: BATCH} if BATCH in axes.get("input_ids", {}).values() else {}
     states = dict(leaves({ARGUMENT: cache}))
     if not states or len(states) % 2 or not all(_is_state(value, len(tokens)) for value in states.values()):
         raise _refusal(model, "keeps other states than keys and values")
-    return replace(feed, arguments=arguments, axes={**axes, **{name: {**batch, 2: "past"} for name in states}})
+    return replace(feed, arguments=arguments, axes={**axes, **{name: {**batch, 2: PAST_AXIS} for name in states}})
 
 
 def _is_state(value: Any, batch: int) -> bool:

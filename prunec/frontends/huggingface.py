@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBase
 
 from prunec.errors import InputError
-from prunec.frontends.cache import ARGUMENT, with_past
+from prunec.frontends.cache import ARGUMENT, POSITIONS, with_past
 from prunec.frontends.convert import to_program
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.directory import ModelDirectory, has_tokenizer, read_directory
@@ -97,6 +97,8 @@ class _Tracing:
             cache=ARGUMENT if self.with_cache else None,
             aside=MAPS,
         )
+        if self.with_cache and POSITIONS in traced.example:
+            program = replace(program, positions=POSITIONS)
         limits = [limit for limit in (longest(traced, "sequence"), _positions(self.model)) if limit is not None]
         takes_text = any("sequence" in named.values() for named in feed.axes.values())
         writer = writer_for(self.model, self.tokenizer) if self.task.objective == "causal-lm" else None

@@ -8,13 +8,15 @@ from typing import Any
 from torch import Tensor, fx
 
 from prunec.ir.nodes import function
+from prunec.ir.past import completed
 from prunec.ir.program import Program
 
 Override = Callable[[fx.Node, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 def input_values(program: Program, inputs: Mapping[str, Tensor]) -> dict[fx.Node, Any]:
-    """The placeholders of `program` with their values: the usual start of `evaluate`."""
+    """The placeholders of `program` with their values: the usual start of `evaluate`. Need only what is `asked`."""
+    inputs = completed(program, inputs)
     nodes = [node for node in program.graph.nodes if node.op == "placeholder"]
     return {node: inputs[item.name] for node, item in zip(nodes, program.inputs, strict=True)}
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, fx
 
+PAST_AXIS = "past"
+"""The name of the axis along which a key-value cache holds what came before."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -64,6 +67,7 @@ class Program:
         example: one tensor per input; every dynamic axis has a size of at least 2.
         provenance: where it came from.
         caches: which inputs and outputs are a key-value cache.
+        positions: the input that holds each token's place, counted from 0; empty where there is none.
     """
 
     module: fx.GraphModule
@@ -72,6 +76,7 @@ class Program:
     example: Mapping[str, Tensor]
     provenance: Provenance
     caches: tuple[CachePair, ...] = ()
+    positions: str = ""
 
     @property
     def graph(self) -> fx.Graph:
@@ -83,8 +88,17 @@ class Program:
         """Sizes of the named axes that the model would not leave dynamic, by name."""
         return {name: size for item in self.inputs for name, size in item.fixed.items()}
 
+    @property
+    def asked(self) -> tuple[Input, ...]:
+        """The inputs that must be given: caches and positions follow from them (`prunec.ir.past.completed`)."""
+        implied = {self.positions, *(pair.past for pair in self.caches)}
+        return tuple(item for item in self.inputs if item.name not in implied)
+
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run the program; `inputs` may hold more than the program takes."""
+        """Run the program; `inputs` may hold more than the program takes, and need only what is `asked`."""
+        from prunec.ir.past import completed
+
+        inputs = completed(self, inputs)
         values = self.module(*(inputs[item.name] for item in self.inputs))
         return dict(zip(self.outputs, values, strict=True))
 

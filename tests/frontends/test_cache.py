@@ -17,15 +17,23 @@ from tests.architectures import ARCHITECTURES, VOCABULARY
 
 
 def step(model: PreTrainedModel, past: int, length: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Inputs of a program for `length` tokens after `past` others, and what the model itself makes of them."""
+    """Inputs of a program for `length` tokens after `past` others, and what the model itself makes of them.
+
+    One row has padding on the left; the model is told positions as generation tells them.
+    """
     generator = torch.Generator().manual_seed(past)
     tokens = torch.randint(3, VOCABULARY, (3, past + length), generator=generator)
     mask = torch.ones_like(tokens)
-    mask[0, 0] = 0
+    mask[0, :2] = 0
+    places = (mask.cumsum(-1) - 1).clamp(min=0)
     with torch.no_grad():
-        cache = model(tokens[:, :past], attention_mask=mask[:, :past], past_key_values=DynamicCache()).past_key_values
+        cache = DynamicCache()
+        if past:
+            before = {"attention_mask": mask[:, :past], "position_ids": places[:, :past]}
+            model(tokens[:, :past], past_key_values=cache, **before)
         inputs = {"input_ids": tokens[:, past:], "attention_mask": mask} | named(cache, "past_key_values")
-        made = model(tokens[:, past:], attention_mask=mask, past_key_values=cache)
+        now = {"attention_mask": mask, "position_ids": places[:, past:]}
+        made = model(tokens[:, past:], past_key_values=cache, **now)
     return inputs, {"logits": made.logits} | named(made.past_key_values, "present")
 
 
@@ -38,7 +46,7 @@ def named(cache: DynamicCache, prefix: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "qwen3", "opt", "phi", "gpt_bigcode", "gemma2"])
-@pytest.mark.parametrize(("past", "length"), [(6, 5), (9, 1)])
+@pytest.mark.parametrize(("past", "length"), [(6, 5), (9, 1), (0, 7)])
 def test_equals_the_model_at_another_past(name: str, past: int, length: int) -> None:
     model = ARCHITECTURES[name].model()
     program = trace(model, ARCHITECTURES[name].example(2, 7), with_cache=True).program
@@ -54,6 +62,7 @@ def test_inputs_outputs_and_axes_have_the_usual_names() -> None:
     axes = {item.name: dict(item.axes) for item in program.inputs}
     assert axes["input_ids"] == {0: "batch", 1: "sequence"}
     assert axes["attention_mask"] == {0: "batch", 1: "past + sequence"}
+    assert axes["position_ids"] == {0: "batch", 1: "sequence"}
     assert axes["past_key_values.1.value"] == {0: "batch", 2: "past"}
     assert program.example["past_key_values.0.key"].shape == (2, 3, 4, 8)
     assert [(pair.past, pair.present) for pair in program.caches][:2] == [

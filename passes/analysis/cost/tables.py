@@ -109,13 +109,14 @@ def _time(
     total = sum(map(len, grids.values()))
     for number, (mark, piece) in enumerate(pieces.items()):
         flow = run_flow(piece.program)
-        arrays = {name: value.numpy() for name, value in piece.program.example.items()}
         for kept in grids[mark]:
             context.progress.item("emitting cost probes", len(runners) + 1, total)
             cuts = piece.family.cuts(np.arange(kept, piece.family.units)) if kept < piece.family.units else {}
             cuts = {key: indices for key, indices in cuts.items() if key[0] in flow.tensors}
             path = context.scratch / f"probe-{number}-{kept}{target.backend.suffixes[0]}"
-            target.backend.emit(slice_program(piece.program, cuts, flow), path)
+            probe = slice_program(piece.program, cuts, flow)
+            target.backend.emit(probe, path)
+            arrays = {name: value.numpy() for name, value in probe.example.items()}
             runners[f"{number}/{kept}"] = partial(target.backend.load(path, target.workload), arrays)
     timings = interleaved(runners, seconds=seconds)
     return {

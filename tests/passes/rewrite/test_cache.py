@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 from torch import Tensor
+from transformers import GPT2LMHeadModel
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.facts import Plan, Structure
 from prunec.frontends.module import trace
+from prunec.ir.past import completed
 from prunec.ir.program import Program
 from prunec.ir.verify import verify
 from prunec.passbase import Context, Facts
@@ -23,12 +26,25 @@ from prunec.passes.rewrite.remove import slim_program
 from tests.architectures import ARCHITECTURES, VOCABULARY
 from tests.passes.golden import TOLERANCE, random_plan
 
+
+class Counting(GPT2LMHeadModel):
+    """Takes no positions: it counts them itself, on from how long its cache is."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Any = None, past_key_values: Any = None, **flags: Any) -> Any:
+        return super().forward(input_ids, past_key_values, attention_mask=attention_mask, **flags)
+
+
 NAMES = ("llama", "gpt2", "phi", "gpt_bigcode", "llama with eager attention")
 
 
 @cache
 def found(name: str) -> tuple[Program, Structure]:
-    program = trace(ARCHITECTURES[name].model(), ARCHITECTURES[name].example(2, 7), with_cache=True).program
+    counts = name == "gpt2 without positions"
+    architecture = ARCHITECTURES[name.removesuffix(" without positions")]
+    model = architecture.model()
+    if counts:
+        model.__class__ = Counting
+    program = trace(model, architecture.example(2, 7), "text-generation", with_cache=True).program
     (structure,) = StructurePass().run(program, Facts(), Context(Path(), Path())).facts
     assert isinstance(structure, Structure)
     return program, structure
@@ -44,7 +60,7 @@ def inputs_of(program: Program, past: int, length: int) -> dict[str, Tensor]:
     for pair in program.caches:
         _, heads, _, size = program.example[pair.past].shape
         inputs[pair.past] = torch.randn(3, heads, past, size, generator=generator)
-    return inputs
+    return dict(completed(program, inputs))
 
 
 def left(name: str, plan: Plan, cache_name: str) -> list[int]:
@@ -123,12 +139,13 @@ def test_a_dropped_attention_takes_its_cache_along(name: str) -> None:
     verify(slim)
 
 
-@pytest.mark.parametrize(("name", "left_over"), [("llama", 0), ("gpt2", 1)])
+@pytest.mark.parametrize(("name", "left_over"), [("llama", 0), ("gpt2", 0), ("gpt2 without positions", 1)])
 def test_the_last_cache_stays_where_only_it_tells_how_long_the_past_is(name: str, left_over: int) -> None:
     structure = found(name)[1]
     plan = Plan({}, tuple(item.name for item in structure.sublayers if item.kind == "attention"))
     slim, inputs, expected = both(name, plan, past=5, length=2)
     assert len(slim.caches) == left_over  # GPT-2 adds a learned position to each token
+    assert (slim.positions != "") == (name != "gpt2 without positions")
     with torch.no_grad():
         assert_close(slim(inputs), expected)
 
