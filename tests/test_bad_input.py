@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM, PreTrainedTokenizerFast
 
 from prunec import cli, files
 from prunec.passes.analysis.damage import DamagePass
@@ -258,10 +258,31 @@ def test_a_sequence_longer_than_the_model_takes(refuse: Refusal, model: Path) ->
     assert message == "a sequence of 257 is longer than the model takes. Give 256 or fewer"
 
 
-@pytest.mark.parametrize("workload", ["prefill", "prefill:1", "prefill:0x8", "train:1x8", "prefill:1x1"])
+@pytest.mark.parametrize(
+    "workload", ["prefill", "prefill:1", "prefill:0x8", "train:1x8", "prefill:1x1", "decode:1x8", "prefill:1@8"]
+)
 def test_a_malformed_workload(workload: str, refuse: Refusal, model: Path) -> None:
     message = refuse(model, *BUDGET, "--workload", workload)
     assert message.startswith((f"workload '{workload}' is not understood", "a sequence of 1 is too short"))
+
+
+def test_a_past_longer_than_the_model_takes(refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--workload", "decode:1@256")
+    assert message == "a sequence of 257 is longer than the model takes. Give 256 or fewer"
+
+
+@pytest.mark.parametrize("words", [("--workload", "decode:1@8"), ("--kv-cache",)])
+def test_a_cache_of_a_model_that_keeps_none(words: tuple[str, ...], refuse: Refusal, tiny_bert_dir: Path) -> None:
+    message = refuse(tiny_bert_dir, *BUDGET, *words)
+    assert message.startswith("BertForMaskedLM cannot be traced with a key-value cache: it ")
+    assert message.endswith("Compile it without: for a workload that does not decode, without --kv-cache")
+
+
+def test_a_cache_of_another_kind(refuse: Refusal, tmp_path: Path) -> None:
+    model = MambaForCausalLM(MambaConfig(vocab_size=50, hidden_size=8, num_hidden_layers=1, state_size=4))
+    model.save_pretrained(tmp_path / "mamba")
+    message = refuse(tmp_path / "mamba", *BUDGET, "--workload", "decode:1@8")
+    assert message.startswith("MambaForCausalLM cannot be traced with a key-value cache: it ")
 
 
 def test_a_malformed_workload_is_said_before_the_model_is_loaded(

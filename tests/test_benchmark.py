@@ -40,6 +40,23 @@ def test_each_artifact_has_its_figures(artifacts: tuple[Path, Path]) -> None:
     assert first.file_bytes == artifacts[0].stat().st_size
 
 
+@pytest.fixture(scope="module")
+def decoder(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("decoder") / "decoder.onnx"
+    OnnxBackend().emit(load(tiny_llama_dir, with_cache=True).program, path)
+    return path
+
+
+def test_a_token_is_timed_after_those_that_are_cached(decoder: Path) -> None:
+    (row,) = prunec.bench([decoder], workload="decode:2@16", threads=1, seconds=0.1).rows
+    assert row.tokens_per_second == pytest.approx(2e3 / row.latency.median_ms)
+
+
+def test_decoding_needs_a_cache(artifacts: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match=r"model\.onnx takes no cache, so it cannot decode:1@16"):
+        prunec.bench(artifacts[:1], workload="decode:1@16", threads=1, seconds=0.1)
+
+
 def test_files_beside_an_artifact_count(artifacts: tuple[Path, Path], tmp_path: Path) -> None:
     alone = tmp_path / "model.onnx"
     alone.write_bytes(artifacts[0].read_bytes())

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -101,6 +102,35 @@ def test_a_model_that_fixes_its_length_is_compiled_at_that_of_the_workload(
     assert result.report.budget.held
     assert result.program.fixed == {"sequence": 16}
     assert "the model fixes the sequence axis of input_ids at 16" in result.report.warnings
+
+
+def test_a_decoder_is_compiled_to_go_on_from_its_cache(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    result = prunec.compile(
+        tiny_llama_dir,
+        tmp_path / "slim.onnx",
+        budget_params="60k",
+        passes=PASSES,
+        calibration=text,
+        threads=1,
+        workload="decode:1@20",
+    )
+    assert result.report.budget.held
+    assert result.report.workload.text == "decode:1@20"
+    session = onnxruntime.InferenceSession(str(result.artifact), providers=["CPUExecutionProvider"])
+    assert [item.name for item in session.get_inputs()][:3] == ["input_ids", "attention_mask", "position_ids"]
+    presents = [pair.present for pair in result.program.caches]
+    assert [item.name for item in session.get_outputs()] == ["logits", *presents]
+
+
+def test_a_cache_can_be_had_for_prompts(backend: type[FakeBackend], tiny_llama_dir: Path, text: Path) -> None:
+    options: dict[str, Any] = {"passes": PASSES, "calibration": text, "threads": 1, "workload": "prefill:1x16"}
+    cached = prunec.compile(tiny_llama_dir, budget_params="60k", kv_cache=True, **options)
+    plain = prunec.compile(tiny_llama_dir, budget_params="60k", **options)
+    assert cached.program.caches
+    assert not plain.program.caches
+    assert cached.plan.units == plain.plan.units
+    losses = [result.report.loss.texts[0].slim for result in (cached, plain) if result.report.loss is not None]
+    assert losses == [pytest.approx(losses[0], rel=1e-5)] * 2
 
 
 def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:

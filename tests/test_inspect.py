@@ -110,10 +110,11 @@ def test_the_model_is_described(llama: Inspection, tiny_llama_dir: Path) -> None
     assert llama.pins == ()
 
 
+@pytest.mark.parametrize("workload", ["prefill:1x16", "decode:1@16"])
 def test_a_workload_measures_what_each_part_could_save(
-    tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]
+    workload: str, tiny_llama_dir: Path, tmp_path: Path, backend: type[FakeBackend]
 ) -> None:
-    found = prunec.inspect(tiny_llama_dir, workload="prefill:1x16", threads=1, cache=tmp_path)
+    found = prunec.inspect(tiny_llama_dir, workload=workload, threads=1, cache=tmp_path)
     latency = found.latency
     assert latency is not None
     assert latency.floor.median_ms == pytest.approx(0.1 + FLOOR / 1e5)

@@ -78,5 +78,6 @@ def _filled(model: Any, tokens: Tensor) -> DynamicCache:
 
 def _refusal(model: Any, why: str) -> InputError:
     return InputError(
-        f"{type(model).__name__} cannot be traced with a key-value cache: it {why}", "trace it without a cache"
+        f"{type(model).__name__} cannot be traced with a key-value cache: it {why}",
+        "compile it without: for a workload that does not decode, without --kv-cache",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from prunec.cost.measure import Timing, interleaved, monotone, monotone_table, noise, paired_ratio, workload_inputs
 from prunec.cost.workload import Workload
 from prunec.errors import MeasurementError
+from prunec.frontends.huggingface import load
 from prunec.ir.program import Program
 from tests.programs import program_from_module
 
@@ -180,6 +182,17 @@ def test_a_request_holds_what_the_program_takes(program: Program) -> None:
     assert set(np.unique(arrays["input_ids"])) == {5, 6, 7, 8, 9}
     assert (arrays["attention_mask"] == 1).all()
     assert (arrays["segment"] == 0).all()
+
+
+def test_a_request_of_decoding_brings_a_past(tiny_llama_dir: Path) -> None:
+    program = load(tiny_llama_dir, with_cache=True).program
+    arrays = workload_inputs(program, Workload.parse("decode:3@20", 1))
+    shapes = [arrays[name].shape for name in ("input_ids", "attention_mask", "past_key_values.2.value")]
+    assert shapes == [(3, 1), (3, 21), (3, 2, 20, 16)]
+    assert arrays["position_ids"].tolist() == [[20]] * 3
+    prompt = workload_inputs(program, Workload.parse("prefill:1x5", 1))
+    assert prompt["past_key_values.0.key"].shape == (1, 2, 0, 16)
+    assert prompt["position_ids"].tolist() == [[0, 1, 2, 3, 4]]
 
 
 def test_ids_span_a_known_vocabulary(program: Program) -> None:

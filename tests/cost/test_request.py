@@ -30,6 +30,20 @@ def test_what_came_before_is_empty() -> None:
     assert shapes(past) == [(2, 3, 0, 64)]
 
 
+def test_a_token_after_512_cached_ones() -> None:
+    past = ("batch_size", 3, "past_sequence_length", 64)
+    feeds = [
+        Feed("input_ids", INT, ("batch", "sequence")),
+        Feed("attention_mask", INT, ("batch_size", "past_sequence_length + sequence_length")),
+        Feed("mask_of_all", INT, ("batch_size", "total_sequence_length")),
+        Feed("position_ids", INT, ("batch", "sequence")),
+        Feed("past_key_values.0.key", FLOAT, past),
+    ]
+    found = request(feeds, Workload.parse("decode:2@512", 1))
+    assert [values.shape for values in found.values()] == [(2, 1), (2, 513), (2, 513), (2, 1), (2, 3, 512, 64)]
+    assert found["position_ids"].tolist() == [[512]] * 2
+
+
 def test_values_are_what_the_names_say() -> None:
     axes = ("batch", "sequence")
     found = request([Feed(name, INT, axes) for name in ("attention_mask", "position_ids", "token_type_ids")], WORK)

@@ -43,9 +43,9 @@ class Case:
         return replace(self, program=with_tensors(self.program, named))
 
 
-def load_case(folder: Path) -> Case:
+def load_case(folder: Path, *, with_cache: bool = False) -> Case:
     """The model in `folder` as a case."""
-    loaded = load(folder)
+    loaded = load(folder, with_cache=with_cache)
     nowhere = Context(folder, folder)
     (structure,) = StructurePass().run(loaded.program, Facts(), nowhere).facts
     assert isinstance(structure, Structure)

@@ -21,6 +21,12 @@ def llama(tiny_llama_dir: Path) -> Case:
 
 
 @pytest.fixture(scope="session")
+def decoder(tiny_llama_dir: Path) -> Case:
+    """The Llama with its key-value cache."""
+    return load_case(tiny_llama_dir, with_cache=True)
+
+
+@pytest.fixture(scope="session")
 def bert(tiny_bert_dir: Path) -> Case:
     """Heads and neurons with biases, norms behind the residual addition, padded text."""
     return load_case(tiny_bert_dir)

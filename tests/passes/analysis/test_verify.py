@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from prunec.cost.target import Baseline, Target, Verdict
+from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
 from prunec.facts import Ceiling, CostModel, Plan
@@ -16,7 +20,7 @@ from prunec.passes.analysis.emit import EmitPass
 from prunec.passes.analysis.verify import VerifyPass
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case
-from tests.passes.fakes import Formula, by_parameters, fake_backend
+from tests.passes.fakes import FakeRunner, Formula, by_parameters, fake_backend
 
 PLAN = Plan({"model.layers.0.mlp.down_proj": tuple(range(48))}, ("model.layers.2.mlp",), predicted_cost=0.8)
 WORKLOAD = Workload("prefill", 1, 16, 1)
@@ -44,10 +48,11 @@ def judged(
     error: float = 0.0,
     earlier: Verdict | None = None,
     later_pace: float = 1.0,
+    workload: Workload = WORKLOAD,
 ) -> tuple[PassResult, Facts]:
     """Baseline, removal, emission and verification in turn; the machine changes its pace before the last."""
     with fake_backend(formula, error) as backend:
-        facts = case.facts(Target(backend(), WORKLOAD, kind, value, "slim.fake"), plan, CostModel("ms", 0.3, {}))
+        facts = case.facts(Target(backend(), workload, kind, value, "slim.fake"), plan, CostModel("ms", 0.3, {}))
         for fact in BaselinePass().run(case.program, facts, context).facts:
             facts.put(fact)
         facts.put(plan)
@@ -186,3 +191,24 @@ def test_an_artifact_that_computes_something_else_is_refused(llama: Case, contex
 def test_an_artifact_that_computes_no_numbers_is_refused(llama: Case, context: Context) -> None:
     with pytest.raises(VerificationError, match="differs from the program by nan"):
         judged(llama, context, by_parameters, value=2.0, error=float("nan"))
+
+
+class Forgetful(FakeRunner):
+    """Right about prompts, wrong about what follows them."""
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        past = inputs["past_key_values.1.key"].shape[2]
+        outputs = super().__call__(inputs)
+        return {name: value + 0.5 * (past > 0) for name, value in outputs.items()}
+
+
+def test_a_decoder_is_compared_in_the_step_after_a_prompt(
+    decoder: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = Workload.parse("decode:1@12", 1)
+    plan = replace(PLAN, units={**PLAN.units, "model.layers.1.self_attn.o_proj": (1,)})
+    _, facts = judged(decoder, context, by_parameters, value=2.0, plan=plan, workload=decode)
+    assert facts[Verdict].error == 0
+    monkeypatch.setattr("tests.passes.fakes.FakeRunner", Forgetful)
+    with pytest.raises(VerificationError, match="the artifact differs from the program by"):
+        judged(decoder, context, by_parameters, value=2.0, plan=plan, workload=decode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from prunec.errors import VerificationError
 from prunec.facts import Equivalence, Plan, Structure
+from prunec.ir.program import Program
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import RemovePass, slim_program
@@ -47,6 +49,30 @@ def test_a_bypassed_sublayer_takes_its_tensors_along(llama: Case, context: Conte
 def test_an_empty_plan_returns_the_program(llama: Case, context: Context) -> None:
     result = RemovePass().run(llama.program, llama.facts(Plan({})), context)
     assert result.program is llama.program
+
+
+def test_a_decoder_follows_the_masked_program_into_the_next_step(decoder: Case, context: Context) -> None:
+    plan = Plan({"model.layers.1.self_attn.o_proj": (0,)}, ("model.layers.0.self_attn",))
+    result = RemovePass().run(decoder.program, decoder.facts(plan), context)
+    (equivalence,) = result.facts
+    assert isinstance(equivalence, Equivalence)
+    assert equivalence.error < equivalence.tolerance
+    assert [result.program.example[pair.past].shape[1] for pair in result.program.caches] == [1, 1, 2, 2]
+
+
+def test_a_cache_that_is_handed_on_wrong_is_found_out(
+    decoder: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crossed(*given: Any) -> Program:
+        slim = slim_program(*given)
+        first, second = slim.caches[0], slim.caches[2]
+        swapped = (replace(first, present=second.present), replace(second, present=first.present))
+        return replace(slim, caches=(swapped[0], slim.caches[1], swapped[1], *slim.caches[3:]))
+
+    monkeypatch.setattr("prunec.passes.rewrite.remove.slim_program", crossed)
+    plan = Plan({"model.layers.1.mlp.down_proj": (0,)})
+    with pytest.raises(VerificationError, match="differs from the masked dense one"):
+        RemovePass().run(decoder.program, decoder.facts(plan), context)
 
 
 def test_a_structure_that_is_wrong_is_found_out(llama: Case, context: Context) -> None:

@@ -27,11 +27,16 @@ def proportional(program: Program) -> float:
 
 
 def measure(
-    case: Case, context: Context, formula: Formula = proportional, threads: int = 1, sizes: int = 8
+    case: Case,
+    context: Context,
+    formula: Formula = proportional,
+    threads: int = 1,
+    sizes: int = 8,
+    workload: str = "encode:1x16",
 ) -> tuple[CostModel, type[FakeBackend]]:
     """The cost model, and the backend that it was measured with."""
     with fake_backend(formula) as backend:
-        target = Target(backend(), Workload("encode", 1, 16, threads), "speedup", 1.5, "slim.fake")
+        target = Target(backend(), Workload.parse(workload, threads), "speedup", 1.5, "slim.fake")
         facts = case.facts(target)
         for fact in BaselinePass().run(case.program, facts, context).facts:
             facts.put(fact)
@@ -66,6 +71,30 @@ def test_equal_sublayers_are_timed_once(llama: Case, context: Context) -> None:
     assert len(numbers) == 2
     first, second = (costs.families[f"model.layers.{layer}.mlp.down_proj"] for layer in (0, 2))
     assert first == second
+
+
+def states(program: Program) -> int:
+    """How many numbers a program takes in its caches."""
+    return sum(program.example[pair.past].numel() for pair in program.caches)
+
+
+def test_a_group_costs_what_its_cached_states_do(decoder: Case, context: Context) -> None:
+    def by_states(program: Program) -> float:
+        return proportional(program) + (40 * states(program) / 1e4 if program.inputs[0].axes == {} else 1)
+
+    costs, backend = measure(decoder, context, by_states, workload="decode:1@20")
+    attentions = [program for program in backend.programs.values() if program.caches]
+    assert sorted(states(program) for program in attentions) == [2 * 16 * 20, 2 * 2 * 16 * 20]
+    assert all(len(program.outputs) == 3 for program in attentions)
+    (_, one), (_, two) = costs.families["model.layers.0.self_attn.o_proj"]
+    neurons = costs.families["model.layers.0.mlp.down_proj"][-1][1]
+    assert two - one == pytest.approx(6144 / 1e5 + 40 * 640 / 1e4, rel=1e-3)
+    assert two / neurons == pytest.approx((12288 / 1e5 + 40 * 1280 / 1e4) / (18496 / 1e5), rel=0.05)
+
+
+def test_equal_attentions_with_a_cache_are_timed_once(decoder: Case, context: Context) -> None:
+    _, backend = measure(decoder, context, workload="decode:2@20")
+    assert len({path.stem.split("-")[1] for path in backend.programs}) == 2
 
 
 def test_sizes_ascend_to_the_whole_family_and_a_small_family_has_all(bert: Case, context: Context) -> None:
