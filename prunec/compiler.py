@@ -163,6 +163,8 @@ def _gathered(outcomes: Iterable[Outcome], loaded: Loaded, loading: Stage) -> Co
 def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, staged: Path) -> CompileResult:
     """Build the report; where the budget holds, publish it together with the files in `staged`."""
     verdict, place = result.facts.get(Verdict), job.request.destination
+    if job.request.options.save_path and not any(stage.name == "save-path" for stage in result.stages):
+        job.recorder.warn("nothing was scored or measured, and no path is saved")
     if verdict is None or not verdict.holds:
         place = None
     written = place.artifact if place else None

@@ -30,7 +30,8 @@ Model = str | os.PathLike[str] | nn.Module
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Keywords for `Options`, with paths where a caller may have given text."""
-    kinds: dict[str, Callable[[Any], object]] = {"calibration": as_texts, "dump_ir": Path, "cache": Path}
+    paths = dict.fromkeys(("dump_ir", "cache", "path", "save_path"), Path)
+    kinds: dict[str, Callable[[Any], object]] = {"calibration": as_texts, **paths}
     return {
         name: kinds[name](value) if name in kinds and value is not None else value for name, value in options.items()
     }

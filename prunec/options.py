@@ -69,6 +69,8 @@ class Options:
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.
         search: name of the pass that chooses what goes; None uses the default one.
+        path: a file of `save_path`: what it holds is not scored or measured again.
+        save_path: where to keep what the search goes by.
         effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
         recover: `none`, `bias`, `merge`, `rescale`, `obs`, `lsq`, `distill`, which is `lsq` and training after it, or
             `weakness`, which is `distill` with what removal made wrong counting more.
@@ -92,6 +94,8 @@ class Options:
     effort: int = 0
     recover: str = "lsq"
     search: str | None = None
+    path: Path | None = None
+    save_path: Path | None = None
     distill_minutes: float | None = None
     workload: str | None = None
     kv_cache: bool = False

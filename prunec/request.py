@@ -13,28 +13,26 @@ from prunec.budgets import label
 from prunec.calibration.corpus import check_sequence
 from prunec.calibration.labels import LabelledText
 from prunec.calibration.objective import Goal, objective, unknown_truth
+from prunec.calibration.pathfile import SUFFIX
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import DECODE, PHASES, Workload
+from prunec.default_pipeline import SEARCH, default_pipeline
 from prunec.destination import Destination
 from prunec.errors import InputError
-from prunec.facts import Damage, Dense, Scores, Weaknesses
+from prunec.facts import Dense, Scores, Weaknesses
+from prunec.files import checked_file
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import PAST_AXIS
-from prunec.options import PAIRING, TRAINING, Budget, Options, unpaired, weakness_path
+from prunec.options import PAIRING, Budget, Options, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
-from prunec.pipeline.syntax import spelled
 
 SEQUENCE = 128
 """Tokens of the default workload, and the least and usual length of calibration windows."""
 LONGEST_WINDOW = 512
-SEARCH = "knapsack"
-"""The default search."""
-WEAKNESS = 3.0
-"""How much more an item counts, in recovery by weakness, that was right and is wrong."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ class Request:
         if place is not None:
             kind = kind if place.folder else catalogue.backend_for(place.artifact)
             place.check(options.force, side_files(place.artifact, kind))
+        checked_file(options.save_path, SUFFIX, "a path is", options.force)
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
         passes = _pipeline(options, batches is not None)
@@ -149,91 +148,18 @@ def side_files(output: Path, backend: type[Backend]) -> tuple[Path, ...]:
     return (weakness_path(output), *(output.with_name(output.name + suffix) for suffix in backend.side_suffixes))
 
 
-def importance_step(criterion: str | None, ema: float | None) -> str:
-    """The text of the pass that scores by `criterion`, as moving averages where `ema` is given."""
-    settings = [spelled(criterion)] if criterion else []
-    settings += [f"ema={ema!r}"] if ema is not None else []
-    return f"importance{{{', '.join(settings)}}}" if settings else "importance"
-
-
-def search_steps(search: str, importance: str | None, ema: float | None, effort: int) -> list[str]:
-    """The texts of the passes that choose what goes: what the search needs, the search, and what improves its plan.
-
-    Raises:
-        InputError: there is no such search, or it has no use for what is asked for.
-    """
-    needs = catalogue.find_search(search).needs
-    for flag, value, fact, noun in (
-        ("--importance", importance, Scores, "scores"),
-        ("--ema", ema, Scores, "scores"),
-        ("--effort", effort, Damage, "measured damage"),
-    ):
-        if value and fact not in needs:
-            raise InputError(
-                f"{flag} goes by {noun}, and --search {search} uses none", f"leave {flag} out, or search by {SEARCH}"
-            )
-    scores = [importance_step(importance, ema)] if Scores in needs else []
-    damage = ["damage"] if Damage in needs else []
-    improved = [f"evolve{{{effort}}}"] if effort else []
-    return [*scores, *damage, search, *improved]
-
-
-def recovery_steps(recover: str, minutes: float | None) -> list[str]:
-    """The texts of the passes that repair what is left, training within `minutes` where they are given."""
-    if recover not in TRAINING:
-        return [f"recover{{{recover}}}"]
-    settings = [f"minutes={minutes!r}"] if minutes is not None else []
-    settings += [f"weakness={WEAKNESS}"] if recover == "weakness" else []
-    return ["recover{lsq}", f"distill{{{', '.join(settings)}}}" if settings else "distill"]
-
-
-def default_pipeline(
-    importance: str | None = None,
-    recover: str = "lsq",
-    *,
-    text_given: bool = False,
-    ema: float | None = None,
-    search: str | None = None,
-    effort: int = 0,
-    distill_minutes: float | None = None,
-) -> str:
-    """The text of the default pipeline.
-
-    Text that the user gave is read first, so that it fails first; text that the model must write comes
-    after the floor is known. A search that needs no scores gets none, and one that needs no damage none of that.
-
-    Raises:
-        InputError: there is no such search, or scores are asked for that it does not use.
-    """
-    measure = ["baseline", "cost"]
-    order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    choice = search_steps(search or SEARCH, importance, ema, effort)
-    repair = recovery_steps(recover, distill_minutes)
-    rest = [*choice, "remove", "settle", *repair, "emit", "verify", "evaluate"]
-    known = ["weakness"] if recover == "weakness" else []
-    return ", ".join(["structure", *order, *rest, *known])
-
-
 def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
         steps = {"importance": "importance{...}", "ema": "importance{...}", "search": options.search}
+        steps |= {"path": "load-path{FILE}", "save_path": "save-path{FILE}"}
         more = {"effort": f"evolve{{{options.effort}}}", "distill_minutes": "distill{...}"}
         for name, step in {**steps, **more}.items():
             if getattr(options, name) not in (None, 0):
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} and --passes are both given", f"write {step} into the passes")
         return tuple(parse(options.passes, catalogue.find_pass))
-    text_given = has_batches or options.calibration is not None
-    text = default_pipeline(
-        options.importance,
-        options.recover,
-        text_given=text_given,
-        ema=options.ema,
-        search=options.search,
-        effort=options.effort,
-        distill_minutes=options.distill_minutes,
-    )
+    text = default_pipeline(options, text_given=has_batches or options.calibration is not None)
     try:
         return tuple(parse(text, catalogue.find_pass))
     except InputError as error:

@@ -11,12 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from prunec.calibration.scorefile import SUFFIX, save_scores
+from prunec.default_pipeline import importance_step
 from prunec.facts import Scores
 from prunec.files import checked_file
 from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
-from prunec.request import Request, importance_step
+from prunec.request import Request
 
 FIND = "structure, calibrate"
 

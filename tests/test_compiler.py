@@ -23,8 +23,8 @@ from prunec.errors import BudgetError, InputError
 from prunec.ir.program import Program
 from prunec.passbase import Silent
 from prunec.report.data import Report
-from prunec.request import default_pipeline
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
+from tests.pipelines import usual
 
 SMALL = "calibrate{score=512, choose=256, report=256}"
 PASSES = (
@@ -403,7 +403,7 @@ def test_an_identity_goes_first_and_changes_nothing(tiny_llama_dir: Path, text: 
 
 
 def test_given_text_is_read_before_anything_is_measured_and_written_text_after() -> None:
-    given, written = (default_pipeline("fisher", "bias", text_given=flag).split(", ") for flag in (True, False))
+    given, written = (usual(importance="fisher", recover="bias", text_given=flag).split(", ") for flag in (True, False))
     assert given.index("calibrate") < given.index("baseline")
     assert written.index("calibrate") > written.index("cost")
     assert "importance{fisher}" in given
@@ -411,13 +411,13 @@ def test_given_text_is_read_before_anything_is_measured_and_written_text_after()
 
 
 def test_a_search_that_uses_no_scores_gets_none() -> None:
-    steps = default_pipeline(search="sublayer").split(", ")
+    steps = usual(search="sublayer").split(", ")
     assert steps[steps.index("sublayer") - 1 : steps.index("sublayer") + 2] == ["calibrate", "sublayer", "remove"]
-    assert default_pipeline(search="knapsack") == default_pipeline()
+    assert usual(search="knapsack") == usual()
 
 
 def test_a_search_that_uses_no_damage_gets_scores_alone() -> None:
-    steps = default_pipeline("fisher", search="summed").split(", ")
+    steps = usual(importance="fisher", search="summed").split(", ")
     assert steps[steps.index("summed") - 1 : steps.index("summed") + 2] == ["importance{fisher}", "summed", "remove"]
     assert "damage" not in steps
 
@@ -448,8 +448,8 @@ def test_published_searches_compile(search: str, tiny_llama_dir: Path, text: Pat
 
 
 def test_effort_puts_a_search_between_the_choice_and_the_removal() -> None:
-    assert "knapsack, evolve{2}, remove" in default_pipeline(effort=2)
-    assert "knapsack, remove" in default_pipeline(effort=0)
+    assert "knapsack, evolve{2}, remove" in usual(effort=2)
+    assert "knapsack, remove" in usual(effort=0)
 
 
 class Listener(Silent):

@@ -94,10 +94,14 @@ Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
 TRAINING = "Time for the training of --recover distill or weakness."
 Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
 SEARCH = (
-    "Who chooses what goes; the published searches: uniform, ranked or summed by scores alone, greedy-loss, "
-    "layer-influence or sublayer of whole sublayers."
+    "Who chooses what goes; the published searches: uniform, ranked or summed by scores alone, path by one order of "
+    "all units, greedy-loss, layer-influence or sublayer of whole sublayers."
 )
 Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]
+KEPT = "A file of --save-path: nothing is scored again, at any budget; repair still reads text."
+Kept = Annotated[MaybePath, option("--path", CUTTING, "FILE", KEPT)]
+KEEPING = "Keep what the search goes by, for --path: .safetensors."
+Keep = Annotated[MaybePath, option("--save-path", CUTTING, "FILE", KEEPING)]
 
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
@@ -133,6 +137,8 @@ def compile_model(
     recover: Recover = "lsq",
     search: Search = None,
     distill_minutes: Minutes = None,
+    path: Kept = None,
+    save_path: Keep = None,
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

@@ -15,6 +15,7 @@ from prunec.facts.measured import (
     Weakness,
     Weaknesses,
 )
+from prunec.facts.path import SolutionPath
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
@@ -47,6 +48,7 @@ __all__ = [
     "SecondMoments",
     "Site",
     "Slot",
+    "SolutionPath",
     "Step",
     "Structure",
     "Sublayer",

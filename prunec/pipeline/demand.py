@@ -16,7 +16,7 @@ def demanded(step: Pass, have: Set[type], givers: Givers) -> list[Pass]:
     """The analyses, in order, that `step` needs run before it when the facts `have` are there.
 
     Raises:
-        PassError: a need is not there, and not one pass alone can be run with its defaults to give it.
+        PassError: a need is not there, and not one analysis alone can be run with its defaults to give it.
     """
     return _demanded(step, set(have), givers, (type(step),))
 
@@ -41,8 +41,8 @@ def _demanded(step: Pass, have: set[type], givers: Givers, path: tuple[type[Pass
         if need in have:
             continue
         candidates = [giver for giver in givers(need) if giver not in path]
-        analyses = [giver for giver in candidates if not giver.rewrites]
-        if len(analyses) != 1 or required_options(analyses[0]):
+        analyses = [giver for giver in candidates if not giver.rewrites and not required_options(giver)]
+        if len(analyses) != 1:
             raise _unmet(step, need, candidates)
         analysis = analyses[0]()
         before += [*_demanded(analysis, have, givers, (*path, analyses[0])), analysis]

@@ -18,8 +18,9 @@ from prunec.facts import Scores
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Context, Silent
 from prunec.passes.analysis.importance import ImportancePass
-from prunec.request import Request, default_pipeline
+from prunec.request import Request
 from tests.passes.cases import Batch, Case, load_case
+from tests.pipelines import usual
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,6 @@ def test_the_command_takes_it(tiny_llama_dir: Path, tmp_path: Path, capsys: pyte
 
 
 def test_the_pipeline_and_the_scores_say_so(llama: Case, tmp_path: Path) -> None:
-    assert "importance{wanda, ema=0.98}" in default_pipeline("wanda", ema=0.98)
+    assert "importance{wanda, ema=0.98}" in usual(importance="wanda", ema=0.98)
     given = ImportancePass("wanda", 0.98).run(llama.program, llama.facts(), Context(tmp_path, tmp_path)).facts
     assert [fact.criterion for fact in given if isinstance(fact, Scores)] == ["wanda, ema=0.98"]

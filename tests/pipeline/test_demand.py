@@ -97,8 +97,15 @@ def test_where_nothing_gives_it_that_is_said() -> None:
 
 
 def test_where_several_give_it_they_are_named() -> None:
-    with pytest.raises(PassError, match="put one of `choose`, `price` before it"):
-        demanded(Spend(), set(), installed(Measure, Price, Choose))
+    class Appraise(Price):
+        name: ClassVar[str] = "appraise"
+
+    with pytest.raises(PassError, match="put one of `appraise`, `choose`, `price` before it"):
+        demanded(Spend(), set(), installed(Measure, Price, Choose, Appraise))
+
+
+def test_one_that_lacks_an_option_leaves_it_to_the_other() -> None:
+    assert demanded(Spend(), set(), installed(Measure, Price, Choose)) == [Measure(), Price()]
 
 
 def test_options_without_default_are_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 from prunec import catalogue
 from prunec.options import Budget, Options
 from prunec.pipeline import parse
-from prunec.request import default_pipeline
+from tests.pipelines import usual
 from tools.bench.methods import increase
 from tools.bench.methods_cases import METHODS
 from tools.bench.methods_page import page
@@ -19,7 +19,7 @@ from tools.bench.methods_page import page
 def test_every_method_is_a_pipeline_of_its_own(name: str) -> None:
     options = METHODS[name].options
     Options(Budget("speedup", 2.0), **options)  # type: ignore[arg-type]
-    text = default_pipeline(**options, text_given=True)  # type: ignore[arg-type]
+    text = usual(**options, text_given=True)
     assert parse(text, catalogue.find_pass)
     others = [other for other in METHODS if other != name]
     assert all(METHODS[other].options != options for other in others)
