@@ -78,6 +78,13 @@ def test_a_path_of_another_model_is_refused(
     assert steps[steps.index("knapsack") - 1] == f"load-path{{{file}}}"
 
 
+def test_query_key_and_value_dims_are_units_of_a_path(tiny_llama_dir: Path, text: Path) -> None:
+    passes = PASSES.replace(FINDING, f"{PATH}, path").replace("structure", "structure{kinds=neuron|qk_dim|vo_dim}", 1)
+    result = prunec.compile(tiny_llama_dir, budget_params="70k", passes=passes, calibration=text, threads=1)
+    assert {layer.unit for layer in result.report.layers if layer.removed} == {"neuron", "qk_dim", "vo_dim"}
+    assert 0.9 * 70_000 < result.program.parameter_count() <= 70_000
+
+
 def test_options_choose_the_steps(tmp_path: Path) -> None:
     file = tmp_path / "kept.safetensors"
     steps = usual(save_path=file).split(", ")

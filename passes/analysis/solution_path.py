@@ -33,14 +33,14 @@ HALF_LOSS = 8.0
 class SolutionPathPass(Pass):
     """Pull all masks towards nothing, and note when the distance to the dense model lets each unit enter.
 
-    The iteration is that of `prunec.calibration.inclusion`, after SPP (ICLR 2025). L is the objective's distance to the
-    dense model, on as many sequences a step as hold `tokens`, taken from the scoring text by turns. Its scale is chosen
-    so that masks of one half everywhere would cost what a curvature of `hold / nu` a unit costs: a mean unit, left to
-    itself, then rests at `hold / (1 + hold)`.
+    The iteration is that of `prunec.calibration.inclusion`, after Ding et al. 2025, "SPP". L is the objective's
+    distance to the dense model, on as many sequences a step as hold `tokens`, taken from the scoring text by turns. Its
+    scale is chosen so that masks of one half everywhere would cost what a curvature of `hold / nu` a unit costs: a mean
+    unit, left to itself, then rests at `hold / (1 + hold)`.
 
     A unit counts as many mean units as it has times their parameters: its gradient is divided by that. So one order
-    spans heads and neurons, and is that of loss for parameters; the published code takes shares of attention and of
-    feed-forward apart, on weights that it trains for the task.
+    spans heads and neurons, and is that of loss for parameters. The published code goes by the task's loss, and takes
+    shares of attention and of feed-forward apart.
 
     Attributes:
         hold: how hard the loss holds masks up against the pull.

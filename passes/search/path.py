@@ -18,7 +18,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 class PathPass(Pass):
     """Remove the units that entered last, as few as meet the budget; a sublayer without any goes whole.
 
-    SPP (ICLR 2025): one run gives the whole family of solutions, and plans nest. The units of a large family go in
+    Ding et al. 2025, "SPP": one run gives the whole family of solutions, and plans nest. Units of a large family go in
     steps, as in `knapsack`, that sizes may suit the runtime. Families that the cost model does not price stay whole.
 
     Attributes:

@@ -9,7 +9,9 @@ THRESHOLD = 1.0
 
 
 class Inclusion:
-    """The linearised Bregman iteration of SPP ("Pruning by solution path", ICLR 2025), on a vector of masks.
+    """The linearised Bregman iteration of Ding et al. 2025 (SPP), on a vector of masks.
+
+    "Adaptive Pruning of Pretrained Transformer via Differential Inclusions", arXiv 2501.03289.
 
     Of masks M on unchanged weights and their sparse twins G, the augmented loss is
 
@@ -23,9 +25,9 @@ class Inclusion:
     from M = 1 and V = G = 0. G pulls M towards nothing; a unit whose loss holds its mask up has a V that grows fast,
     and enters, G > 0, when V passes 1. A unit that the loss knows nothing of has V below 1 / kappa for ever.
 
-    Only L, not nu, has a scale of its own: time is counted in nu, gradients in 1 / nu. Masks are kept between 0 and 1,
-    which the paper does not do: nothing is amplified, and a steep unit cannot make a step diverge. The released code
-    leaves (M - G) / nu out of M's step, so that nothing is ever pulled; this follows the paper.
+    Only L, not nu, has a scale of its own: time is counted in nu, gradients in 1 / nu. That masks are kept between 0
+    and 1 is ours: nothing is amplified, and a steep unit cannot make a step diverge. The released code leaves
+    (M - G) / nu out of M's step, so that nothing is ever pulled; here the equations are followed.
 
     Attributes:
         masks, drive, sparse: M, V and G, `[units]`.

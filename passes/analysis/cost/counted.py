@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from prunec.cost.counting import count, count_per_unit
-from prunec.facts import CostModel, Structure
+from prunec.facts import CostModel, Family, Structure
 from prunec.ir.bypass import tensors_after
 from prunec.ir.program import Program
 
@@ -11,7 +13,8 @@ from prunec.ir.program import Program
 def counted_costs(program: Program, structure: Structure, unit: str, overhead: float = 0.0) -> CostModel:
     """The cost model in `parameters` or `bytes`: linear in the units kept, exact while a sublayer of each kind stays.
 
-    What several sublayers read, such as rotary frequencies, counts as if it could not go.
+    What several sublayers read, such as rotary frequencies, counts as if it could not go. Dims of queries and keys, and
+    of values, are counted where heads are not looked for: a dim of all heads costs less, the fewer they are.
 
     Args:
         program: dense.
@@ -32,7 +35,18 @@ def counted_costs(program: Program, structure: Structure, unit: str, overhead: f
         rest = (own - units) / len(sublayer.families)
         for name, cost in per_unit.items():
             tables[name] = tuple((kept, rest + cost * kept) for kept in (1, structure.family(name).units))
+    for family in _dims(structure):
+        each = float(count_per_unit(program, family, unit))
+        constant -= each * family.units
+        tables[family.name] = tuple((kept, each * kept) for kept in (1, family.units))
     return CostModel(unit, constant, tables)
+
+
+def _dims(structure: Structure) -> list[Family]:
+    """The families of dims that no other family shares a tensor with."""
+    cut = Counter(name for family in (*structure.families, *structure.unmasked) for name in family.tensors())
+    dims = [family for family in structure.families if family.kind in ("qk_dim", "vo_dim")]
+    return [family for family in dims if all(cut[name] == 1 for name in family.tensors())]
 
 
 def _unit_cost(program: Program, structure: Structure, name: str, unit: str) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from prunec.facts import Plan, Structure
+from prunec.facts import ADDITIVE, Plan, Structure
+from prunec.passbase import Context, Facts
 from prunec.passes.analysis.cost.counted import counted_costs
+from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case
 
@@ -39,3 +43,20 @@ def test_what_sublayers_share_counts_to_the_end(llama: Case) -> None:
     frequencies = 8
     assert costs.predict(llama.structure, everything) == bare.parameter_count() + frequencies
     assert costs.predict(llama.structure, Plan({})) == llama.program.parameter_count()
+
+
+def test_dims_are_counted_where_heads_are_not_looked_for(case: Case, context: Context) -> None:
+    (structure,) = StructurePass(("neuron", "qk_dim", "vo_dim")).run(case.program, Facts(), context).facts
+    assert isinstance(structure, Structure)
+    costs = counted_costs(case.program, structure, "parameters")
+    assert set(costs.families) == {family.name for family in structure.families}
+    plan = replace(random_plan(structure, 0), sublayers=())
+    slim = slim_program(case.program, structure, plan)
+    assert costs.predict(structure, plan) == pytest.approx(slim.parameter_count(), abs=0.5)
+
+
+def test_dims_of_heads_that_can_go_have_no_price(case: Case, context: Context) -> None:
+    (structure,) = StructurePass((*ADDITIVE, "qk_dim", "vo_dim")).run(case.program, Facts(), context).facts
+    assert isinstance(structure, Structure)
+    kinds = {structure.family(name).kind for name in counted_costs(case.program, structure, "parameters").families}
+    assert kinds <= set(ADDITIVE)
