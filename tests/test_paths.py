@@ -101,11 +101,11 @@ def test_options_choose_the_steps(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"path": "none.safetensors"}, "there is no path file at none.safetensors"),
-        ({"path": "none.safetensors", "importance": "taylor", "search": "knapsack"}, "--path none.* holds what a run"),
+        ({"path": "none.safetensors", "importance": "taylor", "search": "knapsack"}, "--path none.* holds scores"),
         ({"save_path": "kept.safetensors", "search": "greedy-loss"}, "goes by nothing that a path file holds"),
         ({"save_path": "kept.onnx"}, "a path is written as .safetensors, not as kept.onnx"),
         ({"save_path": "kept.safetensors", "passes": PASSES}, "--save-path and --passes are both given"),
-        ({"importance": "taylor", "search": "path"}, "--search path uses no scores"),
+        ({"importance": "taylor", "search": "path"}, "--search path uses none"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(
