@@ -21,6 +21,7 @@ HELP = (
     "[bold]For example[/bold]\n"
     "  prunec bench dense.onnx slim.onnx --workload prefill:1x128\n"
     "  prunec bench slim.onnx slim.pt --workload encode:8x128 --threads 1\n"
+    "  prunec bench dense.onnx slim.onnx --workload decode:1@512    a token after 512 cached ones\n"
 )
 
 Files = Annotated[

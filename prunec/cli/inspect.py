@@ -40,6 +40,7 @@ HELP = (
     "[bold]For example[/bold]\n"
     "  prunec inspect ./minilm\n"
     "  prunec inspect ./minilm --workload encode:1x128 --threads 2\n"
+    "  prunec inspect ./smollm2 --workload decode:1@512\n"
     "\b\n"
     "printed on two processors, among other lines,\n"
     "  layer  sublayers           units  per unit  in all   share  cut ms  drop ms\n"
