@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from prunec.cost.artifact import check_file
@@ -63,8 +61,8 @@ class TorchExportBackend:
         extra = {DESCRIPTION: ""}
         try:
             with quiet():
-                call = _module(torch.export.load(path, extra_files=extra))
-            return TorchRunner.of(path, call, extra[DESCRIPTION], workload.threads)
+                module = torch.export.load(path, extra_files=extra).module()
+            return TorchRunner.of(path, module, extra[DESCRIPTION], workload.threads)
         except InputError:
             raise
         except Exception as error:  # whatever a damaged archive makes torch raise
@@ -79,8 +77,3 @@ def exported(program: Program) -> ExportedProgram:
     inputs = tuple(program.example[item.name] for item in program.inputs)
     with torch.no_grad():
         return torch.export.export(program.module, inputs, dynamic_shapes=shapes)
-
-
-def _module(found: ExportedProgram) -> Callable[..., Sequence[Tensor]]:
-    module: Callable[..., Sequence[Tensor]] = found.module()
-    return module

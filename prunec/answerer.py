@@ -20,7 +20,7 @@ from prunec.cost.feeding import fixed_sizes
 from prunec.cost.greedy import greedy, one_text
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
-from prunec.errors import InputError, PrunecError
+from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
 from prunec.report.answer import Answer, Label
 
@@ -30,9 +30,6 @@ Say = Callable[[str], object]
 
 def unsaid(piece: str) -> None:
     """Says nothing."""
-
-
-OTHER = "name as --tokenizer the folder of the model that it was made from"
 
 
 @dataclass(frozen=True)
@@ -86,14 +83,11 @@ class Answerer:
         ids = self.card.tokenizer(text, verbose=False)["input_ids"]
         if tokens < 1 or not ids:
             raise InputError("there are no tokens to run", "give some words, and --tokens of 1 or more")
+        longest = self._longest()
+        if longest is not None and len(ids) > longest:
+            raise InputError(f"the text has {len(ids)} tokens, and the model takes {longest}", "give a shorter text")
         started = time.perf_counter()
-        try:
-            found = KINDS[self.card.task.name](self, ids, tokens, say)
-        except PrunecError:
-            raise
-        except Exception as error:  # each runtime raises what it likes
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{self.path} does not take this text ({reason})", OTHER) from error
+        found = KINDS[self.card.task.name](self, ids, tokens, say)
         return Answer(
             prunec=prunec.__version__,
             artifact=str(self.path),
@@ -106,10 +100,8 @@ class Answerer:
 
     def generated(self, ids: list[int], tokens: int, say: Say) -> dict[str, Any]:
         """The most likely continuation, until it ends, is long enough or fills what the model takes."""
-        longest = fixed_sizes(self.runner.feeds).get("sequence", self.card.longest)
+        longest = self._longest()
         room = tokens if longest is None else min(tokens, longest - len(ids))
-        if room < 1:
-            raise InputError(f"the text has {len(ids)} tokens, and the model takes {longest}", "give a shorter text")
         stream, new = _Stream(self.card, say), list[int]()
         for token in islice(greedy(self.runner, ids), room):
             if token in self.card.ends:
@@ -134,6 +126,10 @@ class Answerer:
         """The mean of what the artifact says of each token."""
         value = self._output(ids)
         return {"embedding": tuple(map(float, value[: len(ids)].mean(0) if value.ndim > 1 else value))}
+
+    def _longest(self) -> int | None:
+        """Tokens that the artifact, else the model by its config, takes at most."""
+        return fixed_sizes(self.runner.feeds).get("sequence", self.card.longest)
 
     def _output(self, ids: list[int]) -> np.ndarray:
         """The output that counts, without its axis of rows."""

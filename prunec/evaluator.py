@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 import prunec
 from prunec import catalogue
@@ -21,10 +20,10 @@ from prunec.calibration.reading import read_batches
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text
 from prunec.calibration.totals import Totals
-from prunec.cost.feeding import IDS, MASK, fed, fixed_sizes
+from prunec.cost.feeding import IDS, MASK, answers, fixed_sizes
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
-from prunec.errors import InputError, PrunecError
+from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
 from prunec.frontends.huggingface import load
 from prunec.ir.program import Input, Program
@@ -131,18 +130,22 @@ class _Trial:
         longest = fixed.get("sequence", min(sequence, limit or sequence))
         return _Trial(path, runner, card, dense, fixed, longest)
 
+    @property
+    def generates(self) -> bool:
+        """Whether the model tells the next token."""
+        return self.card.task.objective == "causal-lm"
+
     def batches(self, text: Text, tokens: int | None, seed: int) -> Batches:
         """`text` as both take it."""
-        packs = self.card.task.objective == "causal-lm"
         masks = any(feed.name == MASK for feed in self.runner.feeds)
         return read_batches(
             text,
             self.card.tokenizer,
             [Input(name, torch.long, {}, self.fixed if name == IDS else {}) for name in FED],
             labels=names_in(self.card.config, self.card.task.name),
-            packs=packs,
+            packs=self.generates,
             sequence=self.sequence,
-            batch=BATCH if packs or masks else 1,  # what takes no mask would read the padding of shorter rows
+            batch=BATCH if self.generates or masks else 1,  # what takes no mask would read the padding of shorter rows
             tokens=tokens,
             seed=seed,
         )
@@ -164,34 +167,29 @@ class _Trial:
         return whole | totals
 
     def _compare(self, goal: Objective, batch: Batch) -> Totals:
-        found = self._answers(batch)
+        said = answers(self.runner, {name: value.numpy() for name, value in batch.items()})
+        found = {name: torch.from_numpy(value).float() for name, value in said.items()}
         with torch.no_grad():
             reference = self.dense(batch) if self.dense is not None else None
-        wanted = reference or {name: found[name] for name in self.card.task.outputs if name in found}
-        missing = [name for name in reference or self.card.task.outputs if name not in found]
+        outputs = self._outputs(found, reference, batch)
+        return Totals.of(goal, outputs, reference or outputs, batch)
+
+    def _outputs(self, found: Batch, reference: Batch | None, batch: Batch) -> Batch:
+        """Of all that the artifact gives, what the dense model or else the task says that counts."""
+        names = reference or self.card.task.outputs
+        missing = [name for name in names if name not in found]
         if missing:
             raise InputError(f"{self.path} does not give {', '.join(missing)}, but {', '.join(found)}", OTHER)
-        outputs = {name: found[name] for name in wanted}
-        if goal.name == "causal-lm" and outputs["logits"].shape[1] != batch[IDS].shape[1]:
+        if self.generates and found["logits"].shape[1] != batch[IDS].shape[1]:
             raise InputError(
-                f"{self.path} gives logits of one token in a window", "emit it with the logits of all tokens"
+                f"{self.path} gives the logits of {found['logits'].shape[1]} of {batch[IDS].shape[1]} tokens",
+                "measure an artifact that gives those of all tokens",
             )
-        for name, value in wanted.items():
-            if outputs[name].shape != value.shape:
-                shapes = f"{list(outputs[name].shape)} where the model gives {list(value.shape)}"
+        for name, value in (reference or {}).items():
+            if found[name].shape != value.shape:
+                shapes = f"{list(found[name].shape)} where the model gives {list(value.shape)}"
                 raise InputError(f"{self.path} gives {name} of {shapes}", OTHER)
-        return Totals.of(goal, outputs, wanted, batch)
-
-    def _answers(self, batch: Batch) -> dict[str, Tensor]:
-        """All outputs of the artifact."""
-        arrays = fed(self.runner.feeds, {name: value.numpy() for name, value in batch.items()})
-        try:
-            return {name: torch.from_numpy(value).float() for name, value in self.runner(arrays).items()}
-        except PrunecError:
-            raise
-        except Exception as error:  # each runtime raises what it likes
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{self.path} does not take this text ({reason})", OTHER) from error
+        return {name: found[name] for name in names}
 
 
 def _by_name(text: TextPath | Mapping[str, TextPath]) -> Mapping[str, Path]:

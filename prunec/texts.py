@@ -29,11 +29,11 @@ def read_words(words: Sequence[str]) -> Texts | None:
     if len(pairs) == 1 and unnamed is not None:
         return Path(unnamed)
     if unnamed is not None:
-        raise InputError(f"of {len(pairs)} calibration texts {unnamed} has no name", _FIX)
+        raise InputError(f"of {len(pairs)} texts {unnamed} has no name", _FIX)
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"two calibration texts are called {twice}", "give each a name of its own")
+        raise InputError(f"two texts are called {twice}", "give each a name of its own")
     return as_texts(dict(pairs)) if pairs else None
 
 
@@ -46,12 +46,12 @@ def as_texts(given: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]
     if isinstance(given, (str, os.PathLike)):
         return Path(given)
     if not (given and isinstance(given, Mapping)):
-        raise InputError(f"{given!r} names no calibration text", "give a path, or a mapping from names to paths")
+        raise InputError(f"{given!r} names no text", "give a path, or a mapping from names to paths")
     for name, path in given.items():
         if not _NAME.fullmatch(name):
-            raise InputError(f"'{name}' cannot be the name of a calibration text", _FIX)
+            raise InputError(f"'{name}' cannot be the name of a text", _FIX)
         if not str(path):
-            raise InputError(f"the calibration text {name} has no path", _FIX)
+            raise InputError(f"the text {name} has no path", _FIX)
     return {name: Path(path) for name, path in given.items()}
 
 
@@ -65,5 +65,5 @@ def _pair(word: str) -> tuple[str, str]:
     name, sign, path = word.partition("=")
     is_path = not sign or os.sep in name or Path(word).exists()
     if not (word if is_path else name):
-        raise InputError(f"'{word}' is no calibration text", "give a path, or NAME=PATH")
+        raise InputError(f"'{word}' is no text", "give a path, or NAME=PATH")
     return ("", word) if is_path else (name, path)

@@ -188,10 +188,10 @@ def test_calibration_text(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("a=x.txt a=y.txt", "two calibration texts are called a"),
-        ("a=x.txt y.txt", "of 2 calibration texts y.txt has no name"),
-        ("a= b=y.txt", "the calibration text a has no path"),
-        ("a=x.txt b=y.txt", "calibration text x.txt does not exist"),
+        ("a=x.txt a=y.txt", "two texts are called a"),
+        ("a=x.txt y.txt", "of 2 texts y.txt has no name"),
+        ("a= b=y.txt", "the text a has no path"),
+        ("a=x.txt b=y.txt", "the text x.txt does not exist"),
     ],
 )
 def test_named_calibration_texts(words: str, message: str, refuse: Refusal, model: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prunec import catalogue
 from prunec.catalogue import Catalogue, backend_names, find_pass, pass_names
 from prunec.errors import InputError, PassError
 
@@ -139,3 +140,16 @@ def test_every_installed_pass_loads_under_its_name() -> None:
 
 def test_prunecs_own_backends_are_installed() -> None:
     assert "onnx" in backend_names()
+
+
+def test_an_artifact_is_found_in_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no artifact"):
+        catalogue.find_artifact(tmp_path)
+    for name in ("model.onnx", "model.onnx.data", "config.json"):
+        (tmp_path / name).touch()
+    path, backend = catalogue.find_artifact(tmp_path)
+    assert (path, backend.name) == (tmp_path / "model.onnx", "onnx")
+    assert catalogue.find_artifact(path) == (path, backend)
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(InputError, match="holds 2 artifacts"):
+        catalogue.find_artifact(tmp_path)

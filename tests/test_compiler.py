@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,12 +253,16 @@ def test_a_budget_that_is_missed_to_the_end_writes_nothing(
     assert not list(out.iterdir())
 
 
-def test_torchscript_by_its_suffix(tiny_bert_dir: Path, text: Path, tmp_path: Path) -> None:
-    result = prunec.compile(
-        tiny_bert_dir, tmp_path / "slim.pt", budget_params="60k", passes=PASSES, calibration=text, threads=1
-    )
+@pytest.mark.parametrize(
+    ("name", "open_"), [("slim.pt", torch.jit.load), ("slim.pt2", lambda path: torch.export.load(path).module())]
+)
+def test_files_for_pytorch_by_their_suffix(
+    name: str, open_: Callable[[str], Any], tiny_bert_dir: Path, text: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    result = prunec.compile(tiny_bert_dir, path, budget_params="60k", passes=PASSES, calibration=text, threads=1)
     tokens = torch.randint(5, 280, (2, 7))
-    (found,) = torch.jit.load(str(tmp_path / "slim.pt"))(tokens, torch.ones_like(tokens))
+    (found,) = open_(str(path))(tokens, torch.ones_like(tokens))
     with torch.no_grad():
         expected = result.program({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})["logits"]
     assert torch.allclose(found, expected, atol=1e-4)

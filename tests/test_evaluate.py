@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -249,7 +250,7 @@ def test_a_vocabulary_that_is_too_small(
     model = AutoModelForCausalLM.from_pretrained(tiny_llama_dir)
     model.resize_token_embeddings(40)
     model.save_pretrained(tmp_path / "small")
-    with pytest.raises(InputError, match=r"model\.onnx does not take this text .*give as --model the model"):
+    with pytest.raises(InputError, match=r"the artifact does not take this text .*give the folder of the model"):
         prunec.evaluate(emitted(tmp_path / "small"), text, model=tiny_llama_dir, threads=1)
 
 
@@ -270,3 +271,20 @@ def test_what_cannot_be_measured_is_said(
     words = [str(tmp_path) if word == "EMPTY" else word for word in words]
     assert cli.main(["eval", *words, "--text", str(text), "-q"]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_logits_of_the_last_token_alone_are_no_loss(
+    tiny_llama_dir: Path, emitted: Callable[..., Path], text: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(emitted(tiny_llama_dir))
+    graph = model.graph
+    (output,) = graph.output
+    for node in graph.node:
+        node.output[:] = ["all" if name == "logits" else name for name in node.output]
+    for name, value in (("from", -1), ("to", 2**31), ("along", 1)):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array([value]), name))
+    graph.node.append(onnx.helper.make_node("Slice", ["all", "from", "to", "along"], ["logits"]))
+    output.type.tensor_type.shape.dim[1].Clear()
+    onnx.save(model, tmp_path / "last.onnx")
+    with pytest.raises(InputError, match="gives the logits of 1 of 32 tokens"):
+        prunec.evaluate(tmp_path / "last.onnx", text, model=tiny_llama_dir, sequence=WINDOW, threads=1)

@@ -43,12 +43,12 @@ def test_a_folder_with_a_sign_in_it_is_no_name() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a=x.txt", "a=y.txt"], "two calibration texts are called a"),
-        (["a=x.txt", "y.txt"], r"of 2 calibration texts y\.txt has no name"),
-        (["x.txt", "y.txt"], r"of 2 calibration texts x\.txt has no name"),
-        (["a="], "the calibration text a has no path"),
-        (["=x.txt"], "'=x.txt' is no calibration text"),
-        ([""], "'' is no calibration text"),
+        (["a=x.txt", "a=y.txt"], "two texts are called a"),
+        (["a=x.txt", "y.txt"], r"of 2 texts y\.txt has no name"),
+        (["x.txt", "y.txt"], r"of 2 texts x\.txt has no name"),
+        (["a="], "the text a has no path"),
+        (["=x.txt"], "'=x.txt' is no text"),
+        ([""], "'' is no text"),
         (["my_text=x.txt"], "'my_text' cannot be the name"),
     ],
 )
@@ -65,10 +65,10 @@ def test_python_gives_a_path_or_paths_by_name() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ({}, "{} names no calibration text"),
-        (["a.txt", "b.txt"], "names no calibration text"),
+        ({}, "{} names no text"),
+        (["a.txt", "b.txt"], "names no text"),
         ({"a b": "x.txt"}, "'a b' cannot be the name"),
-        ({"a": ""}, "the calibration text a has no path"),
+        ({"a": ""}, "the text a has no path"),
     ],
 )
 def test_what_python_gives_is_checked(texts: Any, message: str) -> None:

@@ -73,10 +73,10 @@ def _files(path: Path) -> list[Path]:
             raise InputError(f"no {', '.join(SUFFIXES)} files in {path}", "give a directory that holds some")
         return files
     if not path.exists():
-        raise InputError(f"calibration text {path} does not exist", "check the path")
+        raise InputError(f"the text {path} does not exist", "check the path")
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"calibration text {path} has an unknown suffix", f"give {', '.join(SUFFIXES)} or a directory of such files"
+            f"the text {path} has an unknown suffix", f"give {', '.join(SUFFIXES)} or a directory of such files"
         )
     return [path]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from prunec.cost.request import Feed
+from prunec.cost.timer import Arrays, Runner
 from prunec.errors import InputError
 
-Arrays = Mapping[str, np.ndarray]
 IDS, MASK, TYPES, POSITIONS = "input_ids", "attention_mask", "token_type_ids", "position_ids"
 PAST = "past_key_values"
 """How the inputs begin that are a cache of keys and values."""
@@ -29,6 +29,22 @@ def fed(feeds: Iterable[Feed], tokens: Arrays, past: Arrays | None = None) -> di
         InputError: the artifact takes something else.
     """
     return {feed.name: _value(feed, {**tokens, **(past or {})}).astype(feed.dtype, copy=False) for feed in feeds}
+
+
+def answers(runner: Runner, tokens: Arrays, past: Arrays | None = None) -> dict[str, np.ndarray]:
+    """All outputs of an artifact for what `fed` takes.
+
+    Raises:
+        InputError: it takes what text cannot feed, or fails on these tokens.
+    """
+    inputs = fed(runner.feeds, tokens, past)
+    try:
+        return runner(inputs)
+    except Exception as error:  # each runtime raises what it likes
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"the artifact does not take this text ({reason})", "give the folder of the model that it was made from"
+        ) from error
 
 
 def fixed_sizes(feeds: Iterable[Feed]) -> dict[str, int]:

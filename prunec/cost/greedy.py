@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from prunec.cost.feeding import IDS, MASK, PAST, fed, fixed_sizes
+from prunec.cost.feeding import IDS, MASK, PAST, answers, fixed_sizes
 from prunec.cost.timer import Arrays, Runner
 from prunec.errors import InputError
 
@@ -20,7 +20,7 @@ def one_text(runner: Runner, ids: Sequence[int], past: Arrays | None = None, len
     Where the artifact takes no other number of tokens or rows, padding follows, and the row is repeated.
 
     Raises:
-        InputError: there are more tokens than it takes, or it takes what text cannot feed.
+        InputError: there are more tokens than it takes, or it fails on them.
     """
     sizes = fixed_sizes(runner.feeds)
     longest = sizes.get("sequence", len(ids))
@@ -28,9 +28,7 @@ def one_text(runner: Runner, ids: Sequence[int], past: Arrays | None = None, len
         raise InputError(f"the artifact takes {longest} tokens, and the text has {len(ids)}", "give a shorter text")
     padding = [0] * (longest - len(ids))
     rows = {IDS: [*ids, *padding], MASK: [*[1] * (length + len(ids)), *padding]}
-    return runner(
-        fed(runner.feeds, {name: np.array([row] * sizes.get("batch", 1)) for name, row in rows.items()}, past)
-    )
+    return answers(runner, {name: np.array([row] * sizes.get("batch", 1)) for name, row in rows.items()}, past)
 
 
 def greedy(runner: Runner, ids: Sequence[int]) -> Iterator[int]:

@@ -103,4 +103,4 @@ def _figures(row: Row, ranged: bool) -> Sequence[str]:
 
 
 def _between(edges: Sequence[float]) -> str:
-    return " to ".join(f"{edge:.3f}" for edge in edges)
+    return "\N{EN DASH}".join(f"{edge:.3f}" for edge in edges)
