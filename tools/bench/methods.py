@@ -66,7 +66,7 @@ def main() -> None:
         if missing := [pair for pair in every if pair not in have]:
             for found in measured(given.models, model, missing, given.distill_minutes):
                 rows.append(found)
-                given.results.write_text(json.dumps(rows, indent=1) + "\n")
+                given.results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
                 given.page.write_text(page(rows))
                 print(found["method"], found["speedup_asked"], found.get("increase", found.get("error")), flush=True)
 
