@@ -15,6 +15,7 @@ from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
+Logits = ("all", "last")
 Recovery = ("none", "bias", "merge", "rescale", "obs", "lsq", "distill", "weakness")
 TRAINING = ("distill", "weakness")
 """The recoveries that train what is left."""
@@ -78,6 +79,7 @@ class Options:
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
         threads: of the runtime; None uses every processor this process may use.
+        logits: of which tokens a causal language model's artifact gives them: `all`, or the `last`.
         passes: pipeline text instead of the default pipeline.
         dump_ir: folder for the program before and after every pass.
         seed: for everything drawn at random.
@@ -100,6 +102,7 @@ class Options:
     workload: str | None = None
     kv_cache: bool = False
     threads: int | None = None
+    logits: str = "all"
     passes: str | None = None
     dump_ir: Path | None = None
     seed: int = 0
@@ -110,6 +113,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.recover not in Recovery:
             raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
+        if self.logits not in Logits:
+            raise InputError(f"logits of '{self.logits}' are not known", f"choose {' or '.join(Logits)}")
         if self.effort not in EFFORTS:
             raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
         check_minutes(self.distill_minutes, self.recover)

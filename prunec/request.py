@@ -25,6 +25,7 @@ from prunec.errors import InputError
 from prunec.facts import Dense, Scores, Weaknesses
 from prunec.files import checked_file
 from prunec.frontends.loaded import Loaded
+from prunec.ir.last_token import last_token
 from prunec.ir.program import PAST_AXIS
 from prunec.options import PAIRING, Budget, Options, unpaired, weakness_path
 from prunec.passbase import Facts, Pass
@@ -104,7 +105,8 @@ class Request:
         workload = _workload(self.options, loaded)
         name = self.destination.artifact.name if self.destination else f"artifact{self.backend.suffixes[0]}"
         budget = self.options.budget
-        facts.put(Target(self.backend(), workload, budget.kind, budget.value, name))
+        last = _last_token(self.options, loaded)
+        facts.put(Target(self.backend(), workload, budget.kind, budget.value, name, last))
         facts.put(self._text_source(loaded, workload))
         return facts
 
@@ -186,6 +188,23 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
     criterion = next((getattr(item, "criterion", "") for item in passes if item.name == "importance"), "")
     if merging and criterion != PAIRING:
         raise unpaired(criterion)
+
+
+def _last_token(options: Options, loaded: Loaded) -> bool:
+    """Whether artifacts give the logits of the last token alone.
+
+    Raises:
+        InputError: that is asked for, and the model predicts no next token or has no output head that can be told.
+    """
+    if options.logits != "last":
+        return False
+    if loaded.task.objective != "causal-lm":
+        raise InputError(
+            f"--logits last is for models that predict the next token, and this one is for {loaded.task.name}",
+            "leave --logits out",
+        )
+    last_token(loaded.program)
+    return True
 
 
 def _workload(options: Options, loaded: Loaded) -> Workload:

@@ -297,6 +297,17 @@ def test_a_workload_of_another_phase(refuse: Refusal, model: Path) -> None:
     assert message.endswith("a model for text-generation has prefill. Write prefill:2x8")
 
 
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        ("last", "--logits last is for models that predict the next token, and this one is for fill-mask."),
+        ("first", "logits of 'first' are not known. Choose all or last"),
+    ],
+)
+def test_logits_that_the_model_cannot_give(logits: str, message: str, refuse: Refusal, tiny_bert_dir: Path) -> None:
+    assert refuse(tiny_bert_dir, *BUDGET, "--logits", logits).startswith(message)
+
+
 def test_no_threads(refuse: Refusal, model: Path) -> None:
     assert "0 threads are not a positive number" in refuse(model, *BUDGET, "--threads", "0")
 

@@ -322,6 +322,20 @@ def test_a_dense_model_within_the_budget_is_emitted_as_it_is(tiny_llama_dir: Pat
     assert "calibrate" not in [stage.name for stage in result.report.stages[:4]]
 
 
+def test_logits_of_the_last_token_are_all_that_is_timed_and_losses_are_of_all_tokens(
+    tiny_llama_dir: Path, text: Path, tmp_path: Path, slim_llama: CompileResult, backend: type[FakeBackend]
+) -> None:
+    output = tmp_path / "slim.fake"
+    result = prunec.compile(
+        tiny_llama_dir, output, budget_params="60k", passes=PASSES, calibration=text, threads=1, logits="last"
+    )
+    lengths = {written(written.example)["logits"].shape[1] for written in backend.programs.values()}
+    assert lengths == {1}
+    assert result.report.loss == slim_llama.report.loss
+    assert "--logits last" in result.report.command
+    assert "logits of the last token alone" in next(s.log for s in result.report.stages if s.name == "emit")
+
+
 def test_programs_are_dumped_around_every_rewrite(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
     passes = PASSES.replace("recover", "recover{none}")
     prunec.compile(

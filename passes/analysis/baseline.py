@@ -64,7 +64,7 @@ class BaselinePass(Pass):
         for name, item in (("floor", bare), ("dense", program)):
             context.progress.item(f"emitting the {name} artifact", len(runs), 2)
             paths[name].parent.mkdir(exist_ok=True)
-            target.backend.emit(item, paths[name])
+            target.backend.emit(target.written(item), paths[name])
             runs[name] = partial(target.backend.load(paths[name], target.workload), inputs)
             if name == "floor" and target.kind == "latency_ms":
                 _refuse_early(target.value, runs["floor"])

@@ -9,6 +9,8 @@ from prunec.cost.target import Artifact, Target
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
+LAST = "the artifact gives logits of the last token alone, [batch, 1, vocabulary]"
+
 
 @dataclass(frozen=True)
 class EmitPass(Pass):
@@ -20,12 +22,17 @@ class EmitPass(Pass):
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the artifact."""
-        backend = facts[Target].backend
+        target = facts[Target]
+        backend = target.backend
         folder = context.scratch / "artifact"
         folder.mkdir(exist_ok=True)
-        path = folder / facts[Target].filename
+        path = folder / target.filename
         for old in folder.iterdir():
             old.unlink()
-        backend.emit(program, path)
+        backend.emit(target.written(program), path)
         size = sum(file.stat().st_size for file in folder.iterdir())
-        return PassResult(program, (Artifact(path, size),), f"{size / 1e6:.1f} MB by {backend.runtime}")
+        log = f"{size / 1e6:.1f} MB by {backend.runtime}"
+        if target.last_token:
+            context.progress.note(LAST)
+            log += f"; {LAST}"
+        return PassResult(program, (Artifact(path, size),), log)

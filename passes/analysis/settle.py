@@ -63,7 +63,7 @@ class SettlePass(Pass):
         context.progress.item("timing the slim program before repair", 0, 0)
         path = context.scratch / "trial" / target.filename
         path.parent.mkdir(exist_ok=True)
-        target.backend.emit(program, path)
+        target.backend.emit(target.written(program), path)
         artifact = Artifact(path, path.stat().st_size)
         return judge(
             program,

@@ -103,6 +103,8 @@ Kept = Annotated[MaybePath, option("--path", CUTTING, "FILE", KEPT)]
 KEEPING = "Keep what the search goes by, for --path: .safetensors."
 Keep = Annotated[MaybePath, option("--save-path", CUTTING, "FILE", KEEPING)]
 
+LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
+LastLogits = Annotated[str, option("--logits", RUN, "WHICH", LOGITS)]
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
 CACHED = "Let a decoder's artifact take and return its key-value cache. For decode:1@512 it does anyway."
@@ -139,6 +141,7 @@ def compile_model(
     distill_minutes: Minutes = None,
     path: Kept = None,
     save_path: Keep = None,
+    logits: LastLogits = "all",
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

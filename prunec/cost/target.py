@@ -9,6 +9,8 @@ from prunec.cost.measure import Timing
 from prunec.cost.timer import Backend
 from prunec.cost.workload import Workload
 from prunec.facts import CostModel, Plan
+from prunec.ir.last_token import last_token
+from prunec.ir.program import Program
 from prunec.options import BudgetKind
 
 
@@ -22,6 +24,7 @@ class Target:
         kind: what the budget bounds.
         value: the bound, in the unit of `kind`.
         filename: of the artifact.
+        last_token: whether artifacts give the logits of the last token alone.
     """
 
     backend: Backend
@@ -29,6 +32,11 @@ class Target:
     kind: BudgetKind
     value: float
     filename: str
+    last_token: bool = False
+
+    def written(self, program: Program) -> Program:
+        """What an artifact of `program` computes: the same, but for logits that nobody reads."""
+        return last_token(program) if self.last_token else program
 
 
 @dataclass(frozen=True)

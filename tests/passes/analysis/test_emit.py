@@ -19,3 +19,13 @@ def test_the_artifact_and_its_size(llama: Case, context: Context) -> None:
         (artifact,) = EmitPass().run(llama.program, facts, context).facts
     assert artifact == Artifact(folder / "slim.fake", llama.program.size_bytes() + 1000)
     assert [path.name for path in folder.iterdir()] == ["slim.fake"]
+
+
+def test_logits_of_the_last_token_are_stated(llama: Case, context: Context) -> None:
+    with fake_backend(by_parameters) as backend:
+        target = Target(backend(), Workload("prefill", 1, 8, 1), "speedup", 2, "slim.fake", last_token=True)
+        result = EmitPass().run(llama.program, llama.facts(target), context)
+        written = backend.programs[context.scratch / "artifact" / "slim.fake"]
+    assert written(llama.program.example)["logits"].shape[1] == 1
+    assert result.program is llama.program
+    assert result.log.endswith("the artifact gives logits of the last token alone, [batch, 1, vocabulary]")
