@@ -1,0 +1,108 @@
+"""What a user would write an ONNX file with instead: one exporter, one model, one process.
+
+    python -m tools.bench.emission_rivals torch .cache/models/minilm-l6 file.onnx
+
+All write the same computation: logits without a cache of a causal language model, hidden states of another. What is
+printed is the seconds from the folder to the file, tracing included.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from onnxscript.rewriter.ort_fusions import optimize_for_ort
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers.exporters.configs import OnnxConfig
+from transformers.exporters.exporter_onnx import OnnxExporter
+
+from prunec.backends.onnx import OnnxBackend
+from prunec.frontends.huggingface import load
+
+BATCH, SEQUENCE = 2, 7
+AXES = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+
+
+def ours(model: Path, path: Path) -> None:
+    """This package."""
+    OnnxBackend().emit(load(model).program, path)
+
+
+def by_torch(model: Path, path: Path) -> None:
+    """`torch.onnx.export(dynamo=True)`: ONNX Runtime does its full optimisation when it loads the file."""
+    ir.save(_exported(model), path)
+
+
+def by_onnxscript(model: Path, path: Path) -> None:
+    """The same, and onnxscript's fusions for ONNX Runtime."""
+    fused, _ = optimize_for_ort(_exported(model))
+    ir.save(fused, path)
+
+
+def by_transformers(model: Path, path: Path) -> None:
+    """The exporter of transformers, with its fusions for the CPU."""
+    config = OnnxConfig(dynamic=True, ort_fusions="cpu")
+    inputs: dict[str, Any] = dict(_inputs())
+    ir.save(OnnxExporter().export(_pretrained(model), inputs, config=config).program, path)
+
+
+RIVALS: Mapping[str, Callable[[Path, Path], None]] = {
+    "prunec": ours,
+    "torch": by_torch,
+    "onnxscript": by_onnxscript,
+    "transformers": by_transformers,
+}
+
+
+class _First(nn.Module):
+    """A model whose only output is its first: logits, or hidden states."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
+
+
+def _exported(model: Path) -> ir.Model:
+    axes = dict.fromkeys(_inputs(), AXES)
+    program = torch.onnx.export(
+        _First(_pretrained(model)), kwargs=_inputs(), dynamic_shapes=axes, dynamo=True, verbose=False
+    )
+    assert program is not None
+    return program.model
+
+
+def _pretrained(model: Path) -> PreTrainedModel:
+    config = AutoConfig.from_pretrained(model)
+    config.use_cache = False
+    causal = any(name.endswith("ForCausalLM") for name in config.architectures)
+    loader: Any = AutoModelForCausalLM if causal else AutoModel
+    loaded: PreTrainedModel = loader.from_pretrained(model, config=config, dtype=torch.float32)
+    loaded.eval()
+    return loaded
+
+
+def _inputs() -> dict[str, Tensor]:
+    """Two prompts, the first padded on the left: a mask of ones would be traced away."""
+    mask = torch.ones(BATCH, SEQUENCE, dtype=torch.long)
+    mask[0, :2] = 0
+    return {"input_ids": torch.arange(BATCH * SEQUENCE).reshape(BATCH, SEQUENCE), "attention_mask": mask}
+
+
+def main(name: str, model: str, path: str) -> None:
+    """Write `path` by the exporter `name`, and print the seconds."""
+    started = time.perf_counter()
+    RIVALS[name](Path(model), Path(path))
+    print(time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
