@@ -58,6 +58,21 @@ def test_scores_keep_their_scale_without_some_dims_of_queries(llama: Program, tm
     assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), slim, text_inputs(3, 9))
 
 
+@pytest.mark.parametrize("name", ["llama", "bert"])
+def test_layers_with_unequal_heads_and_widths(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program: Program = request.getfixturevalue(name)
+    (structure,) = StructurePass().run(program, Facts(), Context(tmp_path, tmp_path)).facts
+    assert isinstance(structure, Structure)
+    heads = [item.name for item in structure.families if item.kind in ("head", "kv_group")]
+    neurons = [item.name for item in structure.families if item.kind == "neuron"]
+    slim = slim_program(program, structure, Plan({heads[0]: (0,), neurons[1]: tuple(range(0, 40, 3))}))
+    OnnxBackend().emit(slim, tmp_path / "a.onnx")
+    runner = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)
+    for batch, length in SHAPES:
+        inputs = text_inputs(batch, length) | {"token_type_ids": torch.zeros(batch, length, dtype=torch.long)}
+        assert_agrees(runner, slim, inputs)
+
+
 def test_every_opset_that_is_offered(text: Program, tmp_path: Path) -> None:
     for opset in (18, 21):
         OnnxBackend(opset=opset).emit(text, tmp_path / "a.onnx")
