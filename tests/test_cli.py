@@ -73,7 +73,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> None:
     words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --ema 0.5 --search s"
     training = "--distill-minutes 3 --effort 2 --path a --save-path b"
-    more = "--workload prefill:1x8 --threads 2 --passes p --dump-ir d --seed 3"
+    more = "--workload prefill:1x8 --threads 2 --logits last --kv-cache --passes p --dump-ir d --seed 3"
     last = "--force --trust-remote-code --cache-dir k --quiet --verbose"
     assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
     del compiler.asked["progress"]
@@ -90,11 +90,13 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "ema": 0.5,
         "effort": 2,
         "recover": "bias",
+        "logits": "last",
         "search": "s",
         "distill_minutes": 3.0,
         "path": Path("a"),
         "save_path": Path("b"),
         "workload": "prefill:1x8",
+        "kv_cache": True,
         "threads": 2,
         "passes": "p",
         "dump_ir": Path("d"),
