@@ -133,6 +133,20 @@ def test_a_cache_can_be_had_for_prompts(backend: type[FakeBackend], tiny_llama_d
     assert losses == [pytest.approx(losses[0], rel=1e-5)] * 2
 
 
+class OneLength(LlamaForCausalLM):
+    """Can be traced for one number of tokens only."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Any = None, **more: Any) -> Any:
+        return super().forward(input_ids.reshape(-1, int(input_ids.shape[1])), attention_mask, **more)
+
+
+def test_a_decoder_that_fixes_its_length_has_no_cache(tiny_llama_dir: Path) -> None:
+    model, tokens = OneLength.from_pretrained(tiny_llama_dir), torch.randint(5, 280, (2, 9))
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    with pytest.raises(InputError, match="OneLength fixes the length of its cache when traced"):
+        prunec.compile(model, budget_params="60k", workload="decode:1@8", example_inputs=inputs, task="text-generation")
+
+
 def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:
     class TwoRows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
