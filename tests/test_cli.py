@@ -93,7 +93,6 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "logits": "last",
         "search": "s",
         "distill_minutes": 3.0,
-        "kv_cache": False,
         "path": Path("a"),
         "save_path": Path("b"),
         "workload": "prefill:1x8",
