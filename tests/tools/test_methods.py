@@ -30,13 +30,13 @@ def row(method: str, figure: float | None, speedup: float = 1.5) -> dict[str, An
         "model": "m", "method": method, "speedup_asked": speedup, "metric": "nats", "machine": "here",
         "loss": {"prose": [3.0, None if figure is None else 3.0 + figure]},
         "increase": {} if figure is None else {"prose": figure},
-        "dense_ms": 3.0, "measured_ms": 2.0, "seconds": 60.0, "peak_memory_bytes": 2e9,
+        "dense_ms": 3.0, "measured_ms": 2.0, "parameters": [9e6, 5e6], "seconds": 60.0, "peak_memory_bytes": 2e9,
     }  # fmt: skip
 
 
 def test_ratios_are_to_the_best_published_method() -> None:
     text = page([row("wanda-sp", 2.0), row("flap", 1.0), row("prunec", 0.25)])
-    assert "| wanda-sp | 2.000 (2.00) | 1.50 | 60 | 2.0 |" in text
+    assert "| wanda-sp | 2.000 (2.00) | 1.50 | 5.0 | 60 | 2.0 |" in text
     assert "| flap | 1.000 (1.00) |" in text
     assert "| prunec | 0.250 (0.25) |" in text
 

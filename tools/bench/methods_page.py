@@ -16,8 +16,9 @@ Written by `tools/bench/methods.py`; the raw figures are in `quality.json` besid
 
 Every row is one way to compile, at every speed-up the same measured budget, the same text for scoring and choosing,
 and text that no compile has seen for the figures, which are those of the artifact: how much worse it is than the dense
-model. Behind each figure stands its ratio to the best published method in that column. Speed-ups, seconds and memory
-are given in the order of the columns; the machine was shared, so read times as rough.
+model. Behind each figure stands its ratio to the best published method in that column. What is behind those columns is
+given in their order; a row whose speed-up is well above what was asked was measured on a busy machine, and removed more
+than it had to: it does not compare.
 
 The methods, as options of a compile, and where those differ from what was published:
 """
@@ -45,7 +46,7 @@ def _table(rows: list[Row]) -> list[str]:
     first = measured[0]
     columns = [(speed, text) for speed in sorted({row["speedup_asked"] for row in rows}) for text in first["loss"]]
     best = {column: _best(measured, column) for column in columns}
-    head = [*(f"{speed:g}x, {text}" for speed, text in columns), "speed-up", "compile, s", "peak, GB"]
+    head = [*(f"{speed:g}x, {text}" for speed, text in columns), "speed-up", "parameters, M", "compile, s", "peak, GB"]
     dense = ", ".join(f"{text} {figures[0]:.3f}" for text, figures in first["loss"].items())
     return [
         f"{first['machine']}. Figures are of {first['metric']}; dense: {dense}.",
@@ -73,6 +74,7 @@ def _line(name: str, rows: list[Row], columns: list[tuple[float, str]], best: di
     done = [own[speed] for speed in sorted(own) if "increase" in own[speed]]
     cells = [_cell(own.get(speed), text, best[speed, text]) for speed, text in columns]
     cells.append(", ".join(f"{row['dense_ms'] / row['measured_ms']:.2f}" for row in done))
+    cells.append(", ".join(f"{row['parameters'][1] / 1e6:.1f}" for row in done))
     cells.append(", ".join(f"{row['seconds']:.0f}" for row in done))
     cells.append(", ".join(f"{row['peak_memory_bytes'] / 1e9:.1f}" for row in done))
     return f"| {name} | " + " | ".join(cells) + " |"
