@@ -62,6 +62,9 @@ HELP = (
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
     "  prunec sensitivity --help    how much it matters what text you calibrate on\n"
+    "  prunec eval slim.onnx --model ./smollm2 --text eval.txt    how good it still is: prunec eval --help\n"
+    "  prunec run slim/ 'Once upon a time'    what it says: prunec run --help\n"
+    "  prunec bench dense.onnx slim.onnx    artifacts against each other: prunec bench --help\n"
 )
 EPILOG = "Exits with 0 when every budget holds, 2 on bad input, 3 when one does not, else as the error says."
 
@@ -104,7 +107,7 @@ KEEPING = "Keep what the search goes by, for --path: .safetensors."
 Keep = Annotated[MaybePath, option("--save-path", CUTTING, "FILE", KEEPING)]
 
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
-LastLogits = Annotated[str, option("--logits", RUN, "WHICH", LOGITS)]
+LastLogits = Annotated[str, option("--logits", LATENCY, "WHICH", LOGITS)]
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
 CACHED = "Let a decoder's artifact take and return its key-value cache. For decode:1@512 it does anyway."

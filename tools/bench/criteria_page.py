@@ -18,7 +18,8 @@ lowest scores first, the least share that meets the speed-up by those tables. Cr
 sublayers instead, for the same predicted time, and nothing is fitted then. *cut* is the model as it is cut; *fitted*
 has the weights that read each family fitted to what is left, in closed form, from the text that all criteria were
 scored on. No search divides the budget among layers and no further recovery follows, as they do in a compile: the
-figures compare criteria, and are no figures of what a compile gives.
+figures compare criteria, and are no figures of what a compile gives. `expert` is scored on text of both kinds, all
+others on text of the first kind: of the second they have seen none.
 
 Each figure is the mean of the seeds, which draw the text and what a criterion draws itself, with their range behind it.
 """
