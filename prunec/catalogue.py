@@ -18,7 +18,7 @@ from typing import cast
 from prunec.cost.timer import Backend
 from prunec.errors import InputError, PassError
 from prunec.facts import Plan
-from prunec.passbase import Pass
+from prunec.passbase import Pass, is_search
 
 GROUP = "prunec"
 FIRST_PARTY = "prunec"
@@ -132,13 +132,13 @@ class Catalogue:
         return tuple(found for found in map(self.find_pass, sorted(self.passes)) if fact in found.gives)
 
     def find_search(self, name: str) -> type[Pass]:
-        """The search called `name`: a pass that gives a plan and needs none.
+        """The search called `name`: a pass that gives a plan for a budget and needs none.
 
         Raises:
             InputError: there is none; the nearest names are given.
             PassError: a pass cannot be loaded.
         """
-        searches = {found.name: self.passes[found.name] for found in self.givers(Plan) if Plan not in found.needs}
+        searches = {found.name: self.passes[found.name] for found in self.givers(Plan) if is_search(found)}
         _find(searches, "search", name)
         return self.find_pass(name)
 

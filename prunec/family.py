@@ -12,11 +12,11 @@ from pathlib import Path
 from prunec.budgets import label
 from prunec.cost.target import Target
 from prunec.errors import BudgetError, InputError, PrunecError
-from prunec.facts import Ceiling, Plan
+from prunec.facts import Plan
 from prunec.frontends.loaded import Loaded
 from prunec.job import Job
 from prunec.options import Budget
-from prunec.passbase import Facts, Pass
+from prunec.passbase import Facts, Pass, is_search
 from prunec.pipeline import PipelineResult
 from prunec.request import Request
 
@@ -44,7 +44,7 @@ class Parts:
         """
         count = len(passes)
         baseline = next((place for place, item in enumerate(passes) if item.name == "baseline"), count)
-        search = next((n for n, item in enumerate(passes) if Ceiling in item.needs and Plan in item.gives), count)
+        search = next((place for place, item in enumerate(passes) if is_search(item)), count)
         if not baseline < search < count:
             raise InputError(
                 "several budgets are asked for, and the passes have no baseline before a search",

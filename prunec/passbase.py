@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar
 
 from prunec.errors import PassError
+from prunec.facts import Ceiling, Plan
 from prunec.ir.program import Program
 
 FactT = TypeVar("FactT")
@@ -148,3 +149,8 @@ class Pass(ABC):
     @abstractmethod
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Do it."""
+
+
+def is_search(step: Pass | type[Pass]) -> bool:
+    """Whether a pass chooses what goes: it makes a plan for a budget, and needs none."""
+    return Ceiling in step.needs and Plan in step.gives and Plan not in step.needs

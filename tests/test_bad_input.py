@@ -359,9 +359,10 @@ def test_an_unknown_search(refuse: Refusal, model: Path) -> None:
     assert message.startswith("no search is called `greedy-los`. Did you mean greedy-loss?")
 
 
-def test_a_pass_that_is_no_search(refuse: Refusal, model: Path) -> None:
-    message = refuse(model, *BUDGET, "--search", "settle")
-    assert "no search is called `settle`" in message
+@pytest.mark.parametrize("name", ["settle", "baseline", "evolve"])
+def test_a_pass_that_is_no_search(name: str, refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--search", name)
+    assert f"no search is called `{name}`" in message
 
 
 @pytest.mark.parametrize(("flag", "value"), [("--importance", "taylor"), ("--ema", "0.9"), ("--effort", "1")])
