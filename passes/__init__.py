@@ -24,6 +24,7 @@ PASSES: dict[str, str] = {
     "greedy-loss": "prunec.passes.search.greedy_loss:GreedyLossPass",
     "layer-influence": "prunec.passes.search.layer_influence:LayerInfluencePass",
     "sublayer": "prunec.passes.search.sublayer:SublayerPass",
+    "surrogate": "prunec.passes.search.surrogate:SurrogatePass",
     "evolve": "prunec.passes.search.evolve:EvolvePass",
     "path": "prunec.passes.search.path:PathPass",
     "remove": "prunec.passes.rewrite.remove:RemovePass",

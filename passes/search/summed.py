@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from prunec.cost.allocation import Allocation, ascending
+from prunec.cost.allocation import Allocation, summed
 from prunec.cost.line import require_units
-from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, Structure
+from prunec.facts import Ceiling, CostModel, Plan, Scores, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -54,11 +54,3 @@ class SummedPass(Pass):
         log = f"{log}: {plan.predicted_cost:.4g} {costs.unit}, scores {plan.predicted_damage:.4g}"
         # Sums of scores are in no unit of damage.
         return PassResult(program, (replace(plan, predicted_damage=None, search=self.name),), log)
-
-
-def summed(structure: Structure, scores: Scores) -> Damage:
-    """What removals lose if that is the sum of the scores of all units that go."""
-    totals = {family.name: float(ascending(scores, family.name).sum()) for family in structure.families}
-    families = {family.name: ((0, 0.0), (family.units, totals[family.name])) for family in structure.families}
-    sublayers = {item.name: sum(totals[name] for name in item.families) for item in structure.sublayers}
-    return Damage(scores.criterion, families, sublayers)

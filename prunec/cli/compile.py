@@ -98,7 +98,8 @@ TRAINING = "Time for the training of --recover distill or weakness."
 Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
 SEARCH = (
     "Who chooses what goes; the published searches: uniform, ranked or summed by scores alone, path by one order of "
-    "all units, greedy-loss, layer-influence or sublayer of whole sublayers."
+    "all units, surrogate by a regression on measured plans, greedy-loss, layer-influence or sublayer of whole "
+    "sublayers."
 )
 Search = Annotated[MaybeText, option("--search", CUTTING, "NAME", SEARCH, "knapsack")]
 KEPT = "A file of --save-path: nothing is scored again, at any budget; repair still reads text."

@@ -113,6 +113,14 @@ def damage_curve(structure: Structure, family: Family, scores: Scores, damage: D
     return np.asarray(np.interp(cumulative, cumulative[removed], values))
 
 
+def summed(structure: Structure, scores: Scores) -> Damage:
+    """What removals lose if that is the sum of the scores of all units that go."""
+    totals = {family.name: float(ascending(scores, family.name).sum()) for family in structure.families}
+    families = {family.name: ((0, 0.0), (family.units, totals[family.name])) for family in structure.families}
+    sublayers = {item.name: sum(totals[name] for name in item.families) for item in structure.sublayers}
+    return Damage(scores.criterion, families, sublayers)
+
+
 def ascending(scores: Scores, family: str) -> np.ndarray:
     """The scores of `family`, the lowest first, those below 0 as 0."""
     return np.asarray(np.sort(scores.units[family].clip(min=0)))

@@ -10,6 +10,7 @@ import numpy as np
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.calibration.removal import LEAST, at_most
+from prunec.calibration.truth import Truth
 from prunec.cost.allocation import Allocation
 from prunec.facts import Ceiling, CostModel, Damage, Leanings, Plan, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
@@ -17,7 +18,6 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .places import Places
 from .search import Found, Search
-from .truth import Truth
 
 WORK = (0.0, 4e12, 1.6e13, 6.4e13)
 """Multiplications that measuring may take, by effort: of 135 million parameters one, four and fifteen minutes on two

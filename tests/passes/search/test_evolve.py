@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prunec.calibration.compensation import refitted
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.removal import LEAST
+from prunec.calibration.truth import Truth
 from prunec.cost.allocation import Allocation
 from prunec.facts import Ceiling, CostModel, Damage, Leanings, Plan, Scores, SecondMoments
 from prunec.ir.program import Program
@@ -25,7 +26,6 @@ from prunec.passes.search.evolve import WORK, EvolvePass, shared_out
 from prunec.passes.search.evolve.belief import Belief
 from prunec.passes.search.evolve.places import Places
 from prunec.passes.search.evolve.search import Found, Search
-from prunec.passes.search.evolve.truth import Truth
 from prunec.passes.search.knapsack import KnapsackPass
 from tests.passes.cases import Case, masked_damage, with_tensors
 from tests.passes.search.toys import Toy, toy

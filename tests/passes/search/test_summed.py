@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prunec.cost.allocation import summed
 from prunec.facts import Plan
-from prunec.passes.search.summed import SummedPass, summed
+from prunec.passes.search.summed import SummedPass
 from tests.passes.search.toys import Toy, toy
 
 
