@@ -19,7 +19,7 @@ from prunec.destination import Destination
 from prunec.errors import PrunecError
 from prunec.facts import Plan, Weaknesses
 from prunec.family import Outcome, Parts, run_family
-from prunec.files import publish, publish_folder
+from prunec.files import publish, publish_folder, write_text
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.job import Job, Model, Recorder, read_options, source_name
@@ -29,6 +29,7 @@ from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import Circumstances, build_report
 from prunec.report.data import Report
 from prunec.report.deployment import complete
+from prunec.report.page.render import render
 from prunec.report.weakness import weakness_lines
 from prunec.request import Request, side_files
 
@@ -171,6 +172,7 @@ def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, st
     report = build_report(result, _circumstances(job, result, loading, written))
     if place is not None:
         report.write(staged / place.report.name)
+        write_text(staged / place.page.name, render({place.report.name: report}))
         if (weaknesses := result.facts.get(Weaknesses)) is not None:
             text = weakness_lines(weaknesses, loaded.program, loaded.tokenizer)
             (staged / place.weakness.name).write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from prunec.options import report_path, weakness_path
 STEM = "model"
 """What the artifact in a folder of its own is called."""
 REPORT = "report.json"
+PAGE = "report.html"
 CONFIG = "config.json"
 WEAKNESS = "weakness.jsonl"
 COPIED = (
@@ -73,6 +74,11 @@ class Destination:
         return Destination(folder / self.artifact.name, folder / self.report.name, folder)
 
     @property
+    def page(self) -> Path:
+        """Where the page that shows the report goes: `slim.report.html`, or `report.html` in a folder of its own."""
+        return self.report.with_suffix(".html")
+
+    @property
     def weakness(self) -> Path:
         """Where the weaknesses go, if any are looked for."""
         return weakness_path(self.artifact) if self.folder is None else self.folder / WEAKNESS
@@ -85,13 +91,13 @@ class Destination:
     def check(self, force: bool, sides: Iterable[Path] = ()) -> None:
         """Make sure that all can be written; raises InputError as `check_output` and `check_folder` do."""
         if self.folder is None:
-            check_output(self.artifact, force, (self.report, *sides))
+            check_output(self.artifact, force, (self.report, self.page, *sides))
         else:
             check_folder(self.folder, force, mark=self.report.name, known=self._is_own)
 
     def _is_own(self, name: str) -> bool:
         """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
-        return name in (CONFIG, WEAKNESS, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
+        return name in (PAGE, CONFIG, WEAKNESS, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
 
     def __str__(self) -> str:
         """As `--output` takes it."""

@@ -177,7 +177,7 @@ def test_the_page_goes_to_standard_output_and_progress_to_standard_error(
     assert run(tmp_path, "--budget-latency", "20ms") == 0
     out, err = capsys.readouterr()
     assert out.startswith("Budget held: 20.0 ms asked")
-    assert out.endswith(f"{tmp_path / 'slim.report.json'}\n")
+    assert out.endswith(f"{tmp_path / 'slim.report.html'}\n")
     assert "structure" in err
     assert "chatter" not in out + err
 

@@ -31,7 +31,7 @@ def test_a_compile_without_any_text(tiny_bert_dir: Path, tmp_path: Path, capsys:
         "verify",
         "evaluate",
     ]
-    assert {path.name for path in tmp_path.iterdir()} == {"slim.onnx", "slim.report.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"slim.onnx", "slim.report.json", "slim.report.html"}
 
 
 def test_an_output_is_replaced_where_that_is_asked_for(
@@ -44,7 +44,7 @@ def test_an_output_is_replaced_where_that_is_asked_for(
     printed = json.loads(capsys.readouterr().out)
     assert json.loads((tmp_path / "slim.report.json").read_text()) == printed
     assert onnx.load(tmp_path / "slim.onnx").producer_name == "prunec"
-    assert {path.name for path in tmp_path.iterdir()} == {"slim.onnx", "slim.report.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"slim.onnx", "slim.report.json", "slim.report.html"}
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

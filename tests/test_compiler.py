@@ -23,6 +23,7 @@ from prunec.errors import BudgetError, InputError
 from prunec.ir.program import Program
 from prunec.passbase import Silent
 from prunec.report.data import Report
+from prunec.report.terminal import headline
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 from tests.pipelines import usual
 
@@ -158,10 +159,15 @@ def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:
         prunec.compile(TwoRows(), budget_params="1k", example_inputs={"x": torch.ones(2, 6)}, workload="encode:1x8")
 
 
-def test_the_report_lies_beside_the_artifact_and_nothing_else(slim: CompileResult) -> None:
+def test_the_report_and_its_page_lie_beside_the_artifact_and_nothing_else(slim: CompileResult) -> None:
     assert slim.artifact is not None
-    assert {path.name for path in slim.artifact.parent.iterdir()} == {"slim.onnx", "slim.report.json"}
+    assert {path.name for path in slim.artifact.parent.iterdir()} == {
+        "slim.onnx",
+        "slim.report.json",
+        "slim.report.html",
+    }
     assert Report.from_json(slim.artifact.with_name("slim.report.json").read_text()) == slim.report
+    assert headline(slim.report) in slim.artifact.with_name("slim.report.html").read_text()
 
 
 def test_the_report_says_what_was_asked_done_and_measured(slim_llama: CompileResult, tiny_llama_dir: Path) -> None:

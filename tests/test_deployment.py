@@ -40,7 +40,7 @@ def deployed(tiny_classifier_dir: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_the_folder_holds_data_alone(deployed: Path) -> None:
-    names = {"model.onnx", "report.json", "config.json"}
+    names = {"model.onnx", "report.json", "report.html", "config.json"}
     tokenizer = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
     assert {path.name for path in deployed.iterdir()} == names | tokenizer
     assert [path.name for path in deployed.parent.iterdir()] == ["slim"]
@@ -111,5 +111,10 @@ def test_a_module_brings_its_config_and_no_files(tmp_path: Path) -> None:
     inputs = model.dummy_inputs
     batches = [{name: value.clone() for name, value in inputs.items()} for _ in range(6)]
     compiled(model, f"{tmp_path / 'slim'}/", "28k", example_inputs=inputs, batches=batches)
-    assert {path.name for path in (tmp_path / "slim").iterdir()} == {"model.onnx", "report.json", "config.json"}
+    assert {path.name for path in (tmp_path / "slim").iterdir()} == {
+        "model.onnx",
+        "report.json",
+        "report.html",
+        "config.json",
+    }
     assert AutoConfig.from_pretrained(tmp_path / "slim").hidden_size == 32

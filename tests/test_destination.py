@@ -21,6 +21,7 @@ def made(folder: Path, *names: str) -> Path:
 def test_a_name_is_a_file_with_its_report_beside_it(tmp_path: Path) -> None:
     place = Destination.read(tmp_path / "slim.onnx")
     assert (place.artifact, place.report, place.folder) == (tmp_path / "slim.onnx", tmp_path / "slim.report.json", None)
+    assert place.page == tmp_path / "slim.report.html"
     assert str(place) == str(tmp_path / "slim.onnx")
 
 
@@ -39,7 +40,7 @@ def test_a_new_and_an_empty_folder_can_be_written(tmp_path: Path) -> None:
 
 
 def test_what_prunec_wrote_is_replaced_by_force_alone(tmp_path: Path) -> None:
-    held = ("model.onnx", "model.onnx.data", "report.json", "config.json", "tokenizer.json")
+    held = ("model.onnx", "model.onnx.data", "report.json", "report.html", "config.json", "tokenizer.json")
     place = Destination.read(made(tmp_path / "slim", *held))
     place.check(force=True)
     with pytest.raises(InputError, match="slim exists already"):
@@ -57,6 +58,14 @@ def test_what_prunec_wrote_is_replaced_by_force_alone(tmp_path: Path) -> None:
 def test_what_prunec_did_not_write_is_never_replaced(held: tuple[str, ...], named: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"holds {named}, which prunec did not write there"):
         Destination.read(made(tmp_path / "folder", *held)).check(force=True)
+
+
+def test_a_page_that_is_there_already_is_replaced_by_force_alone(tmp_path: Path) -> None:
+    (tmp_path / "slim.report.html").touch()
+    place = Destination.read(tmp_path / "slim.onnx")
+    place.check(force=True)
+    with pytest.raises(InputError, match=r"slim\.report\.html exists already"):
+        place.check(force=False)
 
 
 def test_a_slash_after_a_file_is_said(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_every_budget_gets_an_artifact_and_a_report_from_one_run(
         tiny_llama_dir, tmp_path / "slim.onnx", budget_params=["90k", "60k"], calibration=text, progress=listener
     )
     assert not family.failures
-    names = {"slim-90k.onnx", "slim-90k.report.json", "slim-60k.onnx", "slim-60k.report.json"}
+    names = {f"slim-{size}.{kind}" for size in ("90k", "60k") for kind in ("onnx", "report.json", "report.html")}
     assert {path.name for path in tmp_path.iterdir()} == names
     for result, most in zip(family.results, (90_000, 60_000), strict=True):
         assert result.artifact is not None

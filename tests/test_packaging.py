@@ -24,6 +24,12 @@ def module_files() -> set[str]:
     return core | {f"prunec/{path}" for path in outside}
 
 
+def page_parts() -> set[str]:
+    """What the report's page is made of besides code."""
+    folder = ROOT / "prunec/report/page"
+    return {path.relative_to(ROOT).as_posix() for path in folder.iterdir() if path.suffix in (".j2", ".css", ".js")}
+
+
 def test_the_package_list_names_every_folder_with_code() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = settings["tool"]["setuptools"]["packages"]
@@ -48,7 +54,7 @@ def test_the_wheel_holds_every_module(tmp_path: Path) -> None:
     subprocess.run([*build, "--wheel-dir", str(tmp_path), str(source)], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("prunec-*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == module_files() | {"prunec/py.typed"}
+    assert names == module_files() | {"prunec/py.typed"} | page_parts()
 
 
 def links_and_caches(folder: str, names: list[str]) -> set[str]:

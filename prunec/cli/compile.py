@@ -176,7 +176,7 @@ def compile_model(
     if any(isinstance(amount, list) for amount in amounts.values()):
         code = _print_family(made, quiet=quiet, json=json)
     else:
-        _print_result(made, place.report, quiet=quiet, json=json)
+        _print_result(made, place.page, quiet=quiet, json=json)
         code = 0 if made.report.budget.held else BudgetError.exit_code
     if code:
         raise typer.Exit(code)

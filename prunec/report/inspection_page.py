@@ -17,8 +17,6 @@ from prunec.report.layers import places
 
 WIDEST = 120
 UNBROKEN = 300
-NAMES = {"hidden": "hidden features", "vocabulary": "rows"}
-"""What units are called where a kind is not."""
 MOST_RUNS = 3
 """Places are told by this many ranges of layers at most; more are told by the first, the last and their number."""
 MOST_WEIGHTS = 3
@@ -143,7 +141,7 @@ def _cells(row: Row, parameters: int, timed: bool) -> list[str | Text]:
     if row.families:
         one = row.families[0]
         held = sum(item.parameters for item in row.families)
-        unit = f"{one.units:,} {NAMES.get(one.kind, one.kind.replace('_', ' ') + 's')}"
+        unit = f"{one.units:,} {units.plural(one.kind)}"
         cells = [unit, units.count(one.parameters_per_unit), units.count(held), _percent(held, parameters)]
     else:
         held = sum(item.parameters for item in row.sublayers)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prunec.report.data import Layer
+from prunec.report.units import plural
 
 MOST_ROWS = 16
 """With more layers than this, strips: one character a layer."""
@@ -28,6 +29,11 @@ class Place:
     stack: str
     index: int
 
+    @property
+    def label(self) -> str:
+        """As a reader sees it: `3`, `encoder 3`, or the stack alone."""
+        return f"{self.stack} {self.index}".strip() if self.index >= 0 else self.stack
+
 
 Column = tuple[str, str, int]
 """Kind of sublayer, kind of unit, and which one it is within its layer."""
@@ -35,7 +41,7 @@ Column = tuple[str, str, int]
 
 def picture(layers: Sequence[Layer]) -> RenderableType:
     """All of `layers` in some twenty lines at most; every line fits in 80 columns."""
-    cells = _arrange(layers)
+    cells = arrange(layers)
     stacks = list(dict.fromkeys(place.stack for place, _ in cells))
     rows = sorted({place for place, _ in cells}, key=lambda place: (stacks.index(place.stack), place.index))
     columns = list(dict.fromkeys(column for _, column in cells))
@@ -50,11 +56,10 @@ def _bars(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], colu
     table.add_column(justify="right", overflow="ellipsis", no_wrap=True, max_width=18)
     for _ in columns:
         table.add_column(no_wrap=True)
-    table.add_row(Text("layer", "dim"), *(Text(_title(column), "dim") for column in columns))
+    table.add_row(Text("layer", "dim"), *(Text(title(column), "dim") for column in columns))
     for place in places:
-        label = f"{place.stack} {place.index}".strip() if place.index >= 0 else place.stack
         row = [cells.get((place, column)) for column in columns]
-        table.add_row(label, *(_cell(layer) if layer else Text() for layer in row))
+        table.add_row(place.label, *(_cell(layer) if layer else Text() for layer in row))
     return table
 
 
@@ -83,7 +88,7 @@ def _strips(cells: Mapping[tuple[Place, Column], Layer], places: list[Place], co
                 row = [cells.get((place, column)) for place in chunk]
                 if any(row):
                     whole = [cells[place, column] for place in members if (place, column) in cells]
-                    table.add_row(_title(column), _strip(row), _total(whole) if start == 0 else "")
+                    table.add_row(title(column), _strip(row), _total(whole) if start == 0 else "")
     legend = Text(f"{LEVELS[-1]} all kept  {LEVELS[3]} about half  {DROPPED} dropped whole", "dim")
     return Group(table, legend)
 
@@ -119,11 +124,11 @@ def _total(layers: Sequence[Layer]) -> str:
     return f"{kept:,} of {dense:,}" + (f", {dropped} dropped" if dropped else "")
 
 
-def _title(column: Column) -> str:
+def title(column: Column) -> str:
+    """`ffn, neurons`: the kind of sublayer, with a number from its second in a layer on, and of its units."""
     kind, unit, ordinal = column
     name = f"{kind} {ordinal + 1}" if ordinal else kind
-    units = unit.replace("_", " ") + "s" if unit else ""
-    return ", ".join(part for part in (name, units) if part)
+    return ", ".join(part for part in (name, plural(unit) if unit else "") if part)
 
 
 def places(names: Sequence[str]) -> list[Place]:
@@ -136,7 +141,7 @@ def places(names: Sequence[str]) -> list[Place]:
     ]
 
 
-def _arrange(layers: Sequence[Layer]) -> dict[tuple[Place, Column], Layer]:
+def arrange(layers: Sequence[Layer]) -> dict[tuple[Place, Column], Layer]:
     """Each layer by its place and column."""
     cells: dict[tuple[Place, Column], Layer] = {}
     seen: Counter[tuple[Place, str, str]] = Counter()

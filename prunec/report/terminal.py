@@ -44,11 +44,17 @@ def headline(report: Report) -> str:
     return f"Budget held: {_asked_and_achieved(report)}"
 
 
-def warnings(report: Report) -> list[str]:
+def caveats(report: Report) -> list[str]:
     """What a reader must know to trust the numbers, the default calibration text first."""
     lines = list(report.warnings)
     if report.data is not None and report.data.is_default:
         lines.insert(0, "calibrated on built-in text; give --calibration FILE with text like your own")
+    return lines
+
+
+def warnings(report: Report) -> list[str]:
+    """The first of `caveats`, as many as a screen has room for."""
+    lines = caveats(report)
     if len(lines) > MOST_WARNINGS:
         lines[MOST_WARNINGS - 1 :] = [f"{len(lines) - MOST_WARNINGS + 1} more warnings are in the report"]
     return lines
@@ -102,12 +108,13 @@ def _add_losses(table: Table, loss: Loss) -> None:
     for item in loss.texts[:MOST_TEXTS]:
         numbers = f"{item.dense:.3f}", f"{item.slim:.3f}", units.signed(item.slim - item.dense, 3)
         name = ("accuracy" if item.slim_range else "loss") if item is loss.texts[0] else ""
-        table.add_row(name, *numbers, Text(_loss_note(item), "dim"))
+        table.add_row(name, *numbers, Text(loss_note(item), "dim"))
     if len(loss.texts) > MOST_TEXTS:
         table.add_row("", "", "", "", Text(f"{len(loss.texts) - MOST_TEXTS} more texts in the report", "dim"))
 
 
-def _loss_note(item: TextLoss) -> str:
+def loss_note(item: TextLoss) -> str:
+    """The unit of a loss and its text; of an accuracy also what it lies between."""
     if not item.slim_range:
         return f"{item.metric}, {item.name}"
     between = " to ".join(f"{edge:.3f}" for edge in item.slim_range)
@@ -126,8 +133,8 @@ def _notes(report: Report) -> Table:
     recovered = sum(layer.recovered for layer in report.layers)
     if recovered:
         table.add_row("recovery", f"kept in {recovered} of {sum(not layer.dropped for layer in report.layers)} places")
-    if errors := _errors(report.checks):
-        table.add_row("checks", errors)
+    if compared := errors(report.checks):
+        table.add_row("checks", compared)
     table.add_row("time", _time(report))
     table.add_row("memory", f"{units.size(report.peak_memory_bytes)} at most")
     return table
@@ -139,10 +146,11 @@ def _paths(report: Report, report_file: Path | None) -> list[str]:
     return [f"{name:<8}  {path}" for name, path in paths.items() if path is not None]
 
 
-def _errors(checks: Checks) -> str:
+def errors(checks: Checks) -> str:
+    """How far the slim program is from what it was compared with; empty where it was with nothing."""
     compared = [("masked dense", checks.slim_vs_masked), ("artifact", checks.artifact_vs_slim)]
-    errors = ", ".join(f"{name} {error:.0e}" for name, error in compared if error is not None)
-    return f"slim against {errors} (at most {checks.tolerance:.0e})" if errors else ""
+    found = ", ".join(f"{name} {error:.0e}" for name, error in compared if error is not None)
+    return f"slim against {found} (at most {checks.tolerance:.0e})" if found else ""
 
 
 def _time(report: Report) -> str:

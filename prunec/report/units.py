@@ -5,6 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+NAMES = {"hidden": "hidden features", "vocabulary": "rows"}
+"""What units are called where a kind is not."""
+
+
+def plural(kind: str) -> str:
+    """`kv groups` of the kind `kv_group`."""
+    return NAMES.get(kind, f"{kind.replace('_', ' ')}s")
+
 
 def milliseconds(value: float, digits: int = 3) -> str:
     """`31.2 ms`."""

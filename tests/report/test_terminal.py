@@ -21,7 +21,7 @@ def page(shown: Report, **console: object) -> str:
     settings = {"width": 80, "force_terminal": False, **console}
     target = Console(**settings)  # type: ignore[arg-type]
     with target.capture() as capture:
-        print_report(shown, target, Path("out/slim.report.json"))
+        print_report(shown, target, Path("out/slim.report.html"))
     return capture.get()
 
 

@@ -1,0 +1,1 @@
+"""The report as a page: one file that opens offline, drawn from reports alone."""
