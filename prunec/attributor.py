@@ -14,7 +14,7 @@ from prunec.files import checked_file, write_text
 from prunec.job import Job, Recorder, read_options
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
-from prunec.report.removal import plan_of, read_report
+from prunec.report.removal import plan_of, read_removal
 from prunec.report.semantics import Semantics
 from prunec.report.semantics_build import build_semantics
 from prunec.request import Request
@@ -53,7 +53,7 @@ def semantics(
         PrunecError: as one line that says what, where and how to mend it.
     """
     path = checked_file(output, SUFFIX, "answers are", force)
-    removal = read_report(Path(report)) if report is not None else None
+    removal = read_removal(Path(report)) if report is not None else None
     passes = f"structure, calibrate{{score={TOKENS}, choose=512, report=512}}, semantics{{top={top}, least={LEAST}}}"
     settings = Options(NO_BUDGET, passes=passes, force=force, **read_options({"calibration": calibration, **options}))
     job = Job(str(model), Request.read(settings, None, "onnx", None), Recorder(progress))

@@ -7,21 +7,18 @@ from pathlib import Path
 from prunec.errors import InputError
 from prunec.facts import Plan, Structure
 from prunec.report.data import Layer, Report
+from prunec.report.reading import read_report
 
 OTHER = "give the report of a compile of this model"
 
 
-def read_report(path: Path) -> Report:
-    """The report in the file at `path`.
+def read_removal(path: Path) -> Report:
+    """The report in the file at `path`, of a compile that removed something.
 
     Raises:
-        InputError: there is none, or it removed nothing.
+        InputError: there is none that can be read, or it removed nothing.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the report {path} cannot be read ({error})", "give a *.report.json of a compile") from error
-    report = Report.from_json(text)
+    report = read_report(path)
     if report.unpruned:
         raise InputError(f"the compile of {path} removed nothing", "give a report of one that did")
     return report

@@ -1,0 +1,56 @@
+"""Loss against latency over several compiles: what is drawn, and which reports cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from prunec.errors import InputError
+from prunec.report.data import Latency, Loss, Measured, Report, TextLoss
+from prunec.report.page.frontier import frontier
+from tests.report.samples import report
+
+SAMPLE = report()
+
+
+def cut(slim_ms: float, loss: float, **changes: object) -> Report:
+    """A compile of the same model that ended at `slim_ms` and, on the news, at `loss`."""
+    latency = Latency(
+        Measured(31.0, 30.0, 32.0, 60), Measured(slim_ms, slim_ms - 1, slim_ms + 1, 60), 31 / slim_ms, 1, 8.2
+    )
+    texts = (TextLoss("news", "nats per token", 3.412, loss, 2048), TextLoss(f"only {loss}", "nats per token", 1, 1, 9))
+    return replace(SAMPLE, latency=latency, loss=Loss("KL", texts), **changes)  # type: ignore[arg-type]
+
+
+def test_a_text_that_all_have_gets_a_chart_with_slim_dense_and_floor() -> None:
+    (chart,) = frontier({"slow": cut(24.0, 3.5), "fast": cut(12.0, 3.9)})
+    figure = json.loads(chart.figure)
+    slim, dense = figure["data"]
+    assert (slim["x"], slim["y"]) == ([12.0, 24.0], [3.9, 3.5])
+    assert (dense["x"], dense["y"]) == ([31.0, 31.0], [3.412, 3.412])
+    assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [8.2]
+    assert chart.table.rows[0] == ("fast", "12.0 ms", "31.0 ms", "3.900", "3.412")
+    assert chart.title == "nats per token on news, against latency"
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            cut(12.0, 3.9, model=replace(SAMPLE.model, parameters_dense=7)),
+            r"model is LlamaForCausalLM of 7 parameters in b",
+        ),
+        (cut(12.0, 3.9, workload=replace(SAMPLE.workload, threads=8)), "workload is prefill:1x128 on 8 threads in b"),
+        (
+            cut(12.0, 3.9, machine=replace(SAMPLE.machine, cpu="another")),
+            "machine is another in b and A processor in a",
+        ),
+        (replace(SAMPLE, latency=None, loss=None), "the report b has no latency and no loss"),
+        (replace(SAMPLE, loss=replace(SAMPLE.loss, texts=())), "no text in common"),  # type: ignore[type-var]
+    ],
+)
+def test_what_cannot_be_compared_is_refused(other: Report, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        frontier({"a": cut(24.0, 3.5), "b": other})
