@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import plotly.graph_objects as go
 
+from prunec.destination import REPORT
 from prunec.errors import InputError
 from prunec.report.data import Latency, Report, TextLoss
 from prunec.report.page.chart import BLUE, ORANGE, VERMILION, Chart, Grid, axis, figure, plain
@@ -13,7 +16,22 @@ from prunec.report.terminal import headline
 from prunec.report.units import milliseconds
 
 MARK = 12
-DENSE = "dense model"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One compile: the file of its report, what is told of it, its latency, and its loss on a text."""
+
+    name: str
+    told: str
+    latency: Latency
+    loss: TextLoss
+
+    @property
+    def label(self) -> str:
+        """`slim-2x` of `slim-2x.report.json` and of `slim-2x/report.json`."""
+        path = Path(self.name)
+        return path.parent.name if path.name == REPORT else path.name.removesuffix(f".{REPORT}")
 
 
 def frontier(reports: Mapping[str, Report]) -> list[Chart]:
@@ -23,24 +41,30 @@ def frontier(reports: Mapping[str, Report]) -> list[Chart]:
     apart is what the machine's pace changed.
 
     Raises:
-        InputError: they are not of one model at one workload, one lacks latency or loss, or no text is common to all.
+        InputError: they are not of one model, workload and machine, one lacks latency or loss, or no text is common.
     """
+    first = next(iter(reports))
+    found: dict[str, dict[tuple[str, str], Point]] = {}
     for name, report in reports.items():
-        _require_comparable(name, report, *next(iter(reports.items())))
-    losses = {name: {(item.name, item.metric): item for item in _texts(report)} for name, report in reports.items()}
-    common = [key for key in next(iter(losses.values())) if all(key in found for found in losses.values())]
+        found[name] = _points(name, report)
+        _require_alike(name, report, first, reports[first])
+    common = [text for text in found[first] if all(text in points for points in found.values())]
     if not common:
-        raise InputError(
-            "the reports have no text in common to measure a loss on", "give compiles with one --calibration"
-        )
-    return [_chart(reports, {name: found[key] for name, found in losses.items()}) for key in common]
+        raise InputError("the reports have losses on no text in common", "give compiles with one --calibration")
+    return [_chart([points[text] for points in found.values()]) for text in common]
 
 
-def _require_comparable(name: str, report: Report, first_name: str, first: Report) -> None:
-    missing = [part for part in ("latency", "loss") if getattr(report, part) is None]
-    if missing:
+def _points(name: str, report: Report) -> dict[tuple[str, str], Point]:
+    """The point of a compile on each of its texts, by the text and the unit of the loss."""
+    if report.latency is None or report.loss is None:
+        missing = " and no ".join(part for part in ("latency", "loss") if getattr(report, part) is None)
         fix = "give reports of compiles that measure both, or one report alone"
-        raise InputError(f"the report {name} has no {' and no '.join(missing)}", fix)
+        raise InputError(f"the report {name} has no {missing}", fix)
+    told = f"{name}: {headline(report)}"
+    return {(item.name, item.metric): Point(name, told, report.latency, item) for item in report.loss.texts}
+
+
+def _require_alike(name: str, report: Report, first_name: str, first: Report) -> None:
     for what, one, other in (
         ("model", _dense(report), _dense(first)),
         ("workload", _work(report), _work(first)),
@@ -59,71 +83,55 @@ def _work(report: Report) -> str:
     return f"{report.workload.text} on {report.workload.threads} threads"
 
 
-def _latency(report: Report) -> Latency:
-    assert report.latency is not None, "checked before"
-    return report.latency
-
-
-def _texts(report: Report) -> tuple[TextLoss, ...]:
-    assert report.loss is not None, "checked before"
-    return report.loss.texts
-
-
-def _chart(reports: Mapping[str, Report], losses: Mapping[str, TextLoss]) -> Chart:
-    names = sorted(reports, key=lambda name: _latency(reports[name]).slim.median_ms)
-    text = losses[names[0]]
-    slim = {name: (_latency(reports[name]).slim.median_ms, losses[name].slim) for name in names}
-    dense = {name: (_latency(reports[name]).dense.median_ms, losses[name].dense) for name in names}
-    told = {name: plain(f"{name}: {headline(reports[name])}") for name in names}
-    traces = [
-        _points("slim artifacts", slim, told, mode="lines+markers", color=BLUE, symbol="circle", dash="dot"),
-        _points(
-            DENSE, dense, {name: plain(f"{DENSE}, timed for {name}") for name in names}, color=ORANGE, symbol="diamond"
-        ),
-    ]
+def _chart(unsorted: Sequence[Point]) -> Chart:
+    points = sorted(unsorted, key=lambda point: point.latency.slim.median_ms)
+    text = points[0].loss
     drawn = figure(
-        traces,
+        _traces(points),
         height=380,
         xaxis=axis("median ms a request", rangemode="tozero"),
         yaxis=axis(plain(text.metric)),
         showlegend=True,
     )
-    floors = [floor for name in names if (floor := _latency(reports[name]).floor_ms) is not None]
+    floors = [point.latency.floor_ms for point in points if point.latency.floor_ms is not None]
     if floors:
         drawn.add_vline(x=min(floors), line_dash="dash", line_color=VERMILION, annotation_text="floor")
     rows = tuple(
         (
-            name,
-            milliseconds(slim[name][0]),
-            milliseconds(dense[name][0]),
-            f"{slim[name][1]:.3f}",
-            f"{dense[name][1]:.3f}",
+            point.name,
+            milliseconds(point.latency.slim.median_ms),
+            milliseconds(point.latency.dense.median_ms),
+            f"{point.loss.slim:.3f}",
+            f"{point.loss.dense:.3f}",
         )
-        for name in names
+        for point in points
     )
     head = ("report", "slim latency", "dense latency", f"slim {text.metric}", f"dense {text.metric}")
     lowest = f", floor {milliseconds(min(floors))}" if floors else ""
-    summary = f"{len(names)} artifacts, {rows[0][1]} to {rows[-1][1]}{lowest}"
+    summary = f"{len(points)} artifacts, {rows[0][1]} to {rows[-1][1]}{lowest}"
     return Chart(f"{text.metric} on {text.name}, against latency", summary, drawn.to_json(), Grid(head, rows))
 
 
-def _points(
-    title: str,
-    points: Mapping[str, tuple[float, float]],
-    told: Mapping[str, str],
-    *,
-    color: str,
-    symbol: str,
-    mode: str = "markers",
-    dash: str = "solid",
-) -> go.Scatter:
-    return go.Scatter(
-        x=[x for x, _ in points.values()],
-        y=[y for _, y in points.values()],
-        name=title,
-        mode=mode,
-        line={"dash": dash, "color": color},
-        marker={"size": MARK, "symbol": symbol, "color": color},
-        hovertext=[told[name] for name in points],
+def _traces(points: Sequence[Point]) -> list[go.Scatter]:
+    """The artifacts by name, and the dense model as timed beside each; no line, as nothing is known between them."""
+    slim = go.Scatter(
+        x=[point.latency.slim.median_ms for point in points],
+        y=[point.loss.slim for point in points],
+        name="slim artifacts",
+        mode="markers+text",
+        text=[plain(point.label) for point in points],
+        textposition="top center",
+        marker={"size": MARK, "symbol": "circle", "color": BLUE},
+        hovertext=[plain(point.told) for point in points],
         hoverinfo="text",
     )
+    dense = go.Scatter(
+        x=[point.latency.dense.median_ms for point in points],
+        y=[point.loss.dense for point in points],
+        name="dense model",
+        mode="markers",
+        marker={"size": MARK, "symbol": "diamond", "color": ORANGE},
+        hovertext=[plain(f"dense model, timed for {point.name}") for point in points],
+        hoverinfo="text",
+    )
+    return [slim, dense]

@@ -26,16 +26,11 @@ def removal_sentence(report: Report) -> str:
         dense, gone = sum(layer.dense_units for layer in alike), sum(map(_gone, alike))
         if gone:
             parts.append(f"{gone:,} of {dense:,} {plural(kind)} ({share(gone, dense)})")
-    if report.bypassed:
-        parts.append(_many_sublayers(report))
+    if count := len(report.bypassed):
+        parts.append(f"{count} sublayer{'s' * (count != 1)} whole")
     model = report.model
     parameters = change(model.parameters_dense, model.parameters_slim)
     return f"Removed: {', '.join(parts)}. Parameters: {parameters}."
-
-
-def _many_sublayers(report: Report) -> str:
-    count = len(report.bypassed)
-    return f"{count} sublayer{'s' * (count != 1)} whole"
 
 
 def layer_charts(layers: Sequence[Layer]) -> list[Chart]:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from prunec.report.data import BudgetOutcome, Latency, Measured, Stage
 from prunec.report.page.chart import BLUE, GREEN, ORANGE, VERMILION, Chart, Grid, axis, figure, plain
-from prunec.report.units import duration, factor, milliseconds, signed, size
+from prunec.report.units import change, duration, milliseconds, size
 
 ROW = 22
 """Pixels for each bar that lies."""
@@ -17,40 +17,33 @@ MARK = 12
 
 def distribution(latency: Latency, budget: BudgetOutcome) -> Chart:
     """Median, 20th and 95th percentile of a request, dense and slim, beside the budget where it is one of time."""
-    pairs: list[tuple[str, Measured, str, str]] = [
-        ("slim", latency.slim, BLUE, "circle"),
-        ("dense", latency.dense, ORANGE, "diamond"),
-    ]
-    traces = [
-        go.Scatter(
-            x=[item.median_ms],
-            y=[name],
-            mode="markers",
-            marker={"size": MARK, "symbol": symbol, "color": color},
-            error_x={
-                "array": [item.p95_ms - item.median_ms],
-                "arrayminus": [item.median_ms - item.p20_ms],
-                "color": color,
-                "thickness": 3,
-            },
-            hovertext=f"{name}: {_spread(item)}",
-            hoverinfo="text",
-        )
-        for name, item, color, symbol in pairs
-    ]
+    traces = [_span("slim", latency.slim, BLUE, "circle"), _span("dense", latency.dense, ORANGE, "diamond")]
     across, up = axis("ms a request", rangemode="tozero"), axis(range=[-0.6, 1.6])
     drawn = figure(traces, height=190, showlegend=False, xaxis=across, yaxis=up)
     if budget.unit == "ms":
-        drawn.add_vline(
-            x=budget.target, line_dash="dot", line_color=VERMILION, annotation={"text": "budget", "y": 1.12}
-        )
+        label = {"text": "budget", "y": 1.12}
+        drawn.add_vline(x=budget.target, line_dash="dot", line_color=VERMILION, annotation=label)
     rows = tuple(
         (name, *map(milliseconds, (item.p20_ms, item.median_ms, item.p95_ms)), f"{item.samples}")
-        for name, item, *_ in reversed(pairs)
+        for name, item in (("dense", latency.dense), ("slim", latency.slim))
     )
     head = ("", "20th percentile", "median", "95th percentile", "requests")
     summary = f"dense {_spread(latency.dense)}; slim {_spread(latency.slim)}"
     return Chart("Latency of a request: 20th percentile, median, 95th", summary, drawn.to_json(), Grid(head, rows))
+
+
+def _span(name: str, item: Measured, color: str, symbol: str) -> go.Scatter:
+    """The median as a mark, with what lies between the percentiles as a bar through it."""
+    above, below = item.p95_ms - item.median_ms, item.median_ms - item.p20_ms
+    return go.Scatter(
+        x=[item.median_ms],
+        y=[name],
+        mode="markers",
+        marker={"size": MARK, "symbol": symbol, "color": color},
+        error_x={"array": [above], "arrayminus": [below], "color": color, "thickness": 3},
+        hovertext=f"{name}: {_spread(item)}",
+        hoverinfo="text",
+    )
 
 
 def _spread(item: Measured) -> str:
@@ -60,27 +53,13 @@ def _spread(item: Measured) -> str:
 
 def prediction(latency: Latency, budget: BudgetOutcome) -> Chart:
     """What each search promised and what its artifact then took; there is at least one round."""
-    numbers = list(range(1, len(latency.rounds) + 1))
-    lines = [
-        ("predicted", [item.predicted_ms for item in latency.rounds], "dash", "circle-open", ORANGE),
-        ("measured", [item.measured_ms for item in latency.rounds], "solid", "square", BLUE),
-    ]
+    rounds = latency.rounds
     traces = [
-        go.Scatter(
-            x=numbers,
-            y=values,
-            name=name,
-            mode="lines+markers",
-            line={"dash": dash, "color": color},
-            marker={"size": MARK, "symbol": symbol},
-            hovertext=[f"round {n}: {name} {milliseconds(v)}" for n, v in zip(numbers, values, strict=True)],
-            hoverinfo="text",
-        )
-        for name, values, dash, symbol, color in lines
+        _line("predicted", [item.predicted_ms for item in rounds], ORANGE, "circle-open", "dash"),
+        _line("measured", [item.measured_ms for item in rounds], BLUE, "square", "solid"),
     ]
-    drawn = figure(
-        traces, height=260, xaxis=axis("round", tickvals=numbers), yaxis=axis("ms", rangemode="tozero"), showlegend=True
-    )
+    across = axis("round", tickvals=list(range(1, len(rounds) + 1)))
+    drawn = figure(traces, height=260, xaxis=across, yaxis=axis("ms", rangemode="tozero"), showlegend=True)
     if budget.unit == "ms":
         drawn.add_hline(y=budget.target, line_dash="dot", line_color=VERMILION, annotation_text="budget")
     rows = tuple(
@@ -88,17 +67,26 @@ def prediction(latency: Latency, budget: BudgetOutcome) -> Chart:
             f"{number}",
             milliseconds(item.predicted_ms),
             milliseconds(item.measured_ms),
-            f"{signed(100 * (item.measured_ms / item.predicted_ms - 1), 1)} %" if item.predicted_ms else "",
+            change(item.predicted_ms, item.measured_ms),
         )
-        for number, item in zip(numbers, latency.rounds, strict=True)
+        for number, item in enumerate(rounds, 1)
     )
-    last = latency.rounds[-1]
-    summary = (
-        f"in the last round {milliseconds(last.predicted_ms)} were predicted and {milliseconds(last.measured_ms)} "
-        f"measured; {factor(latency.speedup)} in the end"
-    )
-    head = ("round", "predicted", "measured", "measured against predicted")
+    summary = f"in the last round {rows[-1][1]} were predicted and {rows[-1][2]} measured"
+    head = ("round", "predicted", "measured", "difference")
     return Chart("Predicted and measured latency, by round", summary, drawn.to_json(), Grid(head, rows))
+
+
+def _line(name: str, values: Sequence[float], color: str, symbol: str, dash: str) -> go.Scatter:
+    return go.Scatter(
+        x=list(range(1, len(values) + 1)),
+        y=values,
+        name=name,
+        mode="lines+markers",
+        line={"dash": dash, "color": color},
+        marker={"size": MARK, "symbol": symbol},
+        hovertext=[f"round {number}: {name} {milliseconds(value)}" for number, value in enumerate(values, 1)],
+        hoverinfo="text",
+    )
 
 
 def stage_chart(stages: Sequence[Stage]) -> Chart:

@@ -25,13 +25,14 @@ def cut(slim_ms: float, loss: float, **changes: object) -> Report:
 
 
 def test_a_text_that_all_have_gets_a_chart_with_slim_dense_and_floor() -> None:
-    (chart,) = frontier({"slow": cut(24.0, 3.5), "fast": cut(12.0, 3.9)})
+    (chart,) = frontier({"out/slow.report.json": cut(24.0, 3.5), "fast/report.json": cut(12.0, 3.9)})
     figure = json.loads(chart.figure)
     slim, dense = figure["data"]
     assert (slim["x"], slim["y"]) == ([12.0, 24.0], [3.9, 3.5])
+    assert slim["text"] == ["fast", "slow"]
     assert (dense["x"], dense["y"]) == ([31.0, 31.0], [3.412, 3.412])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [8.2]
-    assert chart.table.rows[0] == ("fast", "12.0 ms", "31.0 ms", "3.900", "3.412")
+    assert chart.table.rows[0] == ("fast/report.json", "12.0 ms", "31.0 ms", "3.900", "3.412")
     assert chart.title == "nats per token on news, against latency"
 
 
@@ -48,7 +49,7 @@ def test_a_text_that_all_have_gets_a_chart_with_slim_dense_and_floor() -> None:
             "machine is another in b and A processor in a",
         ),
         (replace(SAMPLE, latency=None, loss=None), "the report b has no latency and no loss"),
-        (replace(SAMPLE, loss=replace(SAMPLE.loss, texts=())), "no text in common"),  # type: ignore[type-var]
+        (replace(SAMPLE, loss=replace(SAMPLE.loss, texts=())), "losses on no text in common"),  # type: ignore[type-var]
     ],
 )
 def test_what_cannot_be_compared_is_refused(other: Report, message: str) -> None:
