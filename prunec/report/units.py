@@ -54,6 +54,14 @@ def change(before: float, after: float) -> str:
     return f"{signed(percent, 1)} %"
 
 
+def share(part: float, whole: float) -> str:
+    """`44 %`, never rounded to nothing or all: `<1 %`, `>99 %`."""
+    percent = 100 * part / whole if whole else 0.0
+    if 0 < percent < 1:
+        return "<1 %"
+    return ">99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+
+
 def signed(value: float, decimals: int) -> str:
     """`+0.175` or `-0.175`, with a true minus sign."""
     return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")

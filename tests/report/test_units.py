@@ -45,3 +45,13 @@ def test_change_is_signed_with_a_true_minus() -> None:
 def test_distinct_adds_digits_until_a_miss_shows() -> None:
     assert units.distinct(20.0, 20.004, units.milliseconds) == ("20.000 ms", "20.004 ms")
     assert units.distinct(20.0, 20.0, units.milliseconds) == ("20.0 ms", "20.0 ms")
+
+
+@pytest.mark.parametrize(("part", "text"), [(0, "0 %"), (1, "<1 %"), (500, "50 %"), (999, ">99 %"), (1000, "100 %")])
+def test_a_share_is_never_rounded_to_nothing_or_all(part: int, text: str) -> None:
+    assert units.share(part, 1000) == text
+
+
+@pytest.mark.parametrize(("kind", "text"), [("kv_group", "kv groups"), ("neuron", "neurons"), ("vocabulary", "rows")])
+def test_kinds_of_units_have_a_plural(kind: str, text: str) -> None:
+    assert units.plural(kind) == text

@@ -12,11 +12,9 @@ import plotly.graph_objects as go
 # The palette of Okabe and Ito (2008), which the colour-blind can tell apart. No colour says what no pattern, symbol or
 # word says as well.
 BLUE = "#0072B2"
-SKY = "#56B4E9"
 ORANGE = "#E69F00"
 VERMILION = "#D55E00"
 GREEN = "#009E73"
-PALETTE = (BLUE, ORANGE, GREEN, VERMILION, SKY)
 
 NO_FILL = "rgba(0,0,0,0)"
 
@@ -77,11 +75,3 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 def plain(text: str) -> str:
     """`text` as plotly shows it to the letter: it reads a subset of HTML in labels."""
     return html.escape(text)
-
-
-def share(part: float, whole: float) -> str:
-    """`44 %`, never rounded to nothing or all: `<1 %`, `>99 %`."""
-    percent = 100 * part / whole if whole else 0.0
-    if 0 < percent < 1:
-        return "<1 %"
-    return ">99 %" if 99 < percent < 100 else f"{percent:.0f} %"

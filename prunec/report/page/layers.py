@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from prunec.report.data import Layer, Report
 from prunec.report.layers import DROPPED, Place, arrange, title
-from prunec.report.page.chart import BLUE, ORANGE, VERMILION, Chart, Grid, axis, figure, plain, share
-from prunec.report.units import change, plural
+from prunec.report.page.chart import BLUE, ORANGE, VERMILION, Chart, Grid, axis, figure, plain
+from prunec.report.units import change, plural, share
 
 HEIGHT = 250
 SUBLAYER = "sublayer"

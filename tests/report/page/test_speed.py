@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from prunec.report.data import BudgetOutcome, Latency, Round, Stage
-from prunec.report.page.chart import share
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from tests.report.samples import report
 
@@ -50,8 +49,3 @@ def test_stages_of_the_same_name_keep_a_bar_each() -> None:
     seconds, memory = json.loads(chart.figure)["data"]
     assert (seconds["y"], seconds["x"], memory["x"]) == ([0, 1, 2], [2.0, 3.0, 4.0], [1.0, 2.0, 1.0])
     assert [row[0] for row in chart.table.rows] == ["emit", "emit", "emit, round 2"]
-
-
-@pytest.mark.parametrize(("part", "text"), [(0, "0 %"), (1, "<1 %"), (500, "50 %"), (999, ">99 %"), (1000, "100 %")])
-def test_a_share_is_never_rounded_to_nothing_or_all(part: int, text: str) -> None:
-    assert share(part, 1000) == text
