@@ -1,0 +1,80 @@
+"""The tensors of a folder's safetensors files by name, each read when it is asked for; nothing is unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from prunec.errors import InputError
+
+SINGLE = "model.safetensors"
+"""The file that holds all tensors, where there is one; what lies beside it is something else."""
+
+
+@dataclass(frozen=True)
+class Checkpoint(Mapping[str, Tensor]):
+    """The tensors by name. What is read is the caller's own: changing it changes no file.
+
+    Attributes:
+        folder: where the files lie.
+        places: the file of each tensor.
+    """
+
+    folder: Path
+    places: Mapping[str, Path]
+
+    @staticmethod
+    def of(folder: Path, fix: str) -> Checkpoint:
+        """The tensors in `folder`.
+
+        Args:
+            folder: that of a model.
+            fix: how to mend it where there are no weights.
+
+        Raises:
+            InputError: there are none, or a file cannot be read.
+        """
+        places: dict[str, Path] = {}
+        single = folder / SINGLE
+        for path in [single] if single.is_file() else sorted(folder.glob("*.safetensors")):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    places |= dict.fromkeys(file.keys(), path)
+            except (SafetensorError, OSError) as error:
+                raise InputError(f"{path} cannot be read ({error})", "copy or download the model again") from error
+        if not places:
+            raise InputError(f"there are no safetensors weights in {folder}", fix)
+        return Checkpoint(folder, places)
+
+    def __getitem__(self, name: str) -> Tensor:
+        with safe_open(self.places[name], framework="pt") as file:
+            tensor: Tensor = file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def counterpart(name: str, names: Mapping[str, object]) -> str | None:
+    """What `name` is called among `names`: the same, or the only one that has more or less in front of it."""
+    if name in names:
+        return name
+    near = [other for other in names if other.endswith(f".{name}") or name.endswith(f".{other}")]
+    return near[0] if len(near) == 1 else None
+
+
+def require_shape(before: Tensor, after: Tensor, place: str, name: str, fix: str) -> None:
+    """Make sure that a base model's tensor and a tuned one have one shape.
+
+    Raises:
+        InputError: they have not; `place`, which says where the base's is, and `name` are in it.
+    """
+    if before.shape != after.shape:
+        raise InputError(f"{place} is {list(before.shape)}, and {name} is {list(after.shape)}", fix)
