@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from prunec.report.benchmark import Benchmark
     from prunec.report.evaluation import Evaluation
     from prunec.report.inspection import Inspection
+    from prunec.report.ken import KenReport
     from prunec.report.semantics import Semantics
     from prunec.report.sensitivity import Sensitivity
+    from prunec.reverter import apply_ken, ken
     from prunec.scorer import score
+    from prunec.swapper import LoadedKen, load_ken, unload_ken
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,21 +29,28 @@ __all__ = [
     "CompileResult",
     "Evaluation",
     "Inspection",
+    "KenReport",
+    "LoadedKen",
     "PrunecError",
     "Scores",
     "Semantics",
     "Sensitivity",
     "__version__",
+    "apply_ken",
     "bench",
     "compile",
     "evaluate",
     "inspect",
+    "ken",
+    "load_ken",
     "score",
     "semantics",
     "sensitivity",
+    "unload_ken",
 ]
 
 PLACES = {
+    "apply_ken": "prunec.reverter",
     "bench": "prunec.benchmark",
     "Benchmark": "prunec.report.benchmark",
     "compile": "prunec.compiler",
@@ -50,6 +60,10 @@ PLACES = {
     "Evaluation": "prunec.report.evaluation",
     "inspect": "prunec.inspector",
     "Inspection": "prunec.report.inspection",
+    "ken": "prunec.reverter",
+    "KenReport": "prunec.report.ken",
+    "load_ken": "prunec.swapper",
+    "LoadedKen": "prunec.swapper",
     "PrunecError": "prunec.errors",
     "score": "prunec.scorer",
     "Scores": "prunec.facts",
@@ -57,6 +71,7 @@ PLACES = {
     "Sensitivity": "prunec.report.sensitivity",
     "semantics": "prunec.attributor",
     "Semantics": "prunec.report.semantics",
+    "unload_ken": "prunec.swapper",
 }
 """Where each public name is."""
 

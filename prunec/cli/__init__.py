@@ -18,6 +18,7 @@ from prunec.cli.bench import app as bench_app
 from prunec.cli.compile import app as compile_app
 from prunec.cli.evaluate import app as evaluate_app
 from prunec.cli.inspect import app as inspect_app
+from prunec.cli.ken import app as ken_app
 from prunec.cli.report import app as report_app
 from prunec.cli.run import app as run_app
 from prunec.cli.score import app as score_app
@@ -41,6 +42,7 @@ COMMANDS: Mapping[str, typer.Typer] = {
     "report": report_app,
     "sensitivity": sensitivity_app,
     "semantics": semantics_app,
+    "ken": ken_app,
 }
 """Commands by name. `compile` is what runs when the first argument names none."""
 
