@@ -16,6 +16,8 @@ STEM = "model"
 REPORT = "report.json"
 PAGE = "report.html"
 CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+"""The file that holds all tensors of a model's folder, where there is one."""
 WEAKNESS = "weakness.jsonl"
 COPIED = (
     "generation_config.json",

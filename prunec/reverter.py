@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import prunec
-from prunec.calibration.checkpoint import SINGLE, Checkpoint
-from prunec.calibration.kendelta import NO_BASE, derive
+from prunec.calibration.checkpoint import Checkpoint
+from prunec.calibration.kendelta import derive
 from prunec.calibration.kenfile import SUFFIX, load_delta, save_delta
 from prunec.calibration.rowrule import Mode, RowRule
 from prunec.calibration.rowselection import KEPT
-from prunec.destination import CONFIG, COPIED
+from prunec.destination import CONFIG, COPIED, WEIGHTS
 from prunec.errors import InputError
 from prunec.files import check_folder, checked_file, explained, publish_folder
 from prunec.frontends.directory import read_directory
@@ -102,7 +102,7 @@ def apply_ken(path: Folder, base: Folder, output: Folder, *, force: bool = False
     folder = Path(output)
     if folder.resolve() == Path(base).resolve():
         raise InputError(f"the output {folder} is the base itself", "choose another --output")
-    check_folder(folder, force, mark=CONFIG, known=lambda name: name in (SINGLE, *COPIED))
+    check_folder(folder, force, mark=CONFIG, known=lambda name: name in (WEIGHTS, *COPIED))
     delta = load_delta(Path(path))
     _write_model(folder, delta.restored(_tensors(Path(base)), str(base)), delta.files)
     return folder
@@ -111,7 +111,7 @@ def apply_ken(path: Folder, base: Folder, output: Folder, *, force: bool = False
 def _tensors(folder: Path) -> Checkpoint:
     """The tensors of a model's folder, after all checks of it."""
     listed = read_directory(folder).tensors
-    found = Checkpoint.of(folder, NO_BASE)
+    found = Checkpoint.of(folder)
     return Checkpoint(folder, {name: path for name, path in found.places.items() if name in listed})
 
 
@@ -120,7 +120,7 @@ def _write_model(folder: Path, tensors: Mapping[str, Tensor], files: Mapping[str
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as scratch:
             staged = Path(scratch) / "new"
             staged.mkdir()
-            save_file(dict(tensors), staged / SINGLE, {"format": "pt"})
+            save_file(dict(tensors), staged / WEIGHTS, {"format": "pt"})
             for name, content in files.items():
                 (staged / name).write_bytes(content)
             publish_folder(staged, folder)

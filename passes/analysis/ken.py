@@ -10,15 +10,13 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from prunec.calibration.checkpoint import Checkpoint, counterpart, require_shape
+from prunec.calibration.checkpoint import NO_BASE, Checkpoint, counterpart, require_shape
 from prunec.calibration.rowrule import Mode, RowRule
 from prunec.calibration.rowselection import KEPT, is_matrix, rows_of
 from prunec.errors import InputError, PassError
 from prunec.facts import RowSelection
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
-
-NO_BASE = "name the folder of the model that this one was fine-tuned from"
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class KenPass(Pass):
         if self.mode != "delta" and self.base is not None:
             raise InputError(f"ken{{{self.mode}}} looks at no base model", "write mode=delta, or leave out base")
         if self.base is not None:
-            Checkpoint.of(self.base, NO_BASE)
+            Checkpoint.of(self.base)
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Choose in every matrix.
@@ -81,11 +79,11 @@ class KenPass(Pass):
         if self.base is None:
             yield from ((name, rows_of(tensor)) for name, tensor in matrices.items())
             return
-        base = Checkpoint.of(self.base, NO_BASE)
+        base = Checkpoint.of(self.base)
         found = {name: place for name in matrices if (place := counterpart(name, base)) is not None}
         if not found:
             raise InputError(f"{self.base} holds no matrix of this model", NO_BASE)
         for name, place in found.items():
             before = base[place]
-            require_shape(before, matrices[name], f"{place} in {self.base}", name, NO_BASE)
+            require_shape(before, matrices[name], f"{place} in {self.base}", name)
             yield name, rows_of(matrices[name].double() - before.double())

@@ -9,10 +9,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from prunec.destination import WEIGHTS
 from prunec.errors import InputError
 
-SINGLE = "model.safetensors"
-"""The file that holds all tensors, where there is one; what lies beside it is something else."""
+NO_BASE = "name the folder of the model that this one was fine-tuned from"
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,14 @@ class Checkpoint(Mapping[str, Tensor]):
     places: Mapping[str, Path]
 
     @staticmethod
-    def of(folder: Path, fix: str) -> Checkpoint:
-        """The tensors in `folder`.
-
-        Args:
-            folder: that of a model.
-            fix: how to mend it where there are no weights.
+    def of(folder: Path) -> Checkpoint:
+        """The tensors in the folder of a model; where one file holds them all, what lies beside it is something else.
 
         Raises:
             InputError: there are none, or a file cannot be read.
         """
         places: dict[str, Path] = {}
-        single = folder / SINGLE
+        single = folder / WEIGHTS
         for path in [single] if single.is_file() else sorted(folder.glob("*.safetensors")):
             try:
                 with safe_open(path, framework="pt") as file:
@@ -47,7 +43,7 @@ class Checkpoint(Mapping[str, Tensor]):
             except (SafetensorError, OSError) as error:
                 raise InputError(f"{path} cannot be read ({error})", "copy or download the model again") from error
         if not places:
-            raise InputError(f"there are no safetensors weights in {folder}", fix)
+            raise InputError(f"there are no safetensors weights in {folder}", NO_BASE)
         return Checkpoint(folder, places)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -70,11 +66,11 @@ def counterpart(name: str, names: Mapping[str, object]) -> str | None:
     return near[0] if len(near) == 1 else None
 
 
-def require_shape(before: Tensor, after: Tensor, place: str, name: str, fix: str) -> None:
+def require_shape(before: Tensor, after: Tensor, place: str, name: str) -> None:
     """Make sure that a base model's tensor and a tuned one have one shape.
 
     Raises:
         InputError: they have not; `place`, which says where the base's is, and `name` are in it.
     """
     if before.shape != after.shape:
-        raise InputError(f"{place} is {list(before.shape)}, and {name} is {list(after.shape)}", fix)
+        raise InputError(f"{place} is {list(before.shape)}, and {name} is {list(after.shape)}", NO_BASE)

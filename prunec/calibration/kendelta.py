@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunec.calibration.checkpoint import counterpart, require_shape
+from prunec.calibration.checkpoint import NO_BASE, counterpart, require_shape
 from prunec.calibration.hashes import tensors_hash
 from prunec.calibration.rowrule import RowRule
 from prunec.calibration.rowselection import is_matrix, rows_of
 from prunec.errors import InputError
 from prunec.passbase import Progress
-
-NO_BASE = "name the folder of the model that this one was fine-tuned from"
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ def derive(
     patches, stayed = dict[str, Patch](), 0
     for number, (name, place) in enumerate(names.items()):
         after, before = tuned[name], base[place]
-        require_shape(before, after, f"{place} in {source}", name, NO_BASE)
+        require_shape(before, after, f"{place} in {source}", name)
         if before.dtype != after.dtype:
             raise InputError(
                 f"{place} in {source} is {_type(before)}, and {name} is {_type(after)}", "save both models in one type"

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -42,7 +43,7 @@ def save_delta(delta: KenDelta, path: Path) -> None:
         tensors |= {f"{form}:{name}": torch.from_numpy(stored), _VALUES + name: patch.values}
     others = {name: content for name, content in delta.files.items() if name != CONFIG}
     tensors |= {
-        _FILE + name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in others.items()
+        _FILE + name: torch.from_numpy(np.frombuffer(bytearray(content), np.uint8)) for name, content in others.items()
     }
     about = {
         "mode": delta.rule.mode,

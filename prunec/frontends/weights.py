@@ -6,9 +6,9 @@ import json
 import struct
 from pathlib import Path
 
+from prunec.destination import WEIGHTS
 from prunec.errors import InputError
 
-SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _AGAIN = "copy or download the file again"
@@ -20,12 +20,12 @@ def tensor_names(directory: Path) -> frozenset[str]:
     Raises:
         InputError: weights are missing, in another format, truncated or corrupt.
     """
-    if (directory / SINGLE).is_file():
-        return _file_names(directory / SINGLE)
+    if (directory / WEIGHTS).is_file():
+        return _file_names(directory / WEIGHTS)
     if (directory / INDEX).is_file():
         return _shard_names(directory / INDEX)
     _explain_missing(directory)
-    raise InputError(f"no weights in {directory}", f"put {SINGLE} (or {INDEX} and its shards) there")
+    raise InputError(f"no weights in {directory}", f"put {WEIGHTS} (or {INDEX} and its shards) there")
 
 
 def _explain_missing(directory: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from prunec.destination import WEIGHTS
 from prunec.errors import InputError
-from prunec.frontends.weights import INDEX, SINGLE, tensor_names
+from prunec.frontends.weights import INDEX, tensor_names
 
 
 def write_shards(directory: Path) -> None:
@@ -22,7 +23,7 @@ def write_shards(directory: Path) -> None:
 
 
 def test_names_of_a_single_file(tmp_path: Path) -> None:
-    save_file({"a": torch.zeros(2), "b": torch.zeros(0)}, tmp_path / SINGLE, metadata={"format": "pt"})
+    save_file({"a": torch.zeros(2), "b": torch.zeros(0)}, tmp_path / WEIGHTS, metadata={"format": "pt"})
     assert tensor_names(tmp_path) == {"a", "b"}
 
 
@@ -51,7 +52,7 @@ def test_an_adapter_is_not_a_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 5, 40, -4])
 def test_a_truncated_file(tmp_path: Path, kept: int) -> None:
-    path = tmp_path / SINGLE
+    path = tmp_path / WEIGHTS
     save_file({"a": torch.zeros(20)}, path)
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match="is truncated"):
@@ -59,7 +60,7 @@ def test_a_truncated_file(tmp_path: Path, kept: int) -> None:
 
 
 def test_bytes_too_many(tmp_path: Path) -> None:
-    path = tmp_path / SINGLE
+    path = tmp_path / WEIGHTS
     save_file({"a": torch.zeros(20)}, path)
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(InputError, match="is corrupt"):
@@ -68,13 +69,13 @@ def test_bytes_too_many(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("header", [b"not json", b"[1]", b'{"a": {}}', b'{"a": {"data_offsets": ["x", "y"]}}'])
 def test_a_corrupt_header(tmp_path: Path, header: bytes) -> None:
-    (tmp_path / SINGLE).write_bytes(struct.pack("<Q", len(header)) + header)
+    (tmp_path / WEIGHTS).write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(InputError, match="corrupt safetensors header"):
         tensor_names(tmp_path)
 
 
 def test_a_file_without_tensors(tmp_path: Path) -> None:
-    (tmp_path / SINGLE).write_bytes(struct.pack("<Q", 2) + b"{}")
+    (tmp_path / WEIGHTS).write_bytes(struct.pack("<Q", 2) + b"{}")
     with pytest.raises(InputError, match="holds no tensors"):
         tensor_names(tmp_path)
 
