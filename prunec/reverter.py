@@ -69,7 +69,7 @@ def ken(
         prunec=prunec.__version__,
         artifact=str(path),
         tuned=str(tuned),
-        base=delta.source,
+        base=str(base),
         base_hash=delta.base,
         mode=mode,
         keep=keep if rows is None else None,

@@ -164,7 +164,7 @@ def test_another_base_is_refused_by_hash(tuned: Path, base: Path, tmp_path: Path
     moved = tensors_of(base)
     moved[QUERY][0, 0] += 1e-3
     other = save_tensors(moved, tmp_path / "other", base)
-    hashes = f"its hash is [0-9a-f]{{12}}, not {report.base_hash[:12]}"
+    hashes = rf"its hash is [0-9a-f]{{12}}, not {report.base_hash[:12]}. name the base that .* \(base\)"
     with pytest.raises(InputError, match=hashes):
         prunec.apply_ken(tmp_path / "a.safetensors", other, tmp_path / "restored")
     assert not (tmp_path / "restored").exists()

@@ -50,7 +50,7 @@ class KenDelta:
     Attributes:
         rule: how entries were chosen.
         base: hash of the base's tensors that are patched, under the tuned model's names.
-        source: the base as it was named.
+        source: the name of the base's folder, without where it lay: the file goes to other machines.
         names: by the tuned model's names, the base's, of every tensor that both have.
         patches: by the tuned model's names, of the tensors that both have.
         whole: by name, the tensors that the tuned model alone has, such as those of a classifier.
@@ -148,7 +148,7 @@ def derive(
         patches[name] = Patch(tuple(after.shape), positions, after.take(torch.from_numpy(positions)))
         progress.item("choosing entries", number + 1, len(names))
     whole = {name: tuned[name] for name in tuned if name not in names}
-    return KenDelta(rule, base_hash(base, names), str(source), names, patches, whole, files), stayed
+    return KenDelta(rule, base_hash(base, names), source.resolve().name, names, patches, whole, files), stayed
 
 
 def _type(tensor: Tensor) -> str:
