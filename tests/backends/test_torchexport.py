@@ -18,6 +18,7 @@ from prunec.backends.torchexport import TorchExportBackend
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.frontends.huggingface import load
+from prunec.ir.past import completed
 from prunec.ir.program import Input, Program, Provenance, build_module
 from tests.backends.agreement import WORKLOAD, assert_agrees, text_inputs
 
@@ -57,7 +58,7 @@ def test_a_key_value_cache_keeps_its_axes(tiny_llama_dir: Path, tmp_path: Path) 
     for batch, length, past in [(1, 1, 5), (2, 3, 4), (3, 6, 0)]:
         inputs = text_inputs(batch, length) | {"attention_mask": torch.ones(batch, past + length, dtype=torch.long)}
         caches = {pair.past: torch.randn(batch, 2, past, 16) for pair in program.caches}
-        assert_agrees(runner, program, inputs | caches, 1e-5)
+        assert_agrees(runner, program, dict(completed(program, inputs | caches)), 1e-5)
 
 
 def test_it_runs_without_prunec(emitted: Path, text: Program) -> None:
