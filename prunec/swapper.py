@@ -23,12 +23,12 @@ class _Entries:
     """Entries of one of the module's tensors: what stands there by the base, and by the tuned model.
 
     Attributes:
-        tensor: shares its memory with the module.
+        name: of the tensor, which is looked up each time: a module that is moved has others.
         positions: `[n]`, of the tensor seen flat.
         base, tuned: `[n]`, the values.
     """
 
-    tensor: Tensor
+    name: str
     positions: Tensor
     base: Tensor
     tuned: Tensor
@@ -49,16 +49,18 @@ class LoadedKen:
         if module is None:
             return
         unload_ken(module)
+        state = module.state_dict()
         for each in self._entries:
-            each.tensor.put_(each.positions, each.tuned)
+            _put(state[each.name], each.positions, each.tuned)
         _LOADED[module] = self
 
     def unload(self) -> None:
         """Put the base's values back; nothing happens where this delta is not in."""
         module = self._module()
         if module is not None and _LOADED.get(module) is self:
+            state = module.state_dict()
             for each in self._entries:
-                each.tensor.put_(each.positions, each.base)
+                _put(state[each.name], each.positions, each.base)
             del _LOADED[module]
 
     def __enter__(self) -> LoadedKen:
@@ -94,7 +96,7 @@ def load_ken(module: nn.Module, path: str | os.PathLike[str]) -> LoadedKen:
     unload_ken(module)
     try:
         loaded = LoadedKen(module, _entries(module, delta))
-    except InputError:
+    except BaseException:
         if before is not None:
             before.load()
         raise
@@ -111,24 +113,29 @@ def unload_ken(module: nn.Module) -> None:
 def _entries(module: nn.Module, delta: KenDelta) -> list[_Entries]:
     state = module.state_dict()
     delta.require_base(_under_base_names(state, delta.names), "the module")
-    entries = [
-        _of(_tensor(state, name), torch.from_numpy(patch.positions), patch.values)
-        for name, patch in delta.patches.items()
-    ]
+    entries = []
+    for name, patch in delta.patches.items():
+        place = _place(state, name)
+        entries.append(_of(place, state[place], torch.from_numpy(patch.positions), patch.values))
     for name, whole in delta.whole.items():
-        tensor = _tensor(state, name)
+        place = _place(state, name)
+        tensor = state[place]
         if (tensor.shape, tensor.dtype) != (whole.shape, whole.dtype):
             held, wanted = (f"{list(each.shape)} of {each.dtype}" for each in (tensor, whole))
             raise InputError(
                 f"{name} of the module is {held}, and of the delta {wanted}", "build the tuned model's class"
             )
-        entries.append(_of(tensor, torch.arange(whole.numel()), whole.reshape(-1)))
+        entries.append(_of(place, tensor, torch.arange(whole.numel()), whole.reshape(-1)))
     return entries
 
 
-def _of(tensor: Tensor, positions: Tensor, tuned: Tensor) -> _Entries:
+def _of(name: str, tensor: Tensor, positions: Tensor, tuned: Tensor) -> _Entries:
     positions = positions.to(tensor.device)
-    return _Entries(tensor, positions, tensor.take(positions), tuned.to(tensor.device))
+    return _Entries(name, positions, tensor.take(positions), tuned.to(tensor.device))
+
+
+def _put(tensor: Tensor, positions: Tensor, values: Tensor) -> None:
+    tensor.put_(positions.to(tensor.device), values.to(tensor.device))
 
 
 def _under_base_names(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
@@ -137,8 +144,8 @@ def _under_base_names(state: Mapping[str, Tensor], names: Mapping[str, str]) -> 
     return {place: state[name] for place, name in found.items() if name is not None}
 
 
-def _tensor(state: Mapping[str, Tensor], name: str) -> Tensor:
+def _place(state: Mapping[str, Tensor], name: str) -> str:
     found = counterpart(name, state)
     if found is None:
         raise InputError(f"the module has no {name}, which the delta holds", "build the tuned model's class")
-    return state[found]
+    return found

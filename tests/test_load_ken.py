@@ -179,6 +179,15 @@ def test_a_module_goes_with_what_is_in_it(deltas: dict[str, Path], module: Net) 
     assert not any(item is loaded for item in swapper._LOADED.values())
 
 
+def test_a_module_that_has_moved_gets_the_base_back(module: Net, deltas: dict[str, Path]) -> None:
+    before = copy(module)
+    prunec.load_ken(module, deltas["news"])
+    for parameter in module.parameters():
+        parameter.data = parameter.data.clone()
+    prunec.unload_ken(module)
+    assert_holds(module, before)
+
+
 def test_swapping_reads_no_file_again(module: Net, deltas: dict[str, Path]) -> None:
     loaded = prunec.load_ken(module, deltas["news"])
     wanted = folder_of(deltas["news"])
