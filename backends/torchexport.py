@@ -74,6 +74,7 @@ class TorchExportBackend:
 def exported(program: Program) -> ExportedProgram:
     """`program` as torch exports it, its axes dynamic where they are."""
     shapes = tuple(dict.fromkeys(item.axes, Dim.DYNAMIC) for item in program.inputs)
-    inputs = tuple(program.example[item.name] for item in program.inputs)
+    # How an example lies in memory becomes a condition on every input.
+    inputs = tuple(program.example[item.name].contiguous() for item in program.inputs)
     with torch.no_grad():
         return torch.export.export(program.module, inputs, dynamic_shapes=shapes)
