@@ -175,7 +175,7 @@ def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, st
         write_text(staged / place.page.name, render({place.report.name: report}))
         if (weaknesses := result.facts.get(Weaknesses)) is not None:
             text = weakness_lines(weaknesses, loaded.program, loaded.tokenizer)
-            (staged / place.weakness.name).write_text(text, encoding="utf-8")
+            write_text(staged / place.weakness.name, text)
         if place.folder is not None:
             complete(staged, report, result.program)
             publish_folder(staged, place.folder)
