@@ -17,8 +17,8 @@ Written by `tools/bench/methods.py`; the raw figures are in `quality.json` besid
 Every row is one way to compile, at every speed-up the same measured budget, the same text for scoring and choosing,
 and text that no compile has seen for the figures, which are those of the artifact: how much worse it is than the dense
 model. Behind each figure stands its ratio to the best published method in that column. What is behind those columns is
-given in their order; a row whose speed-up is well above what was asked was measured on a busy machine, and removed more
-than it had to: it does not compare.
+given in their order. A row whose speed-up is well above what was asked removed more than it had to, for a noisy timing
+or because whole sublayers cannot spend a budget closely: it does not compare, and a ratio to it flatters the others.
 
 The methods, as options of a compile, and where those differ from what was published:
 """
