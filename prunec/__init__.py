@@ -4,23 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prunec.attributor import semantics
-    from prunec.benchmark import bench
-    from prunec.comparer import sensitivity
-    from prunec.compiler import CompileFamily, CompileResult, compile
+    from prunec.drivers.attributor import semantics
+    from prunec.drivers.benchmark import bench
+    from prunec.drivers.comparer import sensitivity
+    from prunec.drivers.compiler import CompileFamily, CompileResult, compile
+    from prunec.drivers.evaluator import evaluate
+    from prunec.drivers.inspector import inspect
+    from prunec.drivers.reverter import apply_ken, ken
+    from prunec.drivers.scorer import score
+    from prunec.drivers.swapper import LoadedKen, load_ken, unload_ken
     from prunec.errors import PrunecError
-    from prunec.evaluator import evaluate
     from prunec.facts import Scores
-    from prunec.inspector import inspect
     from prunec.report.benchmark import Benchmark
     from prunec.report.evaluation import Evaluation
     from prunec.report.inspection import Inspection
     from prunec.report.ken import KenReport
     from prunec.report.semantics import Semantics
     from prunec.report.sensitivity import Sensitivity
-    from prunec.reverter import apply_ken, ken
-    from prunec.scorer import score
-    from prunec.swapper import LoadedKen, load_ken, unload_ken
 
 __version__ = "0.1.0"
 __all__ = [
@@ -50,28 +50,28 @@ __all__ = [
 ]
 
 PLACES = {
-    "apply_ken": "prunec.reverter",
-    "bench": "prunec.benchmark",
+    "apply_ken": "prunec.drivers.reverter",
+    "bench": "prunec.drivers.benchmark",
     "Benchmark": "prunec.report.benchmark",
-    "compile": "prunec.compiler",
-    "CompileFamily": "prunec.compiler",
-    "CompileResult": "prunec.compiler",
-    "evaluate": "prunec.evaluator",
+    "compile": "prunec.drivers.compiler",
+    "CompileFamily": "prunec.drivers.compiler",
+    "CompileResult": "prunec.drivers.compiler",
+    "evaluate": "prunec.drivers.evaluator",
     "Evaluation": "prunec.report.evaluation",
-    "inspect": "prunec.inspector",
+    "inspect": "prunec.drivers.inspector",
     "Inspection": "prunec.report.inspection",
-    "ken": "prunec.reverter",
+    "ken": "prunec.drivers.reverter",
     "KenReport": "prunec.report.ken",
-    "load_ken": "prunec.swapper",
-    "LoadedKen": "prunec.swapper",
+    "load_ken": "prunec.drivers.swapper",
+    "LoadedKen": "prunec.drivers.swapper",
     "PrunecError": "prunec.errors",
-    "score": "prunec.scorer",
+    "score": "prunec.drivers.scorer",
     "Scores": "prunec.facts",
-    "sensitivity": "prunec.comparer",
+    "sensitivity": "prunec.drivers.comparer",
     "Sensitivity": "prunec.report.sensitivity",
-    "semantics": "prunec.attributor",
+    "semantics": "prunec.drivers.attributor",
     "Semantics": "prunec.report.semantics",
-    "unload_ken": "prunec.swapper",
+    "unload_ken": "prunec.drivers.swapper",
 }
 """Where each public name is."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunec.default_pipeline import default_pipeline
+from prunec.drivers.default_pipeline import default_pipeline
 from prunec.options import NO_BUDGET, Options
 
 

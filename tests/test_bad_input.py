@@ -288,7 +288,7 @@ def test_a_cache_of_another_kind(refuse: Refusal, tmp_path: Path) -> None:
 def test_a_malformed_workload_is_said_before_the_model_is_loaded(
     refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunec.job.load", lambda *words: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("prunec.drivers.job.load", lambda *words: pytest.fail("the model was loaded"))
     assert "is not understood" in refuse(model, *BUDGET, "--workload", "prefill")
 
 
@@ -341,7 +341,7 @@ def test_an_unknown_criterion(refuse: Refusal, model: Path) -> None:
 def test_merging_without_pairs_is_said_before_the_model_is_loaded(
     words: tuple[str, ...], by: str, refuse: Refusal, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prunec.job.load", lambda *words: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("prunec.drivers.job.load", lambda *words: pytest.fail("the model was loaded"))
     message = refuse(model, *BUDGET, *words)
     assert message.startswith(f"recovery by merge needs units in pairs, and {by} makes none")
     assert message.endswith("ive --importance mutual-information, or --recover lsq")

@@ -30,7 +30,7 @@ class Result:
 
 
 class Compiler:
-    """Stands in for `prunec.compiler.compile`: notes what it is asked for, then returns or raises."""
+    """Stands in for `prunec.drivers.compiler.compile`: notes what it is asked for, then returns or raises."""
 
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
@@ -50,9 +50,9 @@ class Compiler:
 def compiler(settled: None, monkeypatch: pytest.MonkeyPatch) -> Compiler:
     """A compiler that can be asked."""
     fake = Compiler()
-    module = types.ModuleType("prunec.compiler")
+    module = types.ModuleType("prunec.drivers.compiler")
     module.compile = fake  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "prunec.compiler", module)
+    monkeypatch.setitem(sys.modules, "prunec.drivers.compiler", module)
     return fake
 
 

@@ -12,7 +12,7 @@ import pytest
 from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForSequenceClassification, PreTrainedModel
 
 import prunec
-from prunec.compiler import CompileResult
+from prunec.drivers.compiler import CompileResult
 from prunec.errors import InputError
 from prunec.report.data import Report
 from tests.test_bad_input import ROUND, raising

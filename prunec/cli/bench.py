@@ -49,7 +49,7 @@ def bench_artifacts(
 ) -> None:
     """Time the files, and print what was found."""
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.benchmark import bench
+        from prunec.drivers.benchmark import bench
 
         found = bench(files, workload=workload, threads=threads, seconds=seconds, progress=progress)
     from prunec.report.benchmark import print_benchmark

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from prunec.budgets import destinations, parse_budgets, read_amounts
 from prunec.cli.options import (
     CUTTING,
     LATENCY,
@@ -42,11 +41,12 @@ from prunec.cli.options import (
 )
 from prunec.cli.work import at_work
 from prunec.destination import Destination
+from prunec.drivers.budgets import destinations, parse_budgets, read_amounts
 from prunec.errors import BudgetError
 from prunec.texts import read_words
 
 if TYPE_CHECKING:
-    from prunec.compiler import CompileFamily, CompileResult
+    from prunec.drivers.compiler import CompileFamily, CompileResult
 
 HELP = (
     "Make a trained transformer small and fast enough to deploy, and prove it.\n\n"
@@ -171,7 +171,7 @@ def compile_model(
     options |= {name if name == "speedup" else f"budget_{name}": value for name, value in amounts.items()}
     options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.compiler import compile
+        from prunec.drivers.compiler import compile
 
         made = compile(model, output, progress=progress, cache=cache_dir, **options)
     if any(isinstance(amount, list) for amount in amounts.values()):

@@ -73,7 +73,7 @@ def evaluate_artifact(
     texts = read_words(text)
     assert texts is not None  # the command line asks for one
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.evaluator import evaluate
+        from prunec.drivers.evaluator import evaluate
 
         found = evaluate(
             artifact,

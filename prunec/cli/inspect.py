@@ -81,7 +81,7 @@ def inspect_model(
     named = ("workload", "threads", "backend", "task", "trust_remote_code", "seed")
     options = {name: context.params[name] for name in named}
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.inspector import inspect
+        from prunec.drivers.inspector import inspect
 
         found = inspect(model, progress=progress, cache=cache_dir, **options)
     from prunec.report.inspection_page import one_line, print_inspection

@@ -70,8 +70,8 @@ def keep_of_tuning(
         raise InputError("--apply restores what a file holds", "leave out --mode, --keep, --keep-rows and --json")
     console = Console(highlight=False)
     with at_work(quiet=quiet, verbose=verbose) as progress:
+        from prunec.drivers.reverter import apply_ken, ken
         from prunec.report.ken import print_ken
-        from prunec.reverter import apply_ken, ken
 
         if apply is not None:
             folder = apply_ken(apply, base, output, force=force)

@@ -65,7 +65,7 @@ def run_artifact(
 ) -> None:
     """Load the artifact, and print what it says as it says it."""
     with at_work(quiet=quiet, verbose=verbose):
-        from prunec.answerer import Answerer
+        from prunec.drivers.answerer import Answerer
 
         loaded = Answerer.open(artifact, tokenizer, task=task, threads=threads)
     from prunec.report.answer import print_answer

@@ -70,7 +70,7 @@ def score_model(
     options = {name: context.params[name] for name in named}
     options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.scorer import score
+        from prunec.drivers.scorer import score
 
         if importance is not None:
             options["importance"] = importance

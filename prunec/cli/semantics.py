@@ -79,7 +79,7 @@ def attribute_units(
     texts = read_words(calibration)
     assert texts is not None, "typer requires the option"
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.attributor import semantics
+        from prunec.drivers.attributor import semantics
 
         found = semantics(model, texts, progress=progress, **options)
     from prunec.report.semantics_page import headline, print_semantics

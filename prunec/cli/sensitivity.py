@@ -103,7 +103,7 @@ def compare_texts(
     options = {name: value for name, value in context.params.items() if name not in surface}
     options["calibration"] = read_words(calibration or ())
     with at_work(quiet=quiet, verbose=verbose) as progress:
-        from prunec.comparer import sensitivity
+        from prunec.drivers.comparer import sensitivity
 
         found = sensitivity(model, progress=progress, cache=cache_dir, **options)
     from prunec.report.sensitivity_page import headline, print_sensitivity

@@ -13,12 +13,12 @@ from prunec.calibration.executor import collect
 from prunec.calibration.sampling import TokenSample
 from prunec.calibration.scorefile import load_scores
 from prunec.calibration.statistics import AbsoluteGradient, FeatureSums, Statistic
+from prunec.drivers.request import Request
 from prunec.errors import InputError
 from prunec.facts import Scores
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Context, Silent
 from prunec.passes.analysis.importance import ImportancePass
-from prunec.request import Request
 from tests.passes.cases import Batch, Case, load_case
 from tests.pipelines import usual
 

@@ -32,11 +32,12 @@ from prunec.calibration.compensation import refitted
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import objective, with_labels
 from prunec.cost.line import fewest
+from prunec.drivers.job import Job, Recorder
+from prunec.drivers.request import Request
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, SecondMoments, Structure
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program, build_module
-from prunec.job import Job, Recorder
 from prunec.options import Options, parse_budget
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.importance import criteria, make
@@ -44,7 +45,6 @@ from prunec.passes.analysis.importance.scoring import score
 from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.knapsack import KnapsackPass
 from prunec.passes.search.uniform import SHARES, uniform
-from prunec.request import Request
 from prunec.texts import as_texts
 from tools.bench.criteria_cases import CASES, Case, named
 from tools.bench.criteria_costs import costs

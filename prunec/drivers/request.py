@@ -9,7 +9,6 @@ from pathlib import Path
 from torch import Tensor
 
 from prunec import catalogue
-from prunec.budgets import label
 from prunec.calibration.corpus import check_sequence
 from prunec.calibration.labels import LabelledText
 from prunec.calibration.objective import Goal, objective, unknown_truth
@@ -19,8 +18,9 @@ from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import DECODE, PHASES, Workload
-from prunec.default_pipeline import SEARCH, default_pipeline
 from prunec.destination import Destination
+from prunec.drivers.budgets import label
+from prunec.drivers.default_pipeline import SEARCH, default_pipeline
 from prunec.errors import InputError
 from prunec.facts import Dense, Scores, Weaknesses
 from prunec.files import checked_file

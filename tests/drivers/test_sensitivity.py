@@ -18,7 +18,7 @@ from prunec import catalogue, cli
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
-from prunec.compiler import CompileResult
+from prunec.drivers.compiler import CompileResult
 from prunec.errors import InputError
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts

@@ -13,16 +13,17 @@ from typing import Any, overload
 from torch import Tensor
 
 from prunec import catalogue
-from prunec.budgets import Amount, Amounts, destinations, parse_budgets
 from prunec.cost.target import Target, Verdict
 from prunec.destination import Destination
+from prunec.drivers.budgets import Amount, Amounts, destinations, parse_budgets
+from prunec.drivers.family import Outcome, Parts, run_family
+from prunec.drivers.job import Job, Model, Recorder, read_options, source_name
+from prunec.drivers.request import Request, side_files
 from prunec.errors import PrunecError
 from prunec.facts import Plan, Weaknesses
-from prunec.family import Outcome, Parts, run_family
 from prunec.files import publish, publish_folder, write_text
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
-from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import Budget, Options, command_text
 from prunec.passbase import Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
@@ -31,7 +32,6 @@ from prunec.report.data import Report
 from prunec.report.deployment import complete
 from prunec.report.page.render import render
 from prunec.report.weakness import weakness_lines
-from prunec.request import Request, side_files
 
 
 @dataclass(frozen=True)

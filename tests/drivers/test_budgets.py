@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from prunec.budgets import Amounts, destinations, label, parse_budgets, read_amounts
 from prunec.destination import Destination
+from prunec.drivers.budgets import Amounts, destinations, label, parse_budgets, read_amounts
 from prunec.errors import InputError
 from prunec.options import Budget
 

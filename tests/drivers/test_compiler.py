@@ -18,7 +18,7 @@ from transformers import LlamaForCausalLM
 import prunec
 from prunec import catalogue
 from prunec.calibration.sources import read_texts
-from prunec.compiler import CompileResult
+from prunec.drivers.compiler import CompileResult
 from prunec.errors import BudgetError, InputError
 from prunec.ir.program import Program
 from prunec.passbase import Silent

@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
+from prunec.drivers.job import Job, Model, Recorder, read_options, source_name
+from prunec.drivers.request import Request
 from prunec.errors import InputError
 from prunec.facts import KINDS, Structure
-from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Facts, Progress
 from prunec.report.inspection import Inspection
 from prunec.report.inspection_build import build_inspection
-from prunec.request import Request
 
 FIND = f"structure{{kinds={'|'.join(KINDS)}}}"
 MEASURE = "baseline, cost"

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-from prunec.budgets import label
 from prunec.cost.target import Target
+from prunec.drivers.budgets import label
+from prunec.drivers.job import Job
+from prunec.drivers.request import Request
 from prunec.errors import BudgetError, InputError, PrunecError
 from prunec.facts import Plan
 from prunec.frontends.loaded import Loaded
-from prunec.job import Job
 from prunec.options import Budget
 from prunec.passbase import Facts, Pass, is_search
 from prunec.pipeline import PipelineResult
-from prunec.request import Request
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,19 @@ from prunec.calibration.objective import Goal, with_labels
 from prunec.calibration.repeats import require_distinct
 from prunec.calibration.textsource import TextSource
 from prunec.cost.target import Target
+from prunec.drivers.job import Job, Recorder, read_options
+from prunec.drivers.request import Request
 from prunec.errors import InputError
 from prunec.facts import Plan, Quality, Structure
 from prunec.files import checked_file, write_text
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
-from prunec.job import Job, Recorder, read_options
 from prunec.options import Options, parse_budget
 from prunec.passbase import Facts, Pass, Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import data_of, machine_of, stage_of, text_loss
 from prunec.report.overlap import counts, overlaps
 from prunec.report.sensitivity import PlanOutcome, Sensitivity
-from prunec.request import Request
 
 SUFFIX = ".json"
 POOLED = "all texts"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import prunec
-from prunec.compiler import CompileFamily
+from prunec.drivers.compiler import CompileFamily
 from prunec.errors import InputError
 from prunec.report.data import Report
 from tests.pipelines import usual

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import prunec
-from prunec import swapper
+from prunec.drivers import swapper
 from prunec.errors import InputError
 
 

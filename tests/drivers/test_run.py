@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from prunec import cli
-from prunec.answerer import Answerer
 from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchscript import TorchScriptBackend
 from prunec.cost.timer import Arrays, Runner
+from prunec.drivers.answerer import Answerer
 from prunec.errors import InputError
 from prunec.frontends.huggingface import load
 

@@ -13,6 +13,7 @@ import platformdirs
 from torch import Tensor, nn
 
 from prunec import catalogue
+from prunec.drivers.request import Request, has_cache, traced_sizes
 from prunec.errors import InputError
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
@@ -22,7 +23,6 @@ from prunec.options import Options
 from prunec.passbase import Context, Facts, Pass, Progress, Silent
 from prunec.pipeline import PipelineResult, Stage, run_pipeline
 from prunec.pipeline.memory import PeakMemory
-from prunec.request import Request, has_cache, traced_sizes
 from prunec.texts import as_texts
 
 Model = str | os.PathLike[str] | nn.Module

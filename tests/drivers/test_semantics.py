@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 import prunec
 from prunec import cli
-from prunec.compiler import CompileResult
+from prunec.drivers.compiler import CompileResult
 from prunec.errors import InputError
 from prunec.report.codec import decode
 from prunec.report.data import Report
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 @pytest.fixture(autouse=True)
 def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny models need little text."""
-    monkeypatch.setattr("prunec.attributor.TOKENS", 2048)
+    monkeypatch.setattr("prunec.drivers.attributor.TOKENS", 2048)
 
 
 @pytest.fixture(scope="module")

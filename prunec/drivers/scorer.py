@@ -11,13 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from prunec.calibration.scorefile import SUFFIX, save_scores
-from prunec.default_pipeline import importance_step
+from prunec.drivers.default_pipeline import importance_step
+from prunec.drivers.job import Job, Model, Recorder, read_options, source_name
+from prunec.drivers.request import Request
 from prunec.facts import Scores
 from prunec.files import checked_file
-from prunec.job import Job, Model, Recorder, read_options, source_name
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
-from prunec.request import Request
 
 FIND = "structure, calibrate"
 

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prunec.drivers.job import Job, Recorder, read_options
+from prunec.drivers.request import Request
 from prunec.errors import InputError
 from prunec.facts import Structure
 from prunec.files import checked_file, write_text
-from prunec.job import Job, Recorder, read_options
 from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress
 from prunec.report.removal import plan_of, read_removal
 from prunec.report.semantics import Semantics
 from prunec.report.semantics_build import build_semantics
-from prunec.request import Request
 
 TOKENS = 32_768
 """Of text that is read: of English prose about two thirds are then tokens frequent enough to be told apart."""

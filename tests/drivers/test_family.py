@@ -9,9 +9,9 @@ import pytest
 
 import prunec
 from prunec import catalogue
-from prunec.compiler import CompileFamily, CompileResult
+from prunec.drivers.compiler import CompileFamily, CompileResult
+from prunec.drivers.family import Parts
 from prunec.errors import BudgetError, InputError
-from prunec.family import Parts
 from prunec.ir.program import Program
 from prunec.options import Budget
 from prunec.passbase import Silent

@@ -1,0 +1,1 @@
+"""What each command does, a file a question; the public functions of `prunec` live here."""
