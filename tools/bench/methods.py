@@ -61,7 +61,7 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for model in given.only.split(","):
-        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == model}
+        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == model and "method" in item}
         every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
         if missing := [pair for pair in every if pair not in have]:
             for found in measured(given.models, model, missing, given.distill_minutes):

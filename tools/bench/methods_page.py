@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tools.bench.attribution_page import attribution_table
 from tools.bench.methods_cases import METHODS
 
 Row = dict[str, Any]
@@ -28,7 +29,9 @@ def page(rows: list[Row]) -> str:
     """`rows` as a page of Markdown."""
     lines = [HEAD, *map(_described, METHODS)]
     for model in dict.fromkeys(row["model"] for row in rows):
-        lines += ["", f"## {model}", "", *_table([row for row in rows if row["model"] == model])]
+        own = [row for row in rows if row["model"] == model]
+        lines += ["", f"## {model}", "", *_table([row for row in own if "method" in row])]
+        lines += attribution_table([row for row in own if "part" in row])
     return "\n".join(lines) + "\n"
 
 
