@@ -4,14 +4,15 @@
 
 Latencies are drawn evenly between the floor and the dense model's, each a share of the dense latency and asked for as
 a speed-up, so that a change of the machine's pace between runs moves neither. A few budgets share a run, as
-`--speedup 1.3,1.7` does. Repair changes no size and no latency, and is left out. Every budget that was asked for is in
-the results; those that are there are not asked for again.
+`--speedup 1.3,1.7` does, and the runs share one scoring. Repair changes no size and no latency, and is left out. Every
+budget that was asked for is in the results; those that are there are not asked for again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,10 @@ def floor_share(model: Path, workload: str, threads: int) -> float:
     return latency.floor.median_ms / latency.dense.median_ms
 
 
-def rows(model: Path, text: Path, workload: str, threads: int, speedups: list[float]) -> list[dict[str, Any]]:
-    """What became of each budget, compiled in one run."""
+def rows(
+    model: Path, text: Path, workload: str, threads: int, speedups: list[float], kept: Path
+) -> list[dict[str, Any]]:
+    """What became of each budget, compiled in one run; the first run keeps in `kept` what later ones go by."""
     with at_work(quiet=False, verbose=False) as progress:
         family = prunec.compile(
             model,
@@ -55,6 +58,7 @@ def rows(model: Path, text: Path, workload: str, threads: int, speedups: list[fl
             calibration=text,
             recover="none",
             progress=progress,
+            **({"path": kept} if kept.exists() else {"save_path": kept}),
         )
     assert isinstance(family, prunec.CompileFamily)
     common = {"model": model.name, "workload": workload, "threads": threads}
@@ -132,12 +136,14 @@ def main() -> None:
         known = [row for row in found if row["model"] == name]
         share = known[0]["floor"] if known else floor_share(model, MODELS[name], given.threads)
         asked = [value for value in drawn(share, given.count, given.seed) if value not in {r["asked"] for r in known}]
-        for start in range(0, len(asked), TOGETHER):
-            together = asked[start : start + TOGETHER]
-            new = rows(model, text, MODELS[name], given.threads, together)
-            found += [row | {"floor": share} for row in new]
-            given.results.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
-            given.page.write_text(page(found))
+        with tempfile.TemporaryDirectory() as scratch:
+            for start in range(0, len(asked), TOGETHER):
+                together = asked[start : start + TOGETHER]
+                kept = Path(scratch) / "found.safetensors"
+                new = rows(model, text, MODELS[name], given.threads, together, kept)
+                found += [row | {"floor": share} for row in new]
+                given.results.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
+                given.page.write_text(page(found))
 
 
 if __name__ == "__main__":
