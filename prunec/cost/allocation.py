@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import LinearConstraint
 from scipy.sparse import csr_array, lil_array
 
-from prunec.errors import BudgetError, PassError
+from prunec.cost.integer import least
+from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Structure
 
 
@@ -141,22 +142,12 @@ def _solve(
     table = _Table(structure, options, names)
     damages = np.zeros(table.width)
     damages[: len(options) + len(names)] = [option.damage for option in options] + [drops[name] for name in names]
-    result = milp(
-        damages,
-        constraints=[
-            LinearConstraint(table.rows(table.choices), 1, 1),
-            LinearConstraint(table.rows(table.limits), -np.inf, 0),
-            LinearConstraint(table.costs[None, :], -np.inf, room),
-        ],
-        integrality=np.ones(table.width, dtype=np.int64),
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 1e-4, "time_limit": 60},
-    )
-    if result.x is None:
-        if result.status == 2:
-            raise BudgetError("no choice of sizes meets the budget", "ask for a larger budget")
-        raise PassError(f"the integer solver found nothing ({result.message})", "try fewer `sizes`")
-    taken = result.x > 0.5
+    constraints = [
+        LinearConstraint(table.rows(table.choices), 1, 1),
+        LinearConstraint(table.rows(table.limits), -np.inf, 0),
+        LinearConstraint(table.costs[None, :], -np.inf, room),
+    ]
+    taken = least(damages, constraints)
     chosen = [option for option, take in zip(options, taken, strict=False) if take]
     return chosen, tuple(name for name, take in zip(names, taken[len(options) :], strict=False) if take)
 

@@ -77,7 +77,7 @@ def test_slim_equals_masked_without_any_sublayer(name: str) -> None:
     assert deviation(program, structure, plan, ARCHITECTURES[name].example(2, 9)) < TOLERANCE
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_slim_equals_masked_for_any_plan(llama: Case, data: st.DataObject) -> None:
     structure = llama.structure

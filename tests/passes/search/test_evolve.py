@@ -100,7 +100,7 @@ def test_of_two_copies_one_comes_back() -> None:
     assert "block.f2" in best.plan.sublayers
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000), st.floats(0.2, 0.9))
 def test_no_plan_is_above_the_ceiling_and_the_best_is_not_worse_than_the_first(seed: int, share: float) -> None:
     problem = toy([3, 4, 2], np.random.default_rng(seed))

@@ -18,7 +18,7 @@ from prunec.passes.search.knapsack import KnapsackPass
 from tests.passes.search.toys import CONTEXT, Toy, empty_program, toy
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 10_000), st.floats(0.05, 0.95))
 def test_no_choice_within_the_budget_does_less_damage(sizes: list[int], seed: int, share: float) -> None:
     problem = toy(sizes, np.random.default_rng(seed))

@@ -34,7 +34,7 @@ def tried(problem: Toy, ceiling: float) -> float:
     return min(loss for cost, loss in totals.items() if cost <= ceiling + 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(0, 10_000), st.floats(0.05, 0.95))
 def test_no_choice_within_the_budget_loses_less(sizes: list[int], seed: int, share: float) -> None:
     problem = toy(sizes, np.random.default_rng(seed))
