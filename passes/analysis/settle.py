@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from prunec.cost.judge import Judgement, judge
@@ -16,9 +16,10 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 class SettlePass(Pass):
     """Emit and time the slim program as it is: weights do not change a latency, so repair can wait.
 
-    A missed budget corrects the cost model's constant by what was missed and asks for another search;
-    so does a budget that is left unspent by more than `slack`. When the rounds are up, the plan that
-    spent most of the budget without breaking it is taken.
+    A missed budget corrects the cost model's constant by what was missed and asks for another search; so does a budget
+    that is left unspent by more than `slack`. Once both happened, the constant is taken between them, for a correction
+    by the last measurement alone would follow its noise. When the rounds are up, the plan that spent most of the budget
+    without breaking it is taken.
 
     Attributes:
         slack: share of the budget that may stay unspent without another search.
@@ -52,6 +53,9 @@ class SettlePass(Pass):
             return self._conclude(program, plan, trials, f"{log}: fits")
         log = f"{log}: {'room is left' if judgement.holds else 'missed'}"
         corrected = judgement.corrected(costs, ceiling) if costs is not None else None
+        between = trials.between(1 - self.slack / 2)
+        if corrected is not None and between is not None:
+            corrected = replace(corrected, constant=between)
         if corrected is None or len(trials.tried) >= self.rounds:
             return self._conclude(program, plan, trials, log)
         again = tuple(fact for fact in (trials, corrected, facts.get(Leanings)) if fact is not None)

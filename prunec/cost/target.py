@@ -100,6 +100,18 @@ class Trials:
         held = [trial for trial in self.tried if trial.round.measured <= trial.round.ceiling]
         return max(held, key=lambda trial: trial.round.measured / trial.round.ceiling, default=None)
 
+    def between(self, share: float) -> float | None:
+        """The cost model's constant that spends `share` of the budget, on a line through each side's nearest trial.
+
+        None where only one side of the budget was tried, or noise put the two the wrong way round.
+        """
+        spent = [(item.round.measured / item.round.ceiling, item.costs.constant) for item in self.tried if item.costs]
+        held = max((point for point in spent if point[0] <= 1), default=None)
+        missed = min((point for point in spent if point[0] > 1), default=None)
+        if held is None or missed is None or missed[1] >= held[1]:
+            return None
+        return missed[1] + (held[1] - missed[1]) * (missed[0] - share) / (missed[0] - held[0])
+
 
 @dataclass(frozen=True)
 class Verdict:

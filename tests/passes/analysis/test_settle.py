@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from prunec.cost.target import Target, Trials
+from prunec.cost.target import Round, Target, Trial, Trials
 from prunec.cost.workload import Workload
 from prunec.facts import CostModel, Leanings, Plan
 from prunec.options import BudgetKind
@@ -39,6 +39,7 @@ def settle(
     trials: Trials | None = None,
     kind: BudgetKind = "latency_ms",
     more: tuple[object, ...] = (),
+    rounds: int = 2,
 ) -> PassResult:
     """One run of the pass on the program after `tried`, with a budget of `value`."""
     with fake_backend(by_parameters) as backend:
@@ -47,7 +48,7 @@ def settle(
         for fact in BaselinePass().run(case.program, facts, context).facts:
             facts.put(fact)
         facts.put(tried)
-        return SettlePass(rounds=2).run(slim_program(case.program, case.structure, tried), facts, context)
+        return SettlePass(rounds=rounds).run(slim_program(case.program, case.structure, tried), facts, context)
 
 
 def given(result: PassResult) -> Facts:
@@ -73,6 +74,16 @@ def test_a_budget_missed_or_wasted_corrects_the_constant(
     assert result.again_from == "knapsack"
     assert given(result)[CostModel].constant == pytest.approx(0.3 + real - 0.8)
     assert word in result.log
+
+
+def test_once_both_sides_were_tried_the_constant_is_taken_between_them(llama: Case, context: Context) -> None:
+    tried = takes(llama, plan(30)), takes(llama, plan(48))
+    budget = (tried[0] + tried[1]) / 2
+    more = replace(COSTS, constant=0.5)  # asked more to go
+    held = Trial(plan(48), more, Round(0.8, tried[1], budget))
+    result = settle(llama, context, plan(30), budget, Trials((held,)), rounds=3)
+    assert result.again_from == "knapsack"
+    assert COSTS.constant < given(result)[CostModel].constant < more.constant
 
 
 def test_the_search_that_chose_the_plan_searches_again(llama: Case, context: Context) -> None:
