@@ -48,8 +48,8 @@ def by_onnxscript(model: Path, path: Path) -> None:
 def by_transformers(model: Path, path: Path) -> None:
     """The exporter of transformers, with its fusions for the CPU."""
     config = OnnxConfig(dynamic=True, ort_fusions="cpu")
-    inputs: dict[str, Any] = dict(_inputs())
-    ir.save(OnnxExporter().export(_pretrained(model), inputs, config=config).program, path)
+    inputs: dict[str, Any] = dict(example())
+    ir.save(OnnxExporter().export(pretrained(model), inputs, config=config).program, path)
 
 
 RIVALS: Mapping[str, Callable[[Path, Path], None]] = {
@@ -72,25 +72,35 @@ class _First(nn.Module):
 
 
 def _exported(model: Path) -> ir.Model:
-    axes = dict.fromkeys(_inputs(), AXES)
+    axes = dict.fromkeys(example(), AXES)
     program = torch.onnx.export(
-        _First(_pretrained(model)), kwargs=_inputs(), dynamic_shapes=axes, dynamo=True, verbose=False
+        _First(pretrained(model)),
+        kwargs=example(),
+        output_names=["logits" if is_causal(model) else "last_hidden_state"],
+        dynamic_shapes=axes,
+        dynamo=True,
+        verbose=False,
     )
     assert program is not None
     return program.model
 
 
-def _pretrained(model: Path) -> PreTrainedModel:
+def pretrained(model: Path) -> PreTrainedModel:
+    """The model of a folder as transformers loads it, in float32, without a cache."""
     config = AutoConfig.from_pretrained(model)
     config.use_cache = False
-    causal = any(name.endswith("ForCausalLM") for name in config.architectures)
-    loader: Any = AutoModelForCausalLM if causal else AutoModel
+    loader: Any = AutoModelForCausalLM if is_causal(model) else AutoModel
     loaded: PreTrainedModel = loader.from_pretrained(model, config=config, dtype=torch.float32)
     loaded.eval()
     return loaded
 
 
-def _inputs() -> dict[str, Tensor]:
+def is_causal(model: Path) -> bool:
+    """Whether the model of a folder tells the next token."""
+    return any(name.endswith("ForCausalLM") for name in AutoConfig.from_pretrained(model).architectures)
+
+
+def example() -> dict[str, Tensor]:
     """Two prompts, the first padded on the left: a mask of ones would be traced away."""
     mask = torch.ones(BATCH, SEQUENCE, dtype=torch.long)
     mask[0, :2] = 0

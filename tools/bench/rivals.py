@@ -1,0 +1,175 @@
+"""What people would use instead, on the same model, text, runtime and machine: how fast, how good, how long to make.
+
+    .venv/bin/pip install --no-deps --target .cache/rivals -r tools/bench/rivals.txt
+    python -m tools.bench.rivals .cache/models --results docs/rivals.json --page docs/rivals.md
+
+Every file is made in a process of its own by `rivals_make.py`; where that fails, its error is the row. Each is timed by
+turns with the dense file, in wall time and in processor time, which other programs disturb less, and measured on text
+that nobody has seen. Rows that the results file holds are kept, those that failed with their error, so that a run that
+was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from prunec.backends.onnx import OnnxBackend
+from prunec.calibration.corpus import Corpus
+from prunec.calibration.objective import objective
+from prunec.cost.cache import cpu_model
+from prunec.cost.measure import interleaved, paired_ratio
+from prunec.cost.request import request
+from prunec.cost.workload import Workload
+from prunec.files import atomic_path, write_text
+from prunec.frontends.huggingface import load
+from prunec.frontends.loaded import Loaded
+from tools.bench.frontier import CALIBRATION, TEXTS, evaluation, figures
+from tools.bench.methods import increase
+from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
+from tools.bench.rivals_page import page
+
+THREADS = 2
+SECONDS = 15.0
+"""How long a file is timed with the dense one, by each clock."""
+CLOCKS = {"": time.perf_counter, "processor_": time.process_time}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One model, and where its files are.
+
+    Attributes:
+        folder: where models and texts are.
+        files: where files are made.
+        packages: where the rivals are installed.
+        threads: of the runtime.
+        tokens: of each text that a row is measured on.
+    """
+
+    model: str
+    folder: Path
+    files: Path
+    packages: Path
+    threads: int
+    tokens: int
+
+    @property
+    def workload(self) -> Workload:
+        return Workload.parse(WORKLOADS[self.model], self.threads)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The dense model."""
+        return load(self.folder / self.model)
+
+    @cached_property
+    def corpora(self) -> dict[str, Corpus]:
+        """The texts that are measured on."""
+        return {text: evaluation(self.loaded, self.folder / "text" / f"{text}.txt", self.tokens) for text in TEXTS}
+
+    @cached_property
+    def dense(self) -> Path:
+        """The dense file."""
+        path = dense_file(self.files, self.model, "prunec")
+        if not path.exists():
+            with atomic_path(path) as staged:
+                OnnxBackend().emit(self.loaded.program, staged)
+        return path
+
+    def row(self, rival: str, amount: float) -> Row:
+        """What became of one rival."""
+        key = {"model": self.model, "rival": rival, "amount": round(amount, 4), "workload": str(self.workload)}
+        made = self.made(rival, amount)
+        if "error" in made:
+            return key | made
+        path = file_of(self.files, self.model, rival, amount)
+        sizes = {"file_bytes": path.stat().st_size, "dense_file_bytes": self.dense.stat().st_size}
+        machine = {"machine": f"{cpu_model()}, {self.threads} threads"}
+        return key | machine | made | sizes | self.timed(path) | self.quality(path)
+
+    def made(self, rival: str, amount: float) -> Row:
+        """What making the file took, or why there is none."""
+        text = self.folder / "text" / f"{CALIBRATION}.txt"
+        words = [rival, str(self.folder / self.model), str(text), repr(amount), str(self.files)]
+        paths = [str(self.packages.absolute()), os.environ.get("PYTHONPATH", "")]
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.bench.rivals_make", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+        if done.returncode:
+            return {"error": done.stderr.strip().splitlines()[-1]}
+        found: Row = json.loads(done.stdout.strip().splitlines()[-1])
+        return found
+
+    def timed(self, path: Path) -> Row:
+        """Medians of the file and of the dense one, by turns, and the medians of their ratios; below 1 is faster."""
+        runners = {"dense": self.dense, "measured": path}
+        loaded = {name: OnnxBackend().load(file, self.workload) for name, file in runners.items()}
+        calls = {name: partial(runner, request(runner.feeds, self.workload)) for name, runner in loaded.items()}
+        row: Row = {}
+        for prefix, clock in CLOCKS.items():
+            found = interleaved(calls, seconds=SECONDS, clock=clock)
+            row |= {f"{prefix}{name}_ms": timing.median for name, timing in found.items()}
+            row |= {f"{prefix}spread": {name: timing.spread for name, timing in found.items()}}
+            row[f"{prefix}ratio"] = paired_ratio(found["measured"], found["dense"])
+            row[f"{prefix}rounds"] = found["dense"].count
+        return row
+
+    def quality(self, path: Path) -> Row:
+        """The figure of each text, of the dense file and of this one, and how much worse this one is."""
+        goal = objective(self.loaded.task.objective)
+        dense, slim = (OnnxBackend().load(file, self.workload) for file in (self.dense, path))
+        loss = {name: figures(goal, dense, slim, corpus) for name, corpus in self.corpora.items()}
+        return {"metric": goal.report_unit, "loss": loss, "increase": increase(loss, goal.higher_is_better)}
+
+
+def rows(bench: Bench, known: list[Row], names: list[str]) -> Iterator[Row]:
+    """The rows of a model that are missing."""
+    have = {(row["rival"], row["amount"]) for row in known if row["model"] == bench.model}
+    for name in names:
+        for amount in RIVALS[name].amounts.get(bench.model, ()):
+            if (name, round(amount, 4)) not in have:
+                yield bench.row(name, amount)
+
+
+def main() -> None:
+    """Measure what is missing; write results and page after each row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="where tools/fetch_models.py put models and text")
+    parser.add_argument("--files", type=Path, default=Path(".cache/rival-files"), help="where files are made, and kept")
+    parser.add_argument("--packages", type=Path, default=Path(".cache/rivals"), help="where rivals are installed")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
+    parser.add_argument("--only", default=",".join(WORKLOADS), help="models, separated by commas")
+    parser.add_argument("--rivals", default=",".join(RIVALS), help="by name, separated by commas")
+    parser.add_argument("--threads", type=int, default=THREADS, help="of the runtime")
+    parser.add_argument("--tokens", type=int, default=16_384, help="of each text that a row is measured on")
+    given = parser.parse_args()
+    given.files.mkdir(parents=True, exist_ok=True)
+    found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
+    for model in given.only.split(","):
+        bench = Bench(model, given.models, given.files, given.packages, given.threads, given.tokens)
+        for row in rows(bench, found, given.rivals.split(",")):
+            found.append(row)
+            write_text(given.results, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
+            write_text(given.page, page(found))
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

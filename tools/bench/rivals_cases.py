@@ -1,0 +1,91 @@
+"""Who prunec is set against, how much each is told to remove, and with which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ENCODER, DECODER = "minilm-l6", "smollm2-135m"
+WORKLOADS = {ENCODER: "encode:1x128", DECODER: "prefill:1x128"}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One way to make a model faster.
+
+    Attributes:
+        amounts: by model, what it is told, each a row; a model that is not there is not tried.
+        told: what an amount is, with a place for it, such as `{:.0%} of all widths`.
+        settings: whose they are, and what they are.
+        ours: whether it is prunec, or goes on from what prunec wrote.
+    """
+
+    amounts: Mapping[str, tuple[float, ...]]
+    told: str
+    settings: str
+    ours: bool = False
+
+
+BOTH = {ENCODER: (1.0,), DECODER: (1.0,)}
+HALF = {ENCODER: (0.25, 0.5), DECODER: (0.25, 0.5)}
+
+RIVALS = {
+    "torch-pruning": Rival(
+        {ENCODER: (1 / 6, 1 / 3), DECODER: (1 / 6, 1 / 3)},
+        "{:.0%} of heads, neurons and the residual width",
+        "Torch-Pruning 1.6.1 as in its prune_llm.py and prune_hf_bert.py: L2 norms of groups, mean reduction, uniform",
+    ),
+    "torch-pruning-taylor": Rival(
+        {DECODER: (1 / 3,)},
+        "{:.0%} of heads, neurons and the residual width",
+        "Torch-Pruning 1.6.1 with its first-order score of groups, gradients of the loss on the calibration text",
+    ),
+    "optipfair-width": Rival(
+        HALF,
+        "{:.0%} of neurons",
+        "optipfair 0.4.2: MLP_GLU by MAW, with the calibration text as its dataloader",
+    ),
+    "optipfair-depth": Rival(
+        {ENCODER: (1 / 3,), DECODER: (0.2, 1 / 3)},
+        "{:.0%} of layers",
+        "optipfair 0.4.2: DEPTH of the layers least important by its analysis of the calibration text; no distillation",
+    ),
+    "onnxsim": Rival(
+        HALF,
+        "{:.0%} of channels and heads",
+        "onnxsim 0.8.1 on the file of torch.onnx.export: structured pruning, then attention heads, both by L2 norms",
+    ),
+    "onnxsim-wanda": Rival(
+        {ENCODER: (0.5,), DECODER: (0.5,)},
+        "{:.0%} of channels and heads",
+        "onnxsim 0.8.1 on the same file: the same two, weighted by activations on the calibration text",
+    ),
+    "onnxsim-blocks": Rival(
+        {ENCODER: (0.25,), DECODER: (0.25,)},
+        "{:.0%} of blocks",
+        "onnxsim 0.8.1 on the same file: blocks whose output is nearest to their input on the calibration text",
+    ),
+    "int8": Rival(
+        BOTH, "all weights", "ONNX Runtime's quantize_dynamic of the dense file, per channel, signed weights"
+    ),
+    "int4": Rival(
+        BOTH,
+        "all weights of linear layers",
+        "ONNX Runtime's MatMulNBitsQuantizer of the dense file: blocks of 32, symmetric, accuracy level 4",
+    ),
+    "prunec": Rival({ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,)}, "{:g}x asked for", "the default settings", ours=True),
+    "prunec-int8": Rival(
+        {ENCODER: (1.5, 2.0), DECODER: (1.5,)}, "{:g}x, then int8", "int8 of prunec's file", ours=True
+    ),
+}
+
+
+def file_of(folder: Path, model: str, rival: str, amount: float) -> Path:
+    """Where the file of one row lies."""
+    return folder / f"{model}-{rival}-{amount:.3g}.onnx"
+
+
+def dense_file(folder: Path, model: str, exporter: str) -> Path:
+    """Where the dense file of an exporter lies."""
+    return folder / f"{model}-dense-{exporter}.onnx"

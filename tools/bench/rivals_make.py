@@ -1,0 +1,108 @@
+"""One rival, one model, one amount, one file: a process of its own, which prints what that took.
+
+    PYTHONPATH=.cache/rivals python -m tools.bench.rivals_make int8 .cache/models/minilm-l6 wiki_calib.txt 1.0 files
+
+Dense files that a rival starts from are written into the same folder once, and are no part of its seconds. What prunes
+a transformers model is written by prunec's own exporter, so that files differ in what was removed and in nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel
+
+import prunec
+from prunec.backends.onnx import OnnxBackend
+from prunec.calibration.batching import FED
+from prunec.calibration.reading import read_batches
+from prunec.calibration.sources import read_texts
+from prunec.calibration.textsource import Text
+from prunec.errors import PrunecError
+from prunec.files import atomic_path
+from prunec.frontends.module import trace
+from prunec.ir.program import Input
+from prunec.pipeline.memory import PeakMemory
+from tools.bench.emission_rivals import RIVALS as EXPORTERS
+from tools.bench.emission_rivals import example, is_causal, pretrained
+from tools.bench.frontier import SEQUENCE
+from tools.bench.rivals_cases import dense_file, file_of
+from tools.bench.rivals_onnx import EDITORS
+from tools.bench.rivals_torch import PRUNERS
+
+TOKENS = 16_384
+"""Of the calibration text, as many as a compile scores on."""
+BATCH = 4
+INT8 = "prunec-int8"
+
+
+def calibration(model: Path, text: Path) -> list[dict[str, Tensor]]:
+    """`text` as the inputs of `model`, which the config tells from other kinds."""
+    batches = read_batches(
+        Text(read_texts(text), text.stem),
+        AutoTokenizer.from_pretrained(model),
+        [Input(name, torch.long, {}, {}) for name in FED[:2]],
+        labels=(),
+        packs=is_causal(model),
+        sequence=SEQUENCE,
+        batch=BATCH,
+        tokens=TOKENS,
+        seed=0,
+    )
+    return [dict(batch) for batch in batches]
+
+
+def start(name: str, model: Path, amount: float, folder: Path) -> Path | None:
+    """The file that the rival changes, written if it is not there; None where it starts from the model."""
+    if name == INT8:
+        return file_of(folder, model.name, "prunec", amount)
+    if name not in EDITORS:
+        return None
+    exporter = EDITORS[name][0]
+    path = dense_file(folder, model.name, exporter)
+    if not path.exists():
+        with atomic_path(path) as staged:
+            EXPORTERS[exporter](model, staged)
+    return path
+
+
+def make(name: str, model: Path, text: Path, amount: float, begun: Path | None, out: Path) -> None:
+    """Write `out`."""
+    if begun is not None:
+        edit = EDITORS["int8" if name == INT8 else name][1]
+        feeds = [{key: value.numpy() for key, value in batch.items()} for batch in calibration(model, text)]
+        onnx.save(edit(begun, feeds, amount), out)
+    elif name in PRUNERS:
+        emit(PRUNERS[name](pretrained(model), calibration(model, text), amount), is_causal(model), out)
+    else:
+        result = prunec.compile(model, out, speedup=amount, calibration=text)
+        if not result.report.budget.held:
+            raise PrunecError(f"missed: {result.report.budget.achieved:.4g} of {result.report.budget.target:.4g} ms")
+
+
+def emit(module: PreTrainedModel, causal: bool, out: Path) -> None:
+    """Write what is left of a transformers model by our exporter."""
+    task = "text-generation" if causal else "feature-extraction"
+    OnnxBackend().emit(trace(module, example(), task).program, out)
+
+
+def main(name: str, model: str, text: str, amount: str, folder: str) -> None:
+    """Make the file, and print seconds, processor seconds and peak memory as JSON."""
+    source, files = Path(model), Path(folder)
+    begun = start(name, source, float(amount), files)
+    out = file_of(files, source.name, name, float(amount))
+    started, used = time.perf_counter(), time.process_time()
+    with PeakMemory() as memory, atomic_path(out) as staged:
+        make(name, source, Path(text), float(amount), begun, staged)
+    found = {"seconds": time.perf_counter() - started, "processor_seconds": time.process_time() - used}
+    print(json.dumps(found | {"peak_bytes": memory.peak_bytes}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
