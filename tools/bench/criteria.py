@@ -50,6 +50,7 @@ from tools.bench.criteria_cases import CASES, Case, named
 from tools.bench.criteria_costs import costs
 from tools.bench.criteria_page import page
 from tools.bench.frontier import evaluation
+from tools.bench.rows import keep
 
 SPEEDUPS = (1.25, 1.5, 2.0)
 MIDDLE = 1.5
@@ -234,18 +235,10 @@ def main() -> None:
             known = {row["speedup"]: row["share"] for row in rows if row["model"] == case.model and row.get("share")}
             bench = Bench(case, given.models, load(given.models / case.model), Path(scratch), given.cache, known)
             for row in quality(bench, rows, names, seeds) if given.what != "costs" else ():
-                keep(row, rows, given.results, given.page)
+                keep(row, rows, given.results, given.page, page)
         if given.what != "quality":
             for row in costs(case, given.models, rows, names):
-                keep(row, rows, given.results, given.page)
-
-
-def keep(row: dict[str, Any], rows: list[dict[str, Any]], results: Path, written: Path) -> None:
-    """Add `row`, and write both files."""
-    rows.append(row)
-    results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    written.write_text(page(rows))
-    print(json.dumps(row), flush=True)
+                keep(row, rows, given.results, given.page, page)
 
 
 if __name__ == "__main__":

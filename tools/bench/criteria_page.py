@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from tools.bench.rows import Row, spread, table
 
 HEAD = """# Importance criteria, measured
 
@@ -59,10 +58,10 @@ def _quality(rows: list[Row]) -> list[str]:
         "",
     ]
     head = ["seeds", *(f"{speedup:g}x {kind}, {text}" for text, speedup, kind in columns)]
-    lines += _table(head, _ranked(measured, columns, higher))
+    lines += table(["criterion", *head], _ranked(measured, columns, higher))
     if higher:
         lines += ["Divergence from the dense model, nats a prediction:", ""]
-        lines += _table(head, _ranked(measured, columns, False, 1))
+        lines += table(["criterion", *head], _ranked(measured, columns, False, 1))
     return lines
 
 
@@ -78,7 +77,7 @@ def _ranked(
             found = [
                 _figures(row, kind)[text][figure] for row in own if row["speedup"] == speedup and _figures(row, kind)
             ]
-            cells.append(_spread(found))
+            cells.append(spread(found))
             if found and kind == "fitted":
                 means.append(float(np.mean(found)))
         lines.append((-np.mean(means) if higher else np.mean(means), name, cells))
@@ -91,13 +90,6 @@ def _figures(row: Row, kind: str) -> dict[str, list[float]]:
     return found
 
 
-def _spread(found: list[float]) -> str:
-    if not found:
-        return ""
-    half = (max(found) - min(found)) / 2
-    return f"{np.mean(found):.3f}" + (f" ±{half:.3f}" if len(found) > 1 else "")
-
-
 def _costs(rows: list[Row]) -> list[str]:
     measured = sorted((row for row in rows if "seconds" in row), key=lambda row: row["processor_seconds"])
     if not measured:
@@ -106,8 +98,8 @@ def _costs(rows: list[Row]) -> list[str]:
         "What `prunec score` takes, of a process of its own, loading and tracing included (processor time adds up all",
         "threads, and is the figure to read where the machine is shared):",
         "",
-        *_table(
-            ["processor", "wall", "peak memory"],
+        *table(
+            ["criterion", "processor", "wall", "peak memory"],
             [
                 (
                     row["criterion"],
@@ -120,13 +112,4 @@ def _costs(rows: list[Row]) -> list[str]:
                 for row in measured
             ],
         ),
-    ]
-
-
-def _table(head: list[str], lines: Iterable[tuple[str, list[str]]]) -> list[str]:
-    return [
-        "| criterion | " + " | ".join(head) + " |",
-        "|" + "---|" * (len(head) + 1),
-        *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in lines),
-        "",
     ]

@@ -1,0 +1,38 @@
+"""Rows of measurements: kept as JSON as they come, shown as tables of Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+
+def keep(row: Row, rows: list[Row], results: Path, written: Path, page: Callable[[list[Row]], str]) -> None:
+    """Add `row`, and write both files: all rows at `results`, what `page` makes of them at `written`."""
+    rows.append(row)
+    results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    written.write_text(page(rows))
+    print(json.dumps(row), flush=True)
+
+
+def spread(found: Sequence[float]) -> str:
+    """The mean of some figures, with half their range where they are several."""
+    if not found:
+        return ""
+    half = (max(found) - min(found)) / 2
+    return f"{np.mean(found):.3f}" + (f" ±{half:.3f}" if len(found) > 1 else "")
+
+
+def table(head: Sequence[str], lines: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """Lines of a table: `head` and, under its first column, what each line is of."""
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * len(head),
+        *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in lines),
+        "",
+    ]
