@@ -12,7 +12,7 @@ from torch import Tensor
 
 from prunec.calibration.checkpoint import NO_BASE, Checkpoint, counterpart, require_shape
 from prunec.calibration.rowrule import Mode, RowRule
-from prunec.calibration.rowselection import KEPT, is_matrix, rows_of
+from prunec.calibration.rowselection import is_matrix, rows_of
 from prunec.errors import InputError, PassError
 from prunec.facts import RowSelection
 from prunec.ir.program import Program
@@ -32,7 +32,7 @@ class KenPass(Pass):
 
     Attributes:
         mode: how entries are chosen.
-        keep: the share of each row that stays, one entry at least.
+        keep: the share of each row that stays, one entry at least; half of it where neither this nor `rows` is given.
         rows: entries that stay of each row, as far as it has as many, in the place of `keep`.
         base: for `delta`, the folder of the model before fine-tuning, in safetensors. Matrices that it lacks, such as
             those of a new classifier, are left out.
@@ -42,7 +42,7 @@ class KenPass(Pass):
     gives: ClassVar[tuple[type, ...]] = (RowSelection,)
 
     mode: Mode = "faithful"
-    keep: float = KEPT
+    keep: float | None = None
     rows: int | None = None
     base: Path | None = None
 

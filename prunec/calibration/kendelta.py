@@ -78,6 +78,20 @@ class KenDelta:
         self.require_base(base, where)
         return {name: patch.on(base[self.names[name]]) for name, patch in self.patches.items()} | dict(self.whole)
 
+    def kept(self, name: str) -> np.ndarray | None:
+        """Which entries of the tuned model's tensor `name` are not the base's, of booleans in its shape.
+
+        None for tensors of one axis, which stay whole, and for those that the tuned model does not hold.
+        """
+        if (place := counterpart(name, self.patches)) is not None:
+            patch = self.patches[place]
+            stays = np.zeros(patch.size, dtype=bool)
+            stays[patch.positions] = True
+            return stays.reshape(patch.shape) if len(patch.shape) > 1 else None
+        if (place := counterpart(name, self.whole)) is not None and self.whole[place].dim() > 1:
+            return np.ones(tuple(self.whole[place].shape), dtype=bool)
+        return None
+
     def require_base(self, base: Mapping[str, Tensor], where: str) -> None:
         """Make sure that this is a delta of `base`; the arguments and errors are those of `restored`."""
         lacking = next((name for name in self.names.values() if name not in base), None)

@@ -103,7 +103,8 @@ def _read(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> KenDelt
     if foreign:
         raise ValueError(f"no file of a model's folder is called {min(foreign)}")
     return KenDelta(
-        rule=RowRule(about["mode"], about["keep"], about["rows"]),
+        # Earlier files have a share beside the entries that stood in its place.
+        rule=RowRule(about["mode"], None if about["rows"] else about["keep"], about["rows"]),
         base=about["base"],
         source=about["source"],
         names={name: place for name, (place, _) in listed},

@@ -6,6 +6,7 @@ are entries still.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,9 +29,14 @@ def is_matrix(tensor: Tensor) -> bool:
 
 def rows_of(tensor: Tensor) -> np.ndarray:
     """A matrix by its rows, `[rows, entries]`: first axis by the others, and a stack of matrices row by row."""
-    tensor = tensor.detach().double()
-    rows: np.ndarray = (tensor.flatten(0, 1) if tensor.dim() == 3 else tensor.flatten(1)).numpy()
+    rows: np.ndarray = tensor.detach().double().reshape(folded(tuple(tensor.shape))).numpy()
     return rows
+
+
+def folded(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many rows and entries of a row `rows_of` makes of a matrix of `shape`."""
+    heads = shape[:2] if len(shape) == 3 else shape[:1]
+    return math.prod(heads), math.prod(shape[len(heads) :])
 
 
 def entries(length: int, share: float) -> int:
@@ -51,6 +57,11 @@ def by_density_grid(rows: np.ndarray, count: int) -> np.ndarray:
     encoder, visiting the grid from left to right keeps the same entries but for one in ten thousand.
     """
     return _in_blocks(rows, lambda block: _nearest(block, _visits(block, count)))
+
+
+def by_grid(rows: np.ndarray, count: int) -> np.ndarray:
+    """What is left of `by_density_grid` without a density: the points are visited from left to right."""
+    return _in_blocks(rows, lambda block: _nearest(block, _from_left(_grid(block, count))))
 
 
 def rarest(rows: np.ndarray, count: int) -> np.ndarray:
@@ -122,8 +133,17 @@ def _between(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _visits(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The grid `[rows, count]`, ascending, and the order `[rows, count]` in which its points are visited."""
-    grid = np.linspace(rows.min(1), rows.max(1), count, axis=1)
+    grid = _grid(rows, count)
     return grid, np.argsort(-np.rint(densities(rows, grid)), axis=1, kind="stable")
+
+
+def _from_left(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return grid, np.broadcast_to(np.arange(grid.shape[1]), grid.shape)
+
+
+def _grid(rows: np.ndarray, count: int) -> np.ndarray:
+    """`count` evenly spaced values over each row's range: `[rows, count]`, ascending."""
+    return np.linspace(rows.min(1), rows.max(1), count, axis=1)
 
 
 def _nearest(rows: np.ndarray, visits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

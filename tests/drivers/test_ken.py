@@ -4,62 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 import prunec
 from prunec import cli
+from prunec.calibration.kenfile import load_delta
+from prunec.calibration.rowrule import RowRule
 from prunec.calibration.rowselection import by_density_grid, rarest
 from prunec.errors import InputError
+from tests.drivers.tunings import HEAD, PREFIX, save_tensors, tensors_of
 
 QUERY = "encoder.layer.0.attention.self.query.weight"
 BIAS = "encoder.layer.0.attention.self.query.bias"
-HEAD = ("classifier.bias", "classifier.weight")
-PREFIX = "bert."
 
 
-def tensors_of(folder: Path) -> dict[str, Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def save_tensors(tensors: Mapping[str, Tensor], folder: Path, like: Path) -> Path:
-    """A folder as `like`, with other tensors."""
-    shutil.copytree(like, folder, dirs_exist_ok=True)
-    save_file({name: tensor.clone() for name, tensor in tensors.items()}, folder / "model.safetensors")
-    return folder
-
-
-@pytest.fixture
-def tuned(tiny_classifier_dir: Path, tmp_path: Path) -> Path:
-    """The fine-tuned model: a classifier."""
-    return shutil.copytree(tiny_classifier_dir, tmp_path / "task")
-
-
-@pytest.fixture
-def base(tuned: Path, tmp_path: Path) -> Path:
-    """What it may have been tuned from: without a head or a prefix, and every entry but a row of each matrix moved."""
-    draw = torch.Generator().manual_seed(1)
-    before: dict[str, Tensor] = {}
-    for name, tensor in tensors_of(tuned).items():
-        if name not in HEAD:
-            noise = torch.randn(tensor.shape, generator=draw)
-            moved = tensor + 0.01 * (noise**3 + noise.sign())
-            moved[:1] = tensor[:1] if tensor.dim() > 1 else moved[:1]
-            before[name.removeprefix(PREFIX)] = moved
-    return save_tensors(before, tmp_path / "base", tuned)
-
-
-def restored(tuned: Path, base: Path, tmp_path: Path, **options: object) -> dict[str, Tensor]:
-    prunec.ken(tuned, base, tmp_path / "a.ken.safetensors", **options)  # type: ignore[arg-type]
+def restored(tuned: Path, base: Path, tmp_path: Path, **options: Any) -> dict[str, Tensor]:
+    prunec.ken(tuned, base, tmp_path / "a.ken.safetensors", **options)
     return tensors_of(prunec.apply_ken(tmp_path / "a.ken.safetensors", base, tmp_path / "restored"))
 
 
@@ -231,6 +201,17 @@ def test_damaged_and_foreign_files_are_one_line(tuned: Path, base: Path, tmp_pat
         prunec.apply_ken(tmp_path / "none", base, tmp_path / "restored")
 
 
+def test_files_with_a_share_beside_the_entries_that_stood_in_its_place_are_read(
+    tuned: Path, base: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    prunec.ken(tuned, base, path, rows=3)
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+    rewritten(path, about=json.dumps(about | {"keep": 0.5}))
+    assert load_delta(path).rule == RowRule(rows=3)
+
+
 def test_the_base_and_other_folders_are_never_replaced(tuned: Path, base: Path, tmp_path: Path) -> None:
     prunec.ken(tuned, base, tmp_path / "a.safetensors", keep=1.0)
     with pytest.raises(InputError, match="is the base itself"):
@@ -272,7 +253,7 @@ def test_the_command_writes_and_restores(
         (["{tuned}", "--keep", "0.1", "--keep-rows", "3"], "both say how many"),
         (["{tuned}", "--keep", "0"], "keep 0 is not a share"),
         (["{tuned}", "--mode", "other"], "there is no mode other"),
-        (["--apply", "a.safetensors", "--keep", "0.1"], "leave out --mode"),
+        (["--apply", "a.safetensors", "--keep", "0.1"], "leave out all but"),
     ],
 )
 def test_options_that_say_nothing_are_one_line(

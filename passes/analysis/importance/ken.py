@@ -8,6 +8,7 @@ import numpy as np
 
 from prunec.calibration.rowselection import KEPT, by_density_grid, entries, is_matrix, rows_of
 from prunec.calibration.statistics import Collected
+from prunec.calibration.unitshares import unit_shares
 from prunec.facts import Family
 from prunec.ir.program import Program
 
@@ -28,15 +29,14 @@ class Ken(Criterion):
 
     def score(self, program: Program, family: Family, collected: Collected) -> np.ndarray:
         """Shares `[units]`, between 0 and 1."""
-        stay, count = np.zeros(family.units), 0
-        for slot in family.slots:
-            tensor = program.tensor(slot.tensor)
+
+        def kept(name: str) -> np.ndarray | None:
+            tensor = program.tensor(name)
             if not is_matrix(tensor):
-                continue
+                return None
             rows = rows_of(tensor)
-            kept = np.zeros(rows.shape, dtype=bool)
-            np.put_along_axis(kept, by_density_grid(rows, entries(rows.shape[1], KEPT)).astype(np.intp), True, 1)
-            along = np.moveaxis(kept.reshape(tensor.shape), slot.dim, 0).reshape(tensor.shape[slot.dim], -1)
-            stay += along[slot.positions].sum((1, 2))
-            count += along[slot.positions[0]].size
-        return stay / count
+            stays = np.zeros(rows.shape, dtype=bool)
+            np.put_along_axis(stays, by_density_grid(rows, entries(rows.shape[1], KEPT)).astype(np.intp), True, 1)
+            return stays.reshape(tensor.shape)
+
+        return unit_shares(family, kept)

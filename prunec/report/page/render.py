@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from prunec.report.data import Report
 from prunec.report.page.chart import Chart, Grid
+from prunec.report.page.drawn import drawn
 from prunec.report.page.frontier import frontier
 from prunec.report.page.layers import layer_charts, removal_sentence
 from prunec.report.page.speed import distribution, prediction, stage_chart
@@ -47,17 +44,10 @@ def render(reports: Mapping[str, Report]) -> str:
     Raises:
         InputError: several that cannot be compared; see `frontier`.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return drawn(
+        TEMPLATE,
         views={name: _view(report) for name, report in reports.items()},
         frontier=frontier(reports) if len(reports) > 1 else [],
-        plotly=get_plotlyjs(),
     )
 
 

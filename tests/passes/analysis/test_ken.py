@@ -106,7 +106,14 @@ def test_a_base_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"keep": 0.0}, {"keep": 1.5}, {"rows": 0}, {"mode": "delta"}, {"mode": "magnitude", "base": Path("base")}],
+    [
+        {"keep": 0.0},
+        {"keep": 1.5},
+        {"rows": 0},
+        {"keep": 0.5, "rows": 3},
+        {"mode": "delta"},
+        {"mode": "magnitude", "base": Path("base")},
+    ],
 )
 def test_options_that_say_nothing_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(InputError):

@@ -1,0 +1,36 @@
+"""`prunec ken --report-page` shows where entries stay."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import prunec
+from prunec import cli
+from prunec.errors import InputError
+from tests.drivers.tunings import PREFIX, tensors_of
+
+QUERY = "encoder.layer.0.attention.self.query.weight"
+
+
+@pytest.mark.usefixtures("settled")
+def test_the_page_and_its_report_lie_beside_the_file(tuned: Path, base: Path, tmp_path: Path) -> None:
+    words = ["ken", str(tuned), "--base", str(base), "-o", str(tmp_path / "a.ken.safetensors"), "--keep", "0.25"]
+    assert cli.main([*words, "--report-page", "--quiet"]) == 0
+    found = json.loads((tmp_path / "a.ken.report.json").read_text())
+    (query,) = [each for each in found["matrices"] if each["name"] == PREFIX + QUERY]
+    after = tensors_of(prunec.apply_ken(tmp_path / "a.ken.safetensors", base, tmp_path / "restored"))[PREFIX + QUERY]
+    before, whole = tensors_of(base)[QUERY], tensors_of(tuned)[PREFIX + QUERY]
+    assert query["kept"] == int((after != before).sum()) == sum(query["neighbours"])
+    assert query["change_kept"] == pytest.approx(float((after.double() - before.double()).square().sum()))
+    assert query["change"] == pytest.approx(float((whole.double() - before.double()).square().sum()))
+    assert PREFIX + QUERY in (tmp_path / "a.ken.report.html").read_text()
+
+
+def test_a_page_that_is_there_is_not_replaced(tuned: Path, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "a-0.5.report.html").touch()
+    with pytest.raises(InputError, match=r"a-0\.5\.report\.html exists already"):
+        prunec.ken(tuned, base, tmp_path / "a.safetensors", keep=[0.1, 0.5], page=True)
+    assert not list(tmp_path.glob("*.safetensors"))
