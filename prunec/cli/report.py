@@ -14,7 +14,8 @@ from prunec.files import checked_file, write_text
 HELP = (
     "Draw the report of a compile as a page, which opens in any browser without a network.\n\n"
     "A compile draws it beside its artifact already. The reports of several compiles of one model, on one machine and "
-    "at one workload, make one page, with the loss against the latency of all of them first.\n\n"
+    "at one workload, make one page, with the loss against the latency of all of them first. What prunec ken "
+    "--report-page wrote is drawn again, too.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
     "  prunec report slim.report.json --force    slim.report.html, drawn again\n"
@@ -40,17 +41,21 @@ def draw_reports(
     places: Places, output: Output = None, force: Force = False, debug: Debug = False, version: Version = False
 ) -> None:
     """Read the reports, draw the page, and print where it is."""
+    from prunec.report.page import ken
     from prunec.report.page.render import render
-    from prunec.report.reading import read_report, report_file
+    from prunec.report.reading import read_ken, read_report, report_file
     from prunec.report.terminal import headline
 
     files = [report_file(place) for place in places]
     if output is None and len(files) > 1:
         raise InputError(f"a page of {len(files)} reports has no name", "give it one, as -o all.html")
-    reports = {str(file): read_report(file) for file in files}
+    tuning = read_ken(files[0]) if len(files) == 1 else None
+    reports = {} if tuning is not None else {str(file): read_report(file) for file in files}
     page = checked_file(output or files[0].with_suffix(".html"), ".html", "pages are", force)
     assert page is not None, "it has a name"
-    write_text(page, render(reports))
+    write_text(page, render(reports) if tuning is None else ken.render_ken(tuning))
+    if tuning is not None:
+        print(f"{files[0]}: {ken.headline(tuning)}")
     for name, report in reports.items():
         print(f"{name}: {headline(report)}")
     print(f"page: {page}")

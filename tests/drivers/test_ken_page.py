@@ -10,7 +10,9 @@ import pytest
 import prunec
 from prunec import cli
 from prunec.errors import InputError
+from prunec.report.reading import read_ken
 from tests.drivers.tunings import PREFIX, tensors_of
+from tests.report.kens import matrix, report
 
 QUERY = "encoder.layer.0.attention.self.query.weight"
 
@@ -27,6 +29,30 @@ def test_the_page_and_its_report_lie_beside_the_file(tuned: Path, base: Path, tm
     assert query["change_kept"] == pytest.approx(float((after.double() - before.double()).square().sum()))
     assert query["change"] == pytest.approx(float((whole.double() - before.double()).square().sum()))
     assert PREFIX + QUERY in (tmp_path / "a.ken.report.html").read_text()
+
+
+@pytest.mark.usefixtures("settled")
+def test_the_page_is_drawn_again(tuned: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prunec.ken(tuned, base, tmp_path / "a.safetensors", page=True)
+    first = (tmp_path / "a.report.html").read_text()
+    assert cli.main(["report", str(tmp_path / "a.report.json"), "--force"]) == 0
+    assert (tmp_path / "a.report.html").read_text() == first
+    assert "a.report.json: 0.5 of the entries of each row stay, by faithful" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"version": 1}, "it has version 1, and this prunec reads"),
+        ({"stayed": "many"}, "KenReport.stayed is str, not int"),
+        ({"matrices": []}, "does not say where entries stay"),
+    ],
+)
+def test_reports_that_cannot_be_drawn_are_named(changed: dict[str, object], message: str, tmp_path: Path) -> None:
+    held = json.loads(report(matrix("a")).to_json())
+    (tmp_path / "a.json").write_text(json.dumps(held | changed))
+    with pytest.raises(InputError, match=message):
+        read_ken(tmp_path / "a.json")
 
 
 def test_a_page_that_is_there_is_not_replaced(tuned: Path, base: Path, tmp_path: Path) -> None:
