@@ -19,6 +19,7 @@ PASSES: dict[str, str] = {
     "solution-path": "prunec.passes.analysis.solution_path:SolutionPathPass",
     "knapsack": "prunec.passes.search.knapsack:KnapsackPass",
     "uniform": "prunec.passes.search.uniform:UniformPass",
+    "same-shape": "prunec.passes.search.same_shape:SameShapePass",
     "ranked": "prunec.passes.search.ranked:RankedPass",
     "summed": "prunec.passes.search.summed:SummedPass",
     "greedy-loss": "prunec.passes.search.greedy_loss:GreedyLossPass",

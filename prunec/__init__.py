@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from prunec.drivers.compiler import CompileFamily, CompileResult, compile
     from prunec.drivers.evaluator import evaluate
     from prunec.drivers.inspector import inspect
+    from prunec.drivers.loader import SlimModel, load
     from prunec.drivers.reverter import apply_ken, ken
     from prunec.drivers.scorer import score
     from prunec.drivers.swapper import LoadedKen, load_ken, unload_ken
@@ -35,6 +36,7 @@ __all__ = [
     "Scores",
     "Semantics",
     "Sensitivity",
+    "SlimModel",
     "__version__",
     "apply_ken",
     "bench",
@@ -42,6 +44,7 @@ __all__ = [
     "evaluate",
     "inspect",
     "ken",
+    "load",
     "load_ken",
     "score",
     "semantics",
@@ -62,6 +65,7 @@ PLACES = {
     "Inspection": "prunec.report.inspection",
     "ken": "prunec.drivers.reverter",
     "KenReport": "prunec.report.ken",
+    "load": "prunec.drivers.loader",
     "load_ken": "prunec.drivers.swapper",
     "LoadedKen": "prunec.drivers.swapper",
     "PrunecError": "prunec.errors",
@@ -69,6 +73,7 @@ PLACES = {
     "Scores": "prunec.facts",
     "sensitivity": "prunec.drivers.comparer",
     "Sensitivity": "prunec.report.sensitivity",
+    "SlimModel": "prunec.drivers.loader",
     "semantics": "prunec.drivers.attributor",
     "Semantics": "prunec.report.semantics",
     "unload_ken": "prunec.drivers.swapper",

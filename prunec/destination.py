@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from prunec.errors import InputError
 from prunec.files import check_folder, check_output
-from prunec.options import report_path, weakness_path
 
 STEM = "model"
 """What the artifact in a folder of its own is called."""
@@ -18,6 +18,8 @@ PAGE = "report.html"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 """The file that holds all tensors of a model's folder, where there is one."""
+REMOVED = "prunec.json"
+"""What went from the model of a checkpoint."""
 WEAKNESS = "weakness.jsonl"
 COPIED = (
     "generation_config.json",
@@ -37,6 +39,13 @@ COPIED = (
 """The files of a model's folder that go along to a folder of an artifact's own: data alone, nothing that runs."""
 
 
+def copy_data(source: Path, folder: Path) -> None:
+    """Copy to `folder` those of `COPIED` that `source` has; raises OSError."""
+    for name in COPIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
 @dataclass(frozen=True)
 class Destination:
     """Where the files of one compile go.
@@ -53,17 +62,25 @@ class Destination:
     folder: Path | None = None
 
     @staticmethod
-    def read(output: str | os.PathLike[str], suffix: str = ".onnx") -> Destination:
+    def read(output: str | os.PathLike[str], suffix: str = ".onnx", *, emit: str = "artifact") -> Destination:
         """What `output` asks for: a folder, whose artifact ends in `suffix`, where it is one or ends in a slash.
 
+        With `emit="hf"` it is always a folder, whose artifact is the weights.
+
         Raises:
-            InputError: `output` is empty.
+            InputError: `output` is empty, or is called as a file where it must be a folder.
         """
         text = os.fspath(output)
         if not text:
             raise InputError("the output has no name", "give --output a file, such as slim.onnx, or a folder, as slim/")
-        path = Path(text)
-        if text.endswith(("/", os.sep)) or path.is_dir():
+        path, slash = Path(text), text.endswith(("/", os.sep))
+        if emit == "hf":
+            if path.suffix and not (slash or path.is_dir()):
+                raise InputError(
+                    f"--emit hf writes a folder, and {path.name} is called as a file", f"give --output {path.stem}/"
+                )
+            return Destination(path / WEIGHTS, path / REPORT, path)
+        if slash or path.is_dir():
             return Destination(path / f"{STEM}{suffix}", path / REPORT, path)
         return Destination(path, report_path(path))
 
@@ -99,8 +116,18 @@ class Destination:
 
     def _is_own(self, name: str) -> bool:
         """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
-        return name in (PAGE, CONFIG, WEAKNESS, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
+        return name in (PAGE, CONFIG, WEAKNESS, REMOVED, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
 
     def __str__(self) -> str:
         """As `--output` takes it."""
         return str(self.artifact) if self.folder is None else f"{self.folder}{os.sep}"
+
+
+def report_path(output: Path) -> Path:
+    """Where the report of `output` goes: `slim.onnx` has `slim.report.json` beside it."""
+    return output.with_name(f"{output.stem}.report.json")
+
+
+def weakness_path(output: Path) -> Path:
+    """Where the weaknesses of `output` go, if any are looked for: `slim.onnx` has `slim.weakness.jsonl` beside it."""
+    return output.with_name(f"{output.stem}.weakness.jsonl")

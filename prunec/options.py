@@ -1,4 +1,4 @@
-"""What a user asks for: one budget, the settings of a compile and where the artifact goes, read and checked."""
+"""What a user asks for: one budget and the settings of a compile, read and checked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from prunec.texts import Texts, spelled_texts
 
 BudgetKind = Literal["latency_ms", "speedup", "parameters", "bytes", "none"]
 Logits = ("all", "last")
+Emission = ("artifact", "hf")
+"""A file that runs, or a checkpoint to load with Python."""
 Recovery = ("none", "bias", "merge", "rescale", "obs", "lsq", "distill", "weakness")
 TRAINING = ("distill", "weakness")
 """The recoveries that train what is left."""
@@ -80,6 +82,8 @@ class Options:
         kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
         threads: of the runtime; None uses every processor this process may use.
         logits: of which tokens a causal language model's artifact gives them: `all`, or the `last`.
+        uniform: whether every layer keeps the same widths and heads, so that the model's own library can load it.
+        emit: `artifact`, a file that runs, or `hf`, a checkpoint in a folder; latency is that of the file either way.
         passes: pipeline text instead of the default pipeline.
         dump_ir: folder for the program before and after every pass.
         seed: for everything drawn at random.
@@ -103,6 +107,8 @@ class Options:
     kv_cache: bool = False
     threads: int | None = None
     logits: str = "all"
+    uniform: bool = False
+    emit: str = "artifact"
     passes: str | None = None
     dump_ir: Path | None = None
     seed: int = 0
@@ -115,6 +121,12 @@ class Options:
             raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
         if self.logits not in Logits:
             raise InputError(f"logits of '{self.logits}' are not known", f"choose {' or '.join(Logits)}")
+        if self.emit not in Emission:
+            raise InputError(f"'{self.emit}' is nothing that can be emitted", f"choose {' or '.join(Emission)}")
+        if self.emit == "hf" and self.budget.kind == "bytes":
+            raise InputError(
+                "a budget of bytes is of a file that runs, and --emit hf writes none", "give --budget-params instead"
+            )
         if self.effort not in EFFORTS:
             raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
         check_minutes(self.distill_minutes, self.recover)
@@ -263,16 +275,6 @@ def _budget_words(budget: Budget) -> list[str]:
         "bytes": ["--budget-size", f"{budget.value:.0f}B"],
         "none": [],
     }[budget.kind]
-
-
-def report_path(output: Path) -> Path:
-    """Where the report of `output` goes: `slim.onnx` has `slim.report.json` beside it."""
-    return output.with_name(f"{output.stem}.report.json")
-
-
-def weakness_path(output: Path) -> Path:
-    """Where the weaknesses of `output` go, if any are looked for: `slim.onnx` has `slim.weakness.jsonl` beside it."""
-    return output.with_name(f"{output.stem}.weakness.jsonl")
 
 
 def _parse(value: str | float, units: Mapping[str, str], what: str, fix: str) -> float:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prunec.destination import report_path
 from prunec.errors import InputError
 from prunec.options import (
     NO_BUDGET,
@@ -20,7 +21,6 @@ from prunec.options import (
     parse_latency,
     parse_size,
     parse_speedup,
-    report_path,
 )
 
 BUDGET = Budget("speedup", 2.0)

@@ -17,6 +17,7 @@ from prunec.ir.bypass import bypass
 from prunec.ir.past import handed_on
 from prunec.ir.precision import in_double
 from prunec.ir.program import Program
+from prunec.ir.sizes import other_sizes
 from prunec.ir.slicing import slice_program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -71,7 +72,7 @@ def _difference(program: Program, slim: Program, structure: Structure, plan: Pla
 
     Caches that are handed on have other shapes in the two: the outputs of a further step, from them, tell.
     """
-    inputs, handed = _other_sizes(program), {pair.present for pair in program.caches}
+    inputs, handed = other_sizes(program), {pair.present for pair in program.caches}
     steps = [_prompt(program, inputs), inputs] if program.caches else [inputs]
     masked, masks = masked_program(program, structure), plan_masks(structure, plan)
     errors, expected, ours = list[float](), dict[str, Tensor](), dict[str, Tensor]()
@@ -93,20 +94,3 @@ def _prompt(program: Program, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]
             size = prompt[item.name].shape[axis]
             prompt[item.name] = prompt[item.name].index_select(axis, torch.arange(past) % size)
     return prompt
-
-
-def _other_sizes(program: Program) -> Mapping[str, Tensor]:
-    """The example, longer by one (a sum by two) in every dynamic axis; as it is where the program refuses that."""
-    inputs = {item.name: _longer(program.example[item.name], item.axes) for item in program.inputs}
-    try:
-        program(inputs)
-    except Exception:  # Some take even batches only, or no more tokens: kernels raise what they like.
-        return program.example
-    return inputs
-
-
-def _longer(tensor: Tensor, axes: Mapping[int, str]) -> Tensor:
-    for axis, name in axes.items():
-        more = 1 + name.count("+")
-        tensor = torch.cat([tensor, tensor.narrow(axis, 0, more)], dim=axis)
-    return tensor

@@ -58,6 +58,8 @@ HELP = (
     "  prunec ./smollm2 -o slim.onnx --budget-latency 20ms\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.5 --calibration texts.jsonl\n"
     "  prunec ./minilm -o slim/ --speedup 1.5    a folder with all that is deployed\n"
+    "  prunec ./minilm -o slim/ --speedup 1.5 --emit hf    a checkpoint for prunec.load, or with --uniform for "
+    "from_pretrained\n"
     "  prunec ./minilm -o slim.onnx --speedup 1.25,1.5,2    slim-1.25x.onnx and so on from one run\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
@@ -110,6 +112,13 @@ Keep = Annotated[MaybePath, option("--save-path", CUTTING, "FILE", KEEPING)]
 
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
 LastLogits = Annotated[str, option("--logits", LATENCY, "WHICH", LOGITS)]
+EMISSION = (
+    "What is written: artifact, a file that runs, or hf, a checkpoint for Hugging Face in the folder --output, to "
+    "fine-tune and to prune again. The latency is that of the file, which is timed and then not kept."
+)
+Emit = Annotated[str, option("--emit", RUN, "KIND", EMISSION)]
+ALIKE = "Keep the same sizes in every layer, so that from_pretrained loads what --emit hf writes."
+Uniform = Annotated[bool, flag("--uniform", panel=CUTTING, help=ALIKE)]
 DumpIr = Annotated[MaybePath, option("--dump-ir", RUN, "FOLDER", "Write the program around each pass there.")]
 
 CACHED = "Let a decoder's artifact take and return its key-value cache. For decode:1@512 it does anyway."
@@ -147,6 +156,8 @@ def compile_model(
     path: Kept = None,
     save_path: Keep = None,
     logits: LastLogits = "all",
+    emit: Emit = "artifact",
+    uniform: Uniform = False,
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,
@@ -163,7 +174,7 @@ def compile_model(
     """Check what can be checked at once, compile, and print what came of it."""
     given = {"latency": budget_latency, "speedup": speedup, "params": budget_params, "size": budget_size}
     amounts = {name: read_amounts(text) for name, text in given.items()}
-    place = Destination.read(output)
+    place = Destination.read(output, emit=emit)
     for each in destinations(place, parse_budgets(**amounts)):
         each.check(force)
     surface = {"model", "output", "cache_dir", "quiet", "json", "verbose", "debug", "list_passes", "version"}

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -20,14 +20,16 @@ from prunec.drivers.family import Outcome, Parts, run_family
 from prunec.drivers.job import Job, Model, Recorder, read_options, source_name
 from prunec.drivers.request import Request, side_files
 from prunec.errors import PrunecError
-from prunec.facts import Plan, Weaknesses
+from prunec.facts import Plan, Structure, Weaknesses
 from prunec.files import publish, publish_folder, write_text
+from prunec.frontends.checkpoint import require_folder, write_checkpoint
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.options import Budget, Options, command_text
 from prunec.passbase import Progress
 from prunec.pipeline import PipelineResult, Stage, to_text
 from prunec.report.build import Circumstances, build_report
+from prunec.report.checkpoint import Checkpoint
 from prunec.report.data import Report
 from prunec.report.deployment import complete
 from prunec.report.page.render import render
@@ -105,7 +107,7 @@ def compile(
     Args:
         model: a Hugging Face directory, or any module with `example_inputs`.
         output: the artifact to write; its suffix chooses the backend. A path that ends in a slash, or is a folder, gets
-            a folder of its own, with all that a user deploys. None writes nothing.
+            a folder of its own, with all that a user deploys; so does every path with `emit="hf"`. None writes nothing.
         budget_latency: milliseconds, or text such as `20ms`.
         speedup: a factor over the dense artifact.
         budget_params: parameters, or text such as `80M`.
@@ -125,13 +127,17 @@ def compile(
     asked = parse_budgets(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
     budgets = (asked,) if isinstance(asked, Budget) else asked
     suffix = catalogue.find_backend(backend).suffixes[0]
-    places = destinations(Destination.read(output, suffix), asked) if output is not None else [None] * len(budgets)
-    request = Request.read(Options(budgets[0], **read_options(options)), places[0], backend, batches)
+    settings = Options(budgets[0], **read_options(options))
+    place = Destination.read(output, suffix, emit=settings.emit) if output is not None else None
+    places = destinations(place, asked) if place is not None else [None] * len(budgets)
+    request = Request.read(settings, places[0], backend, batches)
     requests = [request.asking(*pair) for pair in zip(budgets, places, strict=True)]
     if isinstance(asked, tuple):
         Parts.of(request.passes)
     job = Job(source_name(model), request, Recorder(progress), started)
     loaded, loading = job.load(model, example_inputs)
+    if settings.emit == "hf":
+        require_folder(loaded)
     # Beside the output, so that the finished artifact is renamed, not copied.
     folder = request.destination.beside if request.destination else None
     with tempfile.TemporaryDirectory(prefix=".prunec-", dir=folder) as scratch:
@@ -170,6 +176,8 @@ def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, st
         place = None
     written = place.artifact if place else None
     report = build_report(result, _circumstances(job, result, loading, written))
+    if place is not None and job.request.options.emit == "hf":
+        report = _with_checkpoint(report, job, result, loaded, staged)
     if place is not None:
         report.write(staged / place.report.name)
         write_text(staged / place.page.name, render({place.report.name: report}))
@@ -182,6 +190,22 @@ def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, st
         else:
             publish(staged, place.artifact, side_files(place.artifact, job.request.backend))
     return CompileResult(written, report, result.program, result.facts.get(Plan) or Plan({}))
+
+
+def _with_checkpoint(report: Report, job: Job, result: PipelineResult, loaded: Loaded, staged: Path) -> Report:
+    """Put a checkpoint into `staged`, in the place of the file that was timed; the report that says so."""
+    job.recorder.item("writing the checkpoint, and loading it again", 0, 0)
+    for file in staged.iterdir():
+        file.unlink()
+    plan = result.facts.get(Plan) or Plan({})
+    cuts = plan.cuts(result.facts[Structure])
+    made = write_checkpoint(staged, loaded, result.program, cuts, plan.sublayers)
+    timed_on = result.facts[Target].backend.runtime
+    return replace(
+        report,
+        model=replace(report.model, artifact_bytes=made.size),
+        checkpoint=Checkpoint(made.stock, made.why, made.error, made.tolerance, timed_on),
+    )
 
 
 def _circumstances(job: Job, result: PipelineResult, loading: Stage, written: Path | None) -> Circumstances:

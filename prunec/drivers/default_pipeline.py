@@ -15,6 +15,8 @@ SEARCH = "knapsack"
 """The default search."""
 PATH_SEARCH = "path"
 """The search that goes by a solution path."""
+UNIFORM_SEARCH = "same-shape"
+"""The search for plans that stock loaders take."""
 WEAKNESS = 3.0
 """How much more an item counts, in recovery by weakness, that was right and is wrong."""
 
@@ -31,7 +33,7 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     """
     measure = ["baseline", "cost"]
     order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
-    search = options.search or _kept_search(options.path)
+    search = _uniform_search(options) if options.uniform else options.search or _kept_search(options.path)
     improved = [f"evolve{{{options.effort}}}"] if options.effort else []
     choice = [*_findings(search, options), search, *improved]
     repair = recovery_steps(options.recover, options.distill_minutes)
@@ -54,6 +56,19 @@ def recovery_steps(recover: str, minutes: float | None) -> list[str]:
     settings = [f"minutes={minutes!r}"] if minutes is not None else []
     settings += [f"weakness={WEAKNESS}"] if recover == "weakness" else []
     return ["recover{lsq}", f"distill{{{', '.join(settings)}}}" if settings else "distill"]
+
+
+def _uniform_search(options: Options) -> str:
+    """The search for uniform plans.
+
+    Raises:
+        InputError: another one is asked for, too, or one that would undo it.
+    """
+    if options.search not in (None, UNIFORM_SEARCH):
+        raise InputError("--uniform and --search are both given", "leave one out")
+    if options.effort:
+        raise InputError("--effort tries plans whose layers differ, and --uniform allows none", "leave one out")
+    return UNIFORM_SEARCH
 
 
 def _kept_search(path: Path | None) -> str:

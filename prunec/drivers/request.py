@@ -18,16 +18,16 @@ from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import DECODE, PHASES, Workload
-from prunec.destination import Destination
+from prunec.destination import Destination, weakness_path
 from prunec.drivers.budgets import label
-from prunec.drivers.default_pipeline import SEARCH, default_pipeline
+from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline
 from prunec.errors import InputError
-from prunec.facts import Dense, Scores, Weaknesses
+from prunec.facts import Dense, Loadable, Scores, Weaknesses
 from prunec.files import checked_file
 from prunec.frontends.loaded import Loaded
 from prunec.ir.last_token import last_token
 from prunec.ir.program import PAST_AXIS
-from prunec.options import PAIRING, Budget, Options, unpaired, weakness_path
+from prunec.options import PAIRING, Budget, Options, unpaired
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 
@@ -102,8 +102,12 @@ class Request:
             raise unknown_truth(goal)
         facts.put(Dense(loaded.program))
         facts.put(Goal(goal))
+        if loaded.stock is not None:
+            facts.put(Loadable(loaded.stock.refusal))
         workload = _workload(self.options, loaded)
-        name = self.destination.artifact.name if self.destination else f"artifact{self.backend.suffixes[0]}"
+        # Of a checkpoint, what is timed is a file of the backend's that nobody keeps.
+        own = self.destination is not None and self.options.emit == "artifact"
+        name = self.destination.artifact.name if self.destination and own else f"artifact{self.backend.suffixes[0]}"
         budget = self.options.budget
         last = _last_token(self.options, loaded)
         facts.put(Target(self.backend(), workload, budget.kind, budget.value, name, last))
@@ -154,6 +158,7 @@ def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
     """The passes that are given, or the default ones with the options' choices."""
     if options.passes is not None:
         steps = {"importance": "importance{...}", "ema": "importance{...}", "search": options.search}
+        steps |= {"uniform": UNIFORM_SEARCH}
         steps |= {"path": "load-path{FILE}", "save_path": "save-path{FILE}"}
         more = {"effort": f"evolve{{{options.effort}}}", "distill_minutes": "distill{...}"}
         for name, step in {**steps, **more}.items():

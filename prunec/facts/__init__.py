@@ -18,6 +18,7 @@ from prunec.facts.measured import (
 from prunec.facts.path import SolutionPath
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
+from prunec.facts.stock import Loadable, Shapes, Uniformity
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Forgetting",
     "Grain",
     "Leanings",
+    "Loadable",
     "MaskPoint",
     "Pin",
     "Plan",
@@ -46,12 +48,14 @@ __all__ = [
     "RowSelection",
     "Scores",
     "SecondMoments",
+    "Shapes",
     "Site",
     "Slot",
     "SolutionPath",
     "Step",
     "Structure",
     "Sublayer",
+    "Uniformity",
     "Weakness",
     "Weaknesses",
     "blocks",

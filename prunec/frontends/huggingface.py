@@ -11,8 +11,10 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import CONFIG_MAPPING, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from prunec.calibration.checkpoint import Checkpoint
+from prunec.destination import REMOVED
 from prunec.errors import InputError
 from prunec.frontends.cache import ARGUMENT, POSITIONS, with_past
 from prunec.frontends.convert import to_program
@@ -20,7 +22,10 @@ from prunec.frontends.diagnosis import first_line
 from prunec.frontends.directory import ModelDirectory, has_tokenizer, read_directory
 from prunec.frontends.feed import Feed
 from prunec.frontends.loaded import Loaded
+from prunec.frontends.pruned import Pruned, read_pruned
 from prunec.frontends.samples import sample_inputs
+from prunec.frontends.skeleton import revived, skeleton
+from prunec.frontends.stock import Stock
 from prunec.frontends.tasks import MAPS, Task, task_named, task_of_auto_classes, task_of_class
 from prunec.frontends.trace import export, longest, quiet
 from prunec.frontends.writer import writer_for
@@ -37,6 +42,9 @@ def load(
 ) -> Loaded:
     """Load and trace the model in `model_dir`, in float32.
 
+    Of a pruned checkpoint the model is built from the config without weights and traced, what went is taken from the
+    program, and the weights that are left are put in. Such a model writes no text of its own.
+
     Args:
         model_dir: a local directory with config.json and safetensors weights.
         task: as optimum names it; inferred from the model class by default.
@@ -47,17 +55,52 @@ def load(
     Raises:
         InputError: the directory, the task or the model cannot be used.
     """
-    chosen = task_named(task) if task else None
     directory = read_directory(model_dir)
+    pruned = read_pruned(directory.path, directory.config)
+    name = task or (pruned.task if pruned else None)
     remote = _needs_remote_code(directory, trust_remote_code)
-    loader, chosen = _loader(directory, chosen, remote)
-    model, missing, notes = _load_model(directory, loader, remote)
+    loader, chosen = _loader(directory, task_named(name) if name else None, remote)
     tokenizer, complaint = load_tokenizer(directory.path, remote)
+    missing, notes = set[str](), tuple[str, ...]()
+    if pruned and pruned.removed:
+        model = skeleton(_config(directory), loader)
+    else:
+        model, missing, notes = _load_model(directory, loader, remote)
     origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
     tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache)
-    loaded = tracing.at_sizes(sizes or {})
+    loaded = tracing.at_sizes(sizes or (pruned.sizes if pruned else {}))
+    if not remote:
+        loaded = replace(loaded, stock=Stock(model.config, type(model), frozenset(loaded.program.tensor_names())))
+    if pruned and pruned.removed:
+        loaded = _revived(loaded, pruned, directory)
     _check_complete(directory, sorted(missing & set(loaded.program.tensor_names())))
     return replace(loaded, notes=(*notes, *complaint, *loaded.notes))
+
+
+def _config(directory: ModelDirectory) -> PreTrainedConfig:
+    try:
+        with quiet():
+            found: PreTrainedConfig = transformers.AutoConfig.from_pretrained(directory.path, local_files_only=True)
+    except Exception as error:  # Whatever a broken config makes its class raise.
+        raise InputError(
+            f"the config in {directory.path} cannot be read: {first_line(error)}", "check config.json"
+        ) from error
+    return found
+
+
+def _revived(loaded: Loaded, pruned: Pruned, directory: ModelDirectory) -> Loaded:
+    """The slim program in the place of the dense one, whose weights nobody has."""
+    program = revived(loaded.program, pruned, Checkpoint.of(directory.path), directory.path)
+    found = {item.name for item in program.asked}, {*program.outputs} - {pair.present for pair in program.caches}
+    written = {name for name, _, _ in pruned.inputs}, set(pruned.outputs)
+    for what, here, there in zip(("takes", "gives"), found, written, strict=True):
+        if here != there:
+            raise InputError(
+                f"the model in {directory.path} {what} {', '.join(sorted(here))}, and {REMOVED} says "
+                f"{', '.join(sorted(there))}",
+                "check --task, and that the tokenizer's files are those that were written",
+            )
+    return replace(loaded, program=program, writer=None)
 
 
 @dataclass(frozen=True)

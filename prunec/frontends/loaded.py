@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from prunec.frontends.stock import Stock
 from prunec.frontends.tasks import Task
 from prunec.ir.program import Program
 from prunec.passbase import Progress
@@ -30,6 +31,7 @@ class Loaded:
         max_sequence: positions the model takes; None if unlimited.
         writer: for generative models, writes calibration text.
         notes: what the user should know.
+        stock: what transformers can load of it, where it comes from a folder without code of its own.
     """
 
     program: Program
@@ -38,3 +40,4 @@ class Loaded:
     max_sequence: int | None = None
     writer: Writer | None = None
     notes: tuple[str, ...] = ()
+    stock: Stock | None = None

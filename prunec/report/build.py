@@ -18,7 +18,7 @@ from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, Target, Verdict
-from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure
+from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure, Uniformity
 from prunec.ir.program import Program
 from prunec.passbase import Facts
 from prunec.pipeline import PipelineResult, Stage
@@ -67,6 +67,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         seconds=circumstances.seconds,
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
         warnings=circumstances.warnings,
+        uniformity=facts.get(Uniformity),
     )
 
 

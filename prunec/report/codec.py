@@ -76,8 +76,11 @@ def _build(kind: Any, value: Any, where: str) -> Any:
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     values = _expect(dict, value, where)
     hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    missing = [name for name in names if name not in values]
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields if field.name in values]
+    # What has a usual value may have come later than the text.
+    needed = [item for item in fields if item.default is item.default_factory is dataclasses.MISSING]
+    missing = [item.name for item in needed if item.name not in values]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
     return kind(**{name: _build(hints[name], values[name], f"{where}.{name}") for name in names})

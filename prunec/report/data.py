@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from prunec.errors import InputError
+from prunec.facts import Uniformity
 from prunec.files import write_text
+from prunec.report.checkpoint import Checkpoint
 from prunec.report.codec import decode, encode
 
 SCHEMA = 2
@@ -206,6 +208,8 @@ class Report:
         given: options as given; `resolved`: as used, defaults and derived values filled in.
         versions: of Python and of each package that shapes the result.
         data, latency, loss: None where a pipeline has no such stage.
+        checkpoint: None where the artifact is the file that was timed.
+        uniformity: None where layers were free to differ.
         bypassed: names of the sublayers that went whole, also where another one still holds their family.
         seconds: of the whole compile; `peak_memory_bytes`: of the process.
         warnings: one line each, what a reader must know to trust the numbers.
@@ -233,6 +237,8 @@ class Report:
     seconds: float
     peak_memory_bytes: int
     warnings: tuple[str, ...] = ()
+    checkpoint: Checkpoint | None = None
+    uniformity: Uniformity | None = None
 
     @property
     def unpruned(self) -> bool:

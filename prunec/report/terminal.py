@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prunec.facts import Uniformity
 from prunec.report import units
+from prunec.report.checkpoint import Checkpoint
 from prunec.report.data import Checks, Loss, Report, TextLoss
 from prunec.report.layers import picture
 
@@ -135,9 +137,24 @@ def _notes(report: Report) -> Table:
         table.add_row("recovery", f"kept in {recovered} of {sum(not layer.dropped for layer in report.layers)} places")
     if compared := errors(report.checks):
         table.add_row("checks", compared)
+    if report.checkpoint is not None:
+        table.add_row("loads", loading(report.checkpoint))
+    if report.uniformity is not None:
+        table.add_row("uniform", price(report.uniformity))
     table.add_row("time", _time(report))
     table.add_row("memory", f"{units.size(report.peak_memory_bytes)} at most")
     return table
+
+
+def loading(found: Checkpoint) -> str:
+    """What loads a checkpoint, how exactly, and what was timed in its place."""
+    who = "with from_pretrained and prunec.load" if found.stock else f"with prunec.load alone: {found.why}"
+    return f"{who}; differs by {found.error:.0e} (at most {found.tolerance:.0e}); timed as a file on {found.timed_on}"
+
+
+def price(found: Uniformity) -> str:
+    """What it cost that every layer keeps the same."""
+    return f"damage {found.damage:.3g} predicted, {found.free_damage:.3g} where layers may differ ({found.unit})"
 
 
 def _paths(report: Report, report_file: Path | None) -> list[str]:

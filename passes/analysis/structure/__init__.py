@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from prunec.errors import InputError, PassError
 from prunec.facts import ADDITIVE, KINDS, Family, Pin, Structure
+from prunec.ir.branches import find_branches
 from prunec.ir.labels import LabelFlow, run_flow
 from prunec.ir.program import Program
 from prunec.ir.text import operator_name
 from prunec.passbase import Context, Facts, Pass, PassResult
 
-from .branches import find_branches
 from .experts import find_experts
 from .groups import Groups
 from .hidden import find_hidden

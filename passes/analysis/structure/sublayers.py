@@ -8,10 +8,10 @@ import torch
 from torch import fx
 
 from prunec.facts import Family, Sublayer
+from prunec.ir.branches import Branch, name_branches
 from prunec.ir.nodes import operator
 from prunec.ir.program import Program
 
-from .branches import Branch
 from .groups import Groups
 
 aten = torch.ops.aten
@@ -24,19 +24,12 @@ def find_sublayers(
 
     A family is held by the innermost branches around what reads it, if nothing of it acts without them.
     """
-    contractions = {item.node: item for item in groups.flow.ledger.contractions}
     attentions = {item.node for item in groups.flow.ledger.attentions}
     attentions |= {node for node in groups.flow.ledger.refused if operator(node) is aten.scaled_dot_product_attention}
-    position = {node: index for index, node in enumerate(program.graph.nodes)}
     holding = _holding(program, branches, families)
     bound = [family for family in families if holding[family.name]]
     found: list[Sublayer] = []
-    names: set[str] = set()
-    for item in branches:
-        last = max((node for node in item.inside if node in contractions), key=position.__getitem__)
-        name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or item.branch.name
-        name = name if name not in names else f"{name}.{item.branch.name}"
-        names.add(name)
+    for name, item in name_branches(branches, groups.flow).items():
         inside = {node.name for node in item.inside}
         within = [family for family in bound if any(site.node in inside for site in family.sites)]
         kind = _kind(within, item.inside, item.inside & attentions)

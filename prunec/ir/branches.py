@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from operator import getitem
@@ -35,6 +35,21 @@ class Branch:
     branch: fx.Node
     start: fx.Node
     inside: frozenset[fx.Node]
+
+
+def name_branches(branches: Iterable[Branch], flow: LabelFlow) -> dict[str, Branch]:
+    """The branches by name, in their order: what the weight of the last product inside is of, such as `layers.0.mlp`.
+
+    Where that is taken already, or is nothing, the name of the node `f(x)` is in it, which depends on the tracing.
+    """
+    contractions = {item.node: item for item in flow.ledger.contractions}
+    position = {node: index for index, node in enumerate(flow.values)}
+    named: dict[str, Branch] = {}
+    for item in branches:
+        last = max((node for node in item.inside if node in contractions), key=position.__getitem__)
+        name = contractions[last].weight.removesuffix(".weight").rpartition(".")[0] or item.branch.name
+        named[name if name not in named else f"{name}.{item.branch.name}"] = item
+    return named
 
 
 def find_branches(program: Program, flow: LabelFlow) -> list[Branch]:

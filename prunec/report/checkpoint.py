@@ -1,0 +1,23 @@
+"""What a report says of a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was written in the place of the file that was timed.
+
+    Attributes:
+        stock: whether transformers' `from_pretrained` loads it; `why` not, where prunec alone does.
+        error: largest difference of an output, loaded again, from the slim program, over the largest output (or 1).
+        tolerance: what was allowed.
+        timed_on: the runtime of the file that was timed, of the same weights.
+    """
+
+    stock: bool
+    why: str
+    error: float
+    tolerance: float
+    timed_on: str

@@ -1,0 +1,145 @@
+"""A slim program as a checkpoint: loaded again it computes the same, whatever the architecture; and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import prunec
+from prunec.errors import InputError
+from prunec.facts import Plan, Structure
+from prunec.frontends.checkpoint import TOLERANCE, Written, write_checkpoint
+from prunec.frontends.huggingface import load
+from prunec.frontends.loaded import Loaded
+from prunec.ir.program import Program
+from prunec.passbase import Context, Facts
+from prunec.passes.analysis.structure import StructurePass
+from prunec.passes.rewrite.remove import slim_program
+from tests.architectures import ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model in a folder, what went from it, and the checkpoint of what is left."""
+
+    loaded: Loaded
+    structure: Structure
+    slim: Program
+    folder: Path
+    written: Written
+
+
+def checkpoint(source: Path, folder: Path, goes: dict[str, int], dropped: int | None = None) -> Case:
+    """Of every family of a kind in `goes`, as many units go, one more of each second; and sublayer `dropped`."""
+    loaded = load(source)
+    (structure,) = StructurePass().run(loaded.program, Facts(), Context(source, source)).facts
+    assert isinstance(structure, Structure)
+    counts = {
+        family.name: min(goes.get(family.kind, 0) + number % 2, family.spare)
+        for number, family in enumerate(structure.families)
+    }
+    names = () if dropped is None else (structure.sublayers[dropped].name,)
+    plan = Plan({name: tuple(range(count)) for name, count in counts.items() if count}, names)
+    slim = slim_program(loaded.program, structure, plan)
+    folder.mkdir()
+    written = write_checkpoint(folder, loaded, slim, plan.cuts(structure), plan.sublayers)
+    return Case(loaded, structure, slim, folder, written)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Layers of different sizes, one feed-forward gone."""
+    root = tmp_path_factory.mktemp("llama")
+    ARCHITECTURES["llama"].model().save_pretrained(root / "dense")
+    return checkpoint(root / "dense", root / "slim", {"neuron": 4}, dropped=1)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
+def test_what_is_loaded_computes_what_was_written(name: str, tmp_path: Path) -> None:
+    architecture = ARCHITECTURES[name]
+    architecture.model().save_pretrained(tmp_path / "dense")
+    case = checkpoint(tmp_path / "dense", tmp_path / "slim", {"neuron": 5, "head": 1}, dropped=-1)
+    assert (case.written.stock, bool(case.written.why)) == (False, True)
+    assert_same(case, architecture.example(3, 9))
+
+
+def test_a_llama_whose_layers_differ_is_loaded_the_same(llama: Case) -> None:
+    assert_same(llama, ARCHITECTURES["llama"].example(3, 9))
+    names = {path.name for path in llama.folder.iterdir()}
+    assert names == {"config.json", "generation_config.json", "model.safetensors", "prunec.json"}
+
+
+def assert_same(case: Case, inputs: dict[str, torch.Tensor]) -> None:
+    model = prunec.load(case.folder)
+    with torch.no_grad():
+        found, expected = model(**inputs), case.slim(inputs)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert float((found[name] - value).abs().max()) <= TOLERANCE * max(1.0, float(value.abs().max()))
+    sizes = {name: tensor.shape for name, tensor in case.slim.tensors().items()}
+    assert all(tensor.shape == sizes[name] for name, tensor in model.state_dict().items())
+
+
+def test_a_step_of_training_lowers_the_loss_and_what_is_saved_is_what_was_trained(llama: Case, tmp_path: Path) -> None:
+    model, inputs = prunec.load(llama.folder), ARCHITECTURES["llama"].example(2, 8)
+
+    def loss() -> torch.Tensor:
+        logits = model(**inputs).logits[:, :-1].flatten(0, 1)
+        return torch.nn.functional.cross_entropy(logits, inputs["input_ids"][:, 1:].flatten())
+
+    before = loss()
+    before.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    after = float(loss())
+    assert after < float(before)
+    model.save(tmp_path / "tuned")
+    model = prunec.load(tmp_path / "tuned")
+    assert float(loss()) == pytest.approx(after, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("prunec.json", None, "holds no prunec.json, so it is no pruned checkpoint"),
+        ("prunec.json", {"prunec": "99.0"}, "was written by prunec 99.0"),
+        ("prunec.json", {"format": "prunec checkpoint 2"}, "was written by a newer prunec"),
+        ("prunec.json", {"format": "something"}, "does not describe a pruned checkpoint"),
+        ("prunec.json", {"removed": 3}, "is damaged"),
+        ("config.json", {"rms_norm_eps": 0.1}, "config.json is not the one that prunec.json was written with"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_before_anything_is_built(
+    file: str, change: dict[str, Any] | None, message: str, llama: Case, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(llama.folder, tmp_path / "slim")
+    if change is None:
+        (folder / file).unlink()
+    else:
+        said = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps({**said, **change}))
+    with pytest.raises(InputError, match=message):
+        prunec.load(folder)
+
+
+def test_weights_of_another_shape_are_refused_by_name(llama: Case, tmp_path: Path) -> None:
+    folder = shutil.copytree(llama.folder, tmp_path / "slim")
+    said = json.loads((folder / "prunec.json").read_text())
+    said["removed"]["cuts"] = []
+    (folder / "prunec.json").write_text(json.dumps(said))
+    with pytest.raises(InputError, match=r"down_proj.weight in .* is \[48, 22\] where prunec.json leaves \[48, 27\]"):
+        prunec.load(folder)
+
+
+def test_what_the_model_does_not_take_is_named(llama: Case) -> None:
+    model = prunec.load(llama.folder)
+    with pytest.raises(TypeError, match="forward takes input_ids, attention_mask, and not labels"):
+        model(labels=torch.zeros(1, 1))
+    with pytest.raises(TypeError, match="forward also takes input_ids"):
+        model(attention_mask=torch.ones(1, 3))
