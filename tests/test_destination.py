@@ -82,3 +82,12 @@ def test_a_folder_in_no_folder_is_said(tmp_path: Path) -> None:
 def test_no_name_is_said() -> None:
     with pytest.raises(InputError, match="the output has no name"):
         Destination.read("")
+
+
+def test_a_checkpoint_is_always_a_folder(tmp_path: Path) -> None:
+    for output in (tmp_path / "new", f"{tmp_path / 'v1.5'}/"):
+        place = Destination.read(output, emit="hf")
+        assert place.folder == Path(output)
+        assert place.artifact == Path(output) / "model.safetensors"
+    held = ("report.json", "model.safetensors", "prunec.json", "config.json")
+    Destination.read(made(tmp_path / "slim", *held), emit="hf").check(force=True)

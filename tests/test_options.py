@@ -172,3 +172,10 @@ def test_settings_are_plain_data() -> None:
 
 def test_a_report_goes_beside_its_output() -> None:
     assert report_path(Path("out/slim.v2.onnx")) == Path("out/slim.v2.report.json")
+
+
+def test_a_checkpoint_has_no_budget_of_bytes() -> None:
+    with pytest.raises(InputError, match="a budget of bytes is of a file that runs"):
+        Options(Budget("bytes", 1e6), emit="hf")
+    with pytest.raises(InputError, match="'gguf' is nothing that can be emitted"):
+        Options(BUDGET, emit="gguf")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, fx, nn
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from prunec.calibration.checkpoint import Checkpoint
 from prunec.destination import CONFIG, COPIED, REMOVED, WEIGHTS
@@ -141,11 +141,11 @@ class SlimModel(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SlimModel:
         """As every module does; the devices written into the graph's calls follow the parameters."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         core: fx.GraphModule = self.__dict__["_core"]
         place = next((parameter.device for parameter in self.parameters()), None)
         for node in core.graph.nodes if place is not None else ():
-            node.args, node.kwargs = fx.node.map_aggregate(  # type: ignore[assignment]
+            node.args, node.kwargs = fx.node.map_aggregate(
                 (node.args, node.kwargs), lambda value: place if isinstance(value, torch.device) else value
             )
         core.recompile()

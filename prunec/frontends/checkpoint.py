@@ -84,34 +84,41 @@ def write_checkpoint(folder: Path, loaded: Loaded, slim: Program, cuts: Cuts, su
         VerificationError: what is loaded again computes something else.
     """
     source, config = require_folder(loaded)
-    assert loaded.stock is not None
-    base = read_pruned(source, config)
-    gone = Removed.between(loaded.program, slim, cuts, sublayers)
-    gone = (base.removed if base else Removed()).then(gone).within(set(slim.tensor_names()))
     try:
         copy_data(source, folder)
     except OSError as error:
         raise explained(error, folder) from error
+    base = read_pruned(source, config)
+    gone = Removed.between(loaded.program, slim, cuts, sublayers)
+    gone = (base.removed if base else Removed()).then(gone).within(set(slim.tensor_names()))
     tensors = _spare(loaded, source) | _own(loaded, slim, gone)
-    found = loaded.stock.find({name: tuple(tensor.shape) for name, tensor in slim.tensors().items()})
-    why = found
-    if not isinstance(found, str):
-        renamed = {found.names[name]: tensor for name, tensor in tensors.items() if name in found.names}
-        entries = _as_read(_in_float32(found.config))
-        _Contents(entries, renamed, _described(loaded, slim, entries, Removed(), "")).write(folder)
-        error, why = _loaded_difference(folder, slim)
-        if not why and error <= STOCK_TOLERANCE:
-            return Written(True, "", error, STOCK_TOLERANCE, (folder / WEIGHTS).stat().st_size)
-        why = why or f"what transformers loads differs by {error:.2g}"
-    entries = _as_read(_in_float32({name: value for name, value in config.items() if name != OWN}))
-    _Contents(entries, tensors, _described(loaded, slim, entries, gone, str(why))).write(folder)
-    error, wrong = _loaded_difference(folder, slim)
-    if wrong or not error <= TOLERANCE:
+    why = _written_for_stock(folder, loaded, slim, tensors)
+    if isinstance(why, Written):
+        return why
+    entries = _as_read({name: value for name, value in config.items() if name != OWN})
+    _Contents(entries, tensors, _described(loaded, slim, entries, gone, why)).write(folder)
+    difference, wrong = _loaded_difference(folder, slim)
+    if wrong or not difference <= TOLERANCE:
         raise VerificationError(
-            f"the checkpoint cannot be loaded again as it was: {wrong or f'it differs by {error:.2g}'}",
+            f"the checkpoint cannot be loaded again as it was: {wrong or f'it differs by {difference:.2g}'}",
             "this is a fault of prunec: please report the model and the pipeline",
         )
-    return Written(False, str(why), error, TOLERANCE, (folder / WEIGHTS).stat().st_size)
+    return Written(False, why, difference, TOLERANCE, (folder / WEIGHTS).stat().st_size)
+
+
+def _written_for_stock(folder: Path, loaded: Loaded, slim: Program, tensors: Mapping[str, Tensor]) -> Written | str:
+    """Put a checkpoint into `folder` that transformers loads; or why there is none."""
+    assert loaded.stock is not None
+    found = loaded.stock.find({name: tuple(tensor.shape) for name, tensor in slim.tensors().items()})
+    if isinstance(found, str):
+        return found
+    renamed = {found.names[name]: tensor for name, tensor in tensors.items() if name in found.names}
+    entries = _as_read(found.config)
+    _Contents(entries, renamed, _described(loaded, slim, entries, Removed(), "")).write(folder)
+    difference, wrong = _loaded_difference(folder, slim)
+    if wrong or not difference <= STOCK_TOLERANCE:
+        return wrong or f"what transformers loads differs by {difference:.2g}"
+    return Written(True, "", difference, STOCK_TOLERANCE, (folder / WEIGHTS).stat().st_size)
 
 
 def require_folder(loaded: Loaded) -> tuple[Path, Mapping[str, Any]]:
@@ -185,8 +192,8 @@ def _in_float32(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_read(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` as it is when it is read from its file again: names are text."""
-    found: dict[str, Any] = json.loads(json.dumps(config))
+    """`config` for weights in float32, as it is when it is read from its file again: names are text."""
+    found: dict[str, Any] = json.loads(json.dumps(_in_float32(config)))
     return found
 
 

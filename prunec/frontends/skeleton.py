@@ -37,7 +37,8 @@ def skeleton(config: PreTrainedConfig, loader: Any, device: str = "cpu") -> PreT
         raise InputError(
             f"the model cannot be built from its config: {first_line(error)}", "check config.json"
         ) from error
-    return model.eval()
+    model.eval()
+    return model
 
 
 def revived(dense: Program, pruned: Pruned, stored: Mapping[str, Tensor], folder: Path) -> Program:

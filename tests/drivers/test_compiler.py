@@ -454,6 +454,14 @@ def test_a_search_that_uses_no_scores_gets_none() -> None:
     assert usual(search="knapsack") == usual()
 
 
+def test_equal_layers_are_searched_for_by_a_search_of_their_own() -> None:
+    assert usual(uniform=True) == usual().replace("knapsack", "same-shape")
+    with pytest.raises(InputError, match="--uniform and --search are both given"):
+        usual(uniform=True, search="summed")
+    with pytest.raises(InputError, match="--effort tries plans whose layers differ"):
+        usual(uniform=True, effort=1)
+
+
 def test_a_search_that_uses_no_damage_gets_scores_alone() -> None:
     steps = usual(importance="fisher", search="summed").split(", ")
     assert steps[steps.index("summed") - 1 : steps.index("summed") + 2] == ["importance{fisher}", "summed", "remove"]
