@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from prunec.amounts import parse_count, parse_latency, parse_size, parse_speedup
 from prunec.errors import InputError
 from prunec.texts import Texts, spelled_texts
 
@@ -21,19 +20,14 @@ Emission = ("artifact", "hf")
 Recovery = ("none", "bias", "merge", "rescale", "obs", "lsq", "distill", "weakness")
 TRAINING = ("distill", "weakness")
 """The recoveries that train what is left."""
+DTYPES = ("fp32", "fp16", "int8", "int4")
+"""What products with weights are computed in."""
+DEVICES = ("cpu", "cuda")
 EFFORTS = (0, 1, 2, 3)
 """None, and about one, four and fifteen minutes on two cores for 135 million parameters."""
 PAIRING = "mutual-information"
 """The criterion that goes by pairs, which `merge` needs."""
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*([^\d\s.]*)", re.IGNORECASE)
-_LATENCY_UNITS = {"us": "0.001", "µs": "0.001", "ms": "1", "s": "1000"}
-_COUNT_UNITS = {"": "1", "k": "1e3", "m": "1e6", "b": "1e9", "g": "1e9"}
-_SIZE_UNITS = {
-    **{"b": "1", "kb": "1e3", "mb": "1e6", "gb": "1e9", "tb": "1e12"},
-    **{"kib": str(2**10), "mib": str(2**20), "gib": str(2**30), "tib": str(2**40)},
-}
-_SPEEDUP_UNITS = {"": "1", "x": "1", "\N{MULTIPLICATION SIGN}": "1"}
 _ASKING = "--budget-latency 20ms, --speedup 2, --budget-params 80M, --budget-size 200MB"
 
 
@@ -81,9 +75,12 @@ class Options:
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
         threads: of the runtime; None uses every processor this process may use.
+        dtype: of the artifact's products with weights, one of `DTYPES`.
+        device: what the artifact runs on, one of `DEVICES`.
         logits: of which tokens a causal language model's artifact gives them: `all`, or the `last`.
         uniform: whether every layer keeps the same widths and heads, so that the model's own library can load it.
         emit: `artifact`, a file that runs, or `hf`, a checkpoint in a folder; latency is that of the file either way.
+        no_rival: whether the report goes without the dense model in int8 beside the artifact.
         passes: pipeline text instead of the default pipeline.
         dump_ir: folder for the program before and after every pass.
         seed: for everything drawn at random.
@@ -106,9 +103,12 @@ class Options:
     workload: str | None = None
     kv_cache: bool = False
     threads: int | None = None
+    dtype: str = DTYPES[0]
+    device: str = DEVICES[0]
     logits: str = "all"
     uniform: bool = False
     emit: str = "artifact"
+    no_rival: bool = False
     passes: str | None = None
     dump_ir: Path | None = None
     seed: int = 0
@@ -127,6 +127,10 @@ class Options:
             raise InputError(
                 "a budget of bytes is of a file that runs, and --emit hf writes none", "give --budget-params instead"
             )
+        if self.dtype not in DTYPES:
+            raise InputError(f"dtype '{self.dtype}' is not known", f"choose {', '.join(DTYPES)}")
+        if self.device not in DEVICES:
+            raise InputError(f"device '{self.device}' is not known", f"choose {' or '.join(DEVICES)}")
         if self.effort not in EFFORTS:
             raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
         check_minutes(self.distill_minutes, self.recover)
@@ -170,48 +174,6 @@ def unpaired(criterion: str) -> InputError:
     return InputError(
         f"recovery by merge needs units in pairs, and {by} makes none", f"give --importance {PAIRING}, or --recover lsq"
     )
-
-
-def parse_latency(value: str | float) -> float:
-    """Milliseconds in `20ms`, `0.5s` or `800us`; a bare number counts as milliseconds, bare text does not.
-
-    Raises:
-        InputError: not a positive number with one of these units.
-    """
-    return _parse(value, _LATENCY_UNITS, "latency", "write it with its unit, such as 20ms, 0.5s or 800us")
-
-
-def parse_count(value: str | float) -> float:
-    """A whole number of parameters in `80M`, `1.2B` or `80000000`.
-
-    Raises:
-        InputError: not a number with one of these suffixes, or less than 1.
-    """
-    fix = "write a whole number of parameters, such as 80M, 1.2B or 80000000"
-    return _whole(_parse(value, _COUNT_UNITS, "number of parameters", fix), value, fix)
-
-
-def parse_size(value: str | float) -> float:
-    """A whole number of bytes in `200MB` (1000²) or `1GiB` (1024³); a bare number counts as bytes, bare text does not.
-
-    Raises:
-        InputError: not a number with one of these units, or less than 1 byte.
-    """
-    fix = "write it with its unit, such as 200MB, 1.5GB or 1GiB"
-    return _whole(_parse(value, _SIZE_UNITS, "size", fix), value, fix)
-
-
-def parse_speedup(value: str | float) -> float:
-    """The factor in `2`, `2x` or `1.5x`.
-
-    Raises:
-        InputError: not a number, or not above 1.
-    """
-    fix = "write a factor above 1, such as 2, 1.5 or 1.5x"
-    factor = _parse(value, _SPEEDUP_UNITS, "speedup", fix)
-    if factor <= 1:
-        raise InputError(f"speedup '{value}' is not above 1", fix)
-    return factor
 
 
 def parse_budget(
@@ -275,26 +237,3 @@ def _budget_words(budget: Budget) -> list[str]:
         "bytes": ["--budget-size", f"{budget.value:.0f}B"],
         "none": [],
     }[budget.kind]
-
-
-def _parse(value: str | float, units: Mapping[str, str], what: str, fix: str) -> float:
-    """A positive finite number; text needs one of `units`, a bare number is taken in the unit whose factor is 1."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise InputError(f"{value!r} is not a {what}", fix)
-    match = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
-    if isinstance(value, str):
-        unit = units.get(match[2].lower()) if match else None
-        if match is None or unit is None:
-            raise InputError(f"'{value}' is not a {what}", fix)
-        number = float(Decimal(match[1]) * Decimal(unit))
-    else:
-        number = float(value) if abs(value) < 1e300 else math.inf
-    if not (math.isfinite(number) and number > 0):
-        raise InputError(f"{what} '{value}' is not a positive, finite number", fix)
-    return number
-
-
-def _whole(number: float, value: str | float, fix: str) -> float:
-    if number < 1:
-        raise InputError(f"'{value}' is less than 1", fix)
-    return float(math.floor(number))

@@ -28,7 +28,7 @@ from prunec.errors import InputError
 from prunec.facts import Scores, Structure
 from prunec.files import check_folder, check_output, checked_file, explained, publish_folder, write_text
 from prunec.frontends.directory import read_directory
-from prunec.options import NO_BUDGET, Options, report_path
+from prunec.options import NO_BUDGET, Options
 from prunec.passbase import Progress, Silent
 from prunec.report.ken import KenReport, KeptUnits
 from prunec.report.ken_build import build_matrices
