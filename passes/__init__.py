@@ -10,6 +10,7 @@ PASSES: dict[str, str] = {
     "baseline": "prunec.passes.analysis.baseline:BaselinePass",
     "cost": "prunec.passes.analysis.cost:CostPass",
     "calibrate": "prunec.passes.analysis.calibrate:CalibratePass",
+    "grain": "prunec.passes.analysis.grain:GrainPass",
     "importance": "prunec.passes.analysis.importance:ImportancePass",
     "semantics": "prunec.passes.analysis.semantics:SemanticsPass",
     "ken": "prunec.passes.analysis.ken:KenPass",
@@ -32,8 +33,10 @@ PASSES: dict[str, str] = {
     "settle": "prunec.passes.analysis.settle:SettlePass",
     "recover": "prunec.passes.rewrite.recover:RecoverPass",
     "distill": "prunec.passes.rewrite.distill:DistillPass",
+    "smooth": "prunec.passes.rewrite.smooth:SmoothPass",
     "emit": "prunec.passes.analysis.emit:EmitPass",
     "verify": "prunec.passes.analysis.verify:VerifyPass",
     "weakness": "prunec.passes.analysis.weakness:WeaknessPass",
     "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",
+    "rival": "prunec.passes.analysis.rival:RivalPass",
 }

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.metadata import version
+import tempfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import onnx
 import onnx_ir as ir
+import onnxruntime as ort
 
 import prunec
+from prunec.cost.numerics import PLAIN, ROUNDED, Numerics
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
 from prunec.files import atomic_path
 from prunec.ir.program import Program
 
 from ..quiet import quiet
+from .halve import halved
 from .optimise import optimise
+from .providers import check
+from .quantise import quantise
 from .runner import OnnxRunner
 from .translate import translate
 
@@ -34,6 +39,7 @@ class OnnxBackend:
             runs on every ONNX Runtime since 1.17.
         external_above: bytes of weights from which they go to a file of their own, `NAME.onnx.data`: one
             protobuf message cannot hold 2 GiB.
+        numerics: what artifacts compute in, and on what they are loaded.
     """
 
     name: ClassVar[str] = "onnx"
@@ -42,11 +48,24 @@ class OnnxBackend:
 
     opset: int = 20
     external_above: int = 2**31 - SLACK
+    numerics: Numerics = field(default_factory=Numerics)
 
     @property
     def runtime(self) -> str:
-        """ONNX Runtime and its version."""
-        return f"onnxruntime {version('onnxruntime')}"
+        """ONNX Runtime and its version; type and device, where they are not the usual ones."""
+        usual = Numerics()
+        pairs = ((self.numerics.dtype, usual.dtype), (self.numerics.device, usual.device))
+        more = [name for name, plain in pairs if name != plain]
+        return ", ".join([f"onnxruntime {ort.__version__}", *more])
+
+    def at(self, numerics: Numerics) -> OnnxBackend:
+        """The same backend for other numerics.
+
+        Raises:
+            InputError: ONNX Runtime cannot compute so here.
+        """
+        check(numerics)
+        return replace(self, numerics=numerics)
 
     def emit(self, program: Program, path: Path) -> None:
         """Write `path` (and `PATH.data` where the weights are large), checked, whole or not at all.
@@ -59,13 +78,30 @@ class OnnxBackend:
             model = self._model(program)
             size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
             with atomic_path(path, bytes_needed=size + SLACK) as part:
-                data = path.name + self.side_suffixes[0] if size > self.external_above else None
-                ir.save(model, part, external_data=data)
+                if self.numerics.dtype == PLAIN:
+                    ir.save(model, part, external_data=self._beside(path, size))
+                else:
+                    self._save_reduced(model, program, part)
                 _check(part)
+
+    def _save_reduced(self, model: ir.Model, program: Program, part: Path) -> None:
+        """Write `model`, which is `program` in float32, to `part` in another type."""
+        dtype = self.numerics.dtype
+        with tempfile.TemporaryDirectory(dir=part.parent.parent) as folder:
+            plain = Path(folder) / part.name
+            ir.save(model, plain, external_data=f"{part.name}.plain")
+            reduced = quantise(plain, program, dtype, self.numerics.fine) if dtype in ROUNDED else halved(plain)
+            size = sum(len(item.raw_data) for item in reduced.graph.initializer)
+            data = self._beside(part, size)
+            onnx.save(reduced, part, save_as_external_data=data is not None, location=data)
+
+    def _beside(self, path: Path, size: int) -> str | None:
+        """The name of the file that `size` bytes of weights go to; None where they fit into `path` itself."""
+        return path.name + self.side_suffixes[0] if size > self.external_above else None
 
     def load(self, path: Path, workload: Workload) -> OnnxRunner:
         """Load `path` with the workload's number of threads; raises InputError when it cannot be."""
-        return OnnxRunner.open(path, workload)
+        return OnnxRunner.open(path, workload, self.numerics.device)
 
     def _model(self, program: Program) -> ir.Model:
         try:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from prunec.cost.measure import interleaved, workload_inputs
+from prunec.cost.numerics import ROUNDED
 from prunec.cost.target import Baseline, Target
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, Plan, Structure
@@ -23,6 +24,8 @@ class BaselinePass(Pass):
     The floor is the program with every sublayer bypassed whose units could be removed. A budget below
     it is refused at once. A dense program within the budget is emitted as it is. Without a budget,
     both are timed and nothing is refused. What was timed before, for another budget, is not timed again.
+    Where the target's type is not float32, the floor has that type, and the dense program is timed in both:
+    speed-ups are over float32, and what is within the budget is what would be emitted.
 
     Attributes:
         seconds: how long the dense artifact and the floor are timed, in turn.
@@ -43,6 +46,8 @@ class BaselinePass(Pass):
         bare = floor_program(program, structure)
         baseline = facts.get(Baseline) or self._measure(program, bare, target, context)
         log = f"dense {baseline.dense.median:.2f} ms, floor {baseline.floor.median:.2f} ms"
+        if baseline.reduced is not None:
+            log = f"{log}, dense in {target.numerics.dtype} {baseline.reduced.median:.2f} ms"
         ceiling = _ceiling(target, baseline)
         floor, dense = _extremes(program, bare, baseline, ceiling)
         if floor > ceiling.value:
@@ -52,26 +57,34 @@ class BaselinePass(Pass):
                 f"ask for more than {_amount(ceiling, floor)}",
             )
         if dense <= ceiling.value and target.kind != "none":
-            context.progress.note("the dense model is within the budget: it is emitted unpruned")
+            as_what = f" in {target.numerics.dtype}" if target.reduced else ""
+            context.progress.note(f"the dense model{as_what} is within the budget: it is emitted unpruned")
             plan = Plan({}, predicted_cost=dense, predicted_damage=0.0)
-            return PassResult(program, (baseline, ceiling, plan), f"{log}: within the budget already", skip_to="emit")
+            rest = "smooth" if target.numerics.dtype in ROUNDED else "emit"
+            return PassResult(program, (baseline, ceiling, plan), f"{log}: within the budget already", skip_to=rest)
         return PassResult(program, (baseline, ceiling), log)
 
     def _measure(self, program: Program, bare: Program, target: Target, context: Context) -> Baseline:
         inputs = workload_inputs(program, target.workload, seed=context.seed)
-        paths = {name: context.scratch / name / f"{name}{target.backend.suffixes[0]}" for name in ("floor", "dense")}
+        emitted = {"floor": (bare, target.backend), "dense": (program, target.plain)}
+        if target.reduced:
+            emitted["reduced"] = (program, target.backend)
         runs: dict[str, Callable[[], object]] = {}
-        for name, item in (("floor", bare), ("dense", program)):
-            context.progress.item(f"emitting the {name} artifact", len(runs), 2)
-            paths[name].parent.mkdir(exist_ok=True)
-            target.backend.emit(target.written(item), paths[name])
-            runs[name] = partial(target.backend.load(paths[name], target.workload), inputs)
+        sizes: dict[str, int] = {}
+        for name, (item, backend) in emitted.items():
+            context.progress.item(f"emitting the {name} artifact", len(runs), len(emitted))
+            path = context.scratch / name / f"{name}{backend.suffixes[0]}"
+            path.parent.mkdir(exist_ok=True)
+            backend.emit(target.written(item), path)
+            runs[name] = partial(backend.load(path, target.workload), inputs)
+            sizes[name] = sum(file.stat().st_size for file in path.parent.iterdir())
             if name == "floor" and target.kind == "latency_ms":
                 _refuse_early(target.value, runs["floor"])
         context.progress.item("timing the dense artifact and the floor by turns", 0, 0)
         timings = interleaved(runs, seconds=self.seconds)
-        sizes = {name: sum(file.stat().st_size for file in path.parent.iterdir()) for name, path in paths.items()}
-        return Baseline(paths["dense"], timings["dense"], timings["floor"], sizes["dense"], sizes["floor"])
+        artifact = context.scratch / "dense" / f"dense{target.backend.suffixes[0]}"
+        reduced = timings.get("reduced"), sizes.get("reduced", 0)
+        return Baseline(artifact, timings["dense"], timings["floor"], sizes["dense"], sizes["floor"], *reduced)
 
 
 def _refuse_early(asked: float, floor: Callable[[], object]) -> None:
@@ -108,12 +121,12 @@ def _ceiling(target: Target, baseline: Baseline) -> Ceiling:
 
 
 def _extremes(program: Program, bare: Program, baseline: Baseline, ceiling: Ceiling) -> tuple[float, float]:
-    """Floor and dense cost in the ceiling's unit."""
+    """Cost of the floor and of what would be emitted unpruned, in the ceiling's unit."""
     if ceiling.unit == "ms":
-        return baseline.floor.median, baseline.dense.median
+        return baseline.floor.median, baseline.unpruned.median
     if ceiling.unit == "parameters":
         return bare.parameter_count(), program.parameter_count()
-    return baseline.floor_bytes, baseline.dense_bytes
+    return baseline.floor_bytes, baseline.unpruned_bytes
 
 
 def _amount(ceiling: Ceiling, value: float) -> str:

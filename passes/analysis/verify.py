@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -26,11 +27,17 @@ LONGER = 3
 class VerifyPass(Pass):
     """Load the emitted artifact, compare its numbers, time it beside the dense one, and judge.
 
+    An artifact in float32 computes what the program does. One in fewer bits cannot: of it the same in float32 must,
+    which the artifact is the rounded form of, and what rounding adds must be less than `rounding`. What it costs is for
+    `evaluate` to say, which measures the artifact itself.
+
     A budget missed by less than two measurements differ is timed again, longer, and that counts. One missed by more
     corrects the cost model's constant by what was missed and asks for another search.
 
     Attributes:
         tolerance: largest output difference allowed, relative to the largest output (at least 1).
+        rounding: largest share of the outputs (root mean squares) that may be rounding, in fewer bits than 32. What is
+            wrong altogether differs by one and more.
         seconds: how long the artifacts are timed.
         rounds: artifacts that are judged before a missed budget stays missed.
         doubt: share of the budget that a miss must exceed to be believed at once.
@@ -42,6 +49,7 @@ class VerifyPass(Pass):
     gives: ClassVar[tuple[type, ...]] = (Verdict, CostModel, Trials, Leanings)
 
     tolerance: float = 1e-4
+    rounding: float = 0.5
     seconds: float = 10.0
     rounds: int = 3
     doubt: float = 0.02
@@ -51,7 +59,8 @@ class VerifyPass(Pass):
         target, ceiling = facts[Target], facts[Ceiling]
         runner = target.backend.load(facts[Artifact].path, target.workload)
         context.progress.item("comparing the artifact with the program", 0, 2)
-        error = self._compare(program, runner, target, context)
+        rounding = self._rounding(program, runner, target, context) if target.reduced else None
+        error = self._compare(program, self._plain(program, target, context) or runner, target, context)
         context.progress.item("timing the artifact beside the dense one", 1, 2)
         judgement = self._timed(program, facts, context, self.seconds)
         log = ""
@@ -59,11 +68,13 @@ class VerifyPass(Pass):
             log = f"{judgement.round.measured:.4g} of {judgement.round.ceiling:.4g} at first, timed again: "
             context.progress.item("timing again, longer: it missed by less than noise", 1, 2)
             judgement = self._timed(program, facts, context, LONGER * self.seconds)
-        verdict = self._verdict(judgement, error, facts)
+        verdict = self._verdict(judgement, error, rounding, facts)
         log += (
             f"{judgement.round.measured:.4g} {ceiling.unit} of {judgement.round.ceiling:.4g}: "
             f"{'held' if verdict.holds else 'missed'}; the artifact differs from the program by {error:.1e}"
         )
+        if rounding is not None:
+            log += f" in float32, by {rounding:.1%} rounded"
         costs = facts.get(CostModel)
         if verdict.holds or costs is None or facts[Plan].is_empty() or verdict.judged >= self.rounds:
             return PassResult(program, (verdict,), log)
@@ -91,7 +102,7 @@ class VerifyPass(Pass):
             seed=context.seed,
         )
 
-    def _verdict(self, judgement: Judgement, error: float, facts: Facts) -> Verdict:
+    def _verdict(self, judgement: Judgement, error: float, rounding: float | None, facts: Facts) -> Verdict:
         earlier, trials = facts.get(Verdict), facts.get(Trials)
         rounds = (*(earlier.rounds if earlier else ()), *(trial.round for trial in (trials.tried if trials else ())))
         return Verdict(
@@ -102,25 +113,40 @@ class VerifyPass(Pass):
             self.tolerance,
             (*rounds, judgement.round),
             earlier.judged + 1 if earlier else 1,
+            rounding,
         )
 
-    def _compare(self, program: Program, runner: Runner, target: Target, context: Context) -> float:
-        """Largest output difference, on a request of another shape than the workload's and, with a cache, on the next.
+    def _plain(self, program: Program, target: Target, context: Context) -> Runner | None:
+        """The artifact in float32, where the one that is emitted is not."""
+        if not target.reduced:
+            return None
+        path = context.scratch / "plain" / target.filename
+        path.parent.mkdir(exist_ok=True)
+        target.plain.emit(target.written(program), path)
+        return target.plain.load(path, target.workload)
 
-        Each goes on from the cache that it handed on itself.
-        """
-        work, written = target.workload, target.written(program)
-        prompt = replace(work, batch=work.batch + 1, sequence=max(2, work.tokens // 3), past=0)
-        steps = [prompt, replace(prompt, sequence=1, past=prompt.sequence)]
-        errors, cached, kept = list[float](), dict[str, np.ndarray](), dict[str, np.ndarray]()
-        for step in steps if program.caches else steps[:1]:
-            arrays = workload_inputs(program, step, seed=context.seed + 1)
-            with torch.no_grad():
-                outputs = written({name: torch.from_numpy(array) for name, array in {**arrays, **cached}.items()})
-            expected, got = {name: value.numpy() for name, value in outputs.items()}, runner({**arrays, **kept})
+    def _rounding(self, program: Program, runner: Runner, target: Target, context: Context) -> float:
+        """The share of the outputs that is rounding."""
+        wrong = right = 0.0
+        for expected, got in _answers(program, runner, target, context):
+            for name, value in expected.items():
+                wrong += float(np.square(got[name] - value, dtype=np.float64).sum())
+                right += float(np.square(value, dtype=np.float64).sum())
+        share = float(np.sqrt(wrong / right))
+        if not share <= self.rounding:
+            raise VerificationError(
+                f"in {target.numerics.dtype} the artifact differs from the program by {share:.0%} of its outputs "
+                f"(allowed: {self.rounding:.0%})",
+                "leave --dtype out, or give --dtype int8 where this was another",
+            )
+        return share
+
+    def _compare(self, program: Program, runner: Runner, target: Target, context: Context) -> float:
+        """Largest output difference of any answer."""
+        errors = list[float]()
+        for expected, got in _answers(program, runner, target, context):
             scale = max(1.0, *(float(np.abs(value).max()) for value in expected.values()))
             errors.extend(float(np.abs(got[name] - value).max()) / scale for name, value in expected.items())
-            cached, kept = handed_on(program, expected), handed_on(program, got)
         error = float(np.max(errors))  # of NaN and a number it is NaN, unlike Python's own
         if not error <= self.tolerance:
             raise VerificationError(
@@ -128,3 +154,23 @@ class VerifyPass(Pass):
                 "this is a fault of the backend: please report the model and the pipeline",
             )
         return error
+
+
+def _answers(
+    program: Program, runner: Runner, target: Target, context: Context
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """What the program and the artifact say to a request of another shape than the workload's; and to the next.
+
+    With a cache, each goes on from the one that it handed on itself.
+    """
+    work, written = target.workload, target.written(program)
+    prompt = replace(work, batch=work.batch + 1, sequence=max(2, work.tokens // 3), past=0)
+    steps = [prompt, replace(prompt, sequence=1, past=prompt.sequence)]
+    cached, kept = dict[str, np.ndarray](), dict[str, np.ndarray]()
+    for step in steps if program.caches else steps[:1]:
+        arrays = workload_inputs(program, step, seed=context.seed + 1)
+        with torch.no_grad():
+            outputs = written({name: torch.from_numpy(array) for name, array in {**arrays, **cached}.items()})
+        expected, got = {name: value.numpy() for name, value in outputs.items()}, runner({**arrays, **kept})
+        yield expected, got
+        cached, kept = handed_on(program, expected), handed_on(program, got)

@@ -110,6 +110,15 @@ Kept = Annotated[MaybePath, option("--path", CUTTING, "FILE", KEPT)]
 KEEPING = "Keep what the search goes by, for --path: .safetensors."
 Keep = Annotated[MaybePath, option("--save-path", CUTTING, "FILE", KEEPING)]
 
+DTYPE = (
+    "What products with weights compute in: fp32, int8 (values and weights), int4 (weights) or fp16 (on a GPU). "
+    "The budget holds for the artifact as it is then; --speedup stays over fp32."
+)
+Dtype = Annotated[str, option("--dtype", LATENCY, "TYPE", DTYPE)]
+DEVICE = "What the artifact runs on: cpu or cuda. Nothing else is fallen back to."
+Device = Annotated[str, option("--device", LATENCY, "NAME", DEVICE)]
+RIVAL = "Leave the dense model in int8 out of the report: what quantisation alone gives, timed and measured."
+NoRival = Annotated[bool, flag("--no-rival", panel=RUN, help=RIVAL)]
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
 LastLogits = Annotated[str, option("--logits", LATENCY, "WHICH", LOGITS)]
 EMISSION = (
@@ -144,6 +153,8 @@ def compile_model(
     budget_size: Size = None,
     workload: Work = None,
     threads: Threads = None,
+    dtype: Dtype = "fp32",
+    device: Device = "cpu",
     kv_cache: KvCache = False,
     task: Task = None,
     calibration: Calibration = None,
@@ -159,6 +170,7 @@ def compile_model(
     emit: Emit = "artifact",
     uniform: Uniform = False,
     passes: Passes = None,
+    no_rival: NoRival = False,
     trust_remote_code: Remote = False,
     seed: Seed = 0,
     cache_dir: Cache = None,

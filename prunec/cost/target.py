@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prunec.cost.measure import Timing
+from prunec.cost.numerics import PLAIN, Numerics, configured
 from prunec.cost.timer import Backend
 from prunec.cost.workload import Workload
-from prunec.facts import CostModel, Plan
+from prunec.facts import CostModel, Plan, Quality
 from prunec.ir.last_token import last_token
 from prunec.ir.program import Program
 from prunec.options import BudgetKind
@@ -19,12 +20,13 @@ class Target:
     """The fact that says where the artifact will run and what it may cost.
 
     Attributes:
-        backend: emits and loads artifacts.
+        backend: emits and loads artifacts, in `numerics`.
         workload: what a latency is of.
         kind: what the budget bounds.
         value: the bound, in the unit of `kind`.
         filename: of the artifact.
         last_token: whether artifacts give the logits of the last token alone.
+        numerics: what artifacts compute in, and on what.
     """
 
     backend: Backend
@@ -33,6 +35,23 @@ class Target:
     value: float
     filename: str
     last_token: bool = False
+    numerics: Numerics = field(default_factory=Numerics)
+
+    @property
+    def plain(self) -> Backend:
+        """The backend for float32 on the same device."""
+        usual = replace(self.numerics, dtype=PLAIN, fine=frozenset())
+        return self.backend if usual == self.numerics else configured(self.backend, usual)
+
+    @property
+    def reduced(self) -> bool:
+        """Whether artifacts compute in fewer bits than the program does."""
+        return self.numerics.dtype != PLAIN
+
+    def refined(self, fine: frozenset[str]) -> Target:
+        """The same, with finer grids for the weights called `fine`."""
+        numerics = replace(self.numerics, fine=fine)
+        return replace(self, backend=configured(self.backend, numerics), numerics=numerics)
 
     def written(self, program: Program) -> Program:
         """What an artifact of `program` computes: the same, but for logits that nobody reads."""
@@ -44,9 +63,11 @@ class Baseline:
     """The dense program as an artifact, and everything removable removed, both measured.
 
     Attributes:
-        artifact: path of the dense artifact (a scratch file).
+        artifact: path of the dense artifact in float32 (a scratch file).
         dense: latency of the dense artifact; `dense_bytes`: its size, side files included.
-        floor: latency with every priced sublayer bypassed; `floor_bytes`: size of that artifact.
+        floor: latency with every priced sublayer bypassed, in the target's type; `floor_bytes`: size of that artifact.
+        reduced: latency of the dense program in the target's type, where that is another than float32;
+            `reduced_bytes`: size of that artifact.
     """
 
     artifact: Path
@@ -54,6 +75,18 @@ class Baseline:
     floor: Timing
     dense_bytes: int
     floor_bytes: int
+    reduced: Timing | None = None
+    reduced_bytes: int = 0
+
+    @property
+    def unpruned(self) -> Timing:
+        """Latency of the dense program in the target's type."""
+        return self.reduced or self.dense
+
+    @property
+    def unpruned_bytes(self) -> int:
+        """Size of the dense program's artifact in the target's type."""
+        return self.reduced_bytes if self.reduced else self.dense_bytes
 
 
 @dataclass(frozen=True)
@@ -62,6 +95,26 @@ class Artifact:
 
     path: Path
     size: int
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The dense program rounded to fewer bits and nothing removed, as an artifact.
+
+    Attributes:
+        dtype: what its products compute in.
+        size: of the artifact, bytes.
+        latency: of the artifact; `dense` and `slim`: of the dense one in float32 and of the compile's, timed in the
+            same turns.
+        quality: of the artifact, in the place of `slim`.
+    """
+
+    dtype: str
+    size: int
+    latency: Timing
+    dense: Timing
+    slim: Timing
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -120,10 +173,13 @@ class Verdict:
     Attributes:
         holds: whether the budget holds.
         latency: of the artifact; `dense`: of the dense artifact, timed in the same turns.
-        error: largest output difference from the slim program, over the largest output (or 1).
+        error: largest output difference from the slim program, over the largest output (or 1); where the artifact
+            rounds, of the same artifact in float32.
         tolerance: what was allowed.
         rounds: every turn so far, trials before repair included.
         judged: how many artifacts were judged so far, this one included.
+        rounding: where the artifact rounds, the size of its difference from the program by that of the program's
+            outputs (root mean squares).
     """
 
     holds: bool
@@ -133,3 +189,4 @@ class Verdict:
     tolerance: float
     rounds: tuple[Round, ...]
     judged: int = 1
+    rounding: float | None = None

@@ -131,7 +131,7 @@ class _Steps:
         if lacking:
             raise InputError(f"the passes compare nothing without {' and '.join(lacking)}", "add it to them")
         shared = ("structure", "baseline", "cost")
-        apart = ("calibrate", *shared, "settle", "emit", "verify", "evaluate")
+        apart = ("calibrate", *shared, "settle", "smooth", "emit", "verify", "evaluate", "rival")
         return _Steps(
             calibrate=tuple(item for item in passes if item.name == "calibrate"),
             shared=tuple(item for item in passes if item.name in shared),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prunec import catalogue
 from prunec.calibration.pathfile import load_findings
+from prunec.cost.numerics import ROUNDED
 from prunec.errors import InputError
 from prunec.facts import Damage, Scores, SolutionPath
 from prunec.options import TRAINING, Options
@@ -25,20 +26,24 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     """The text of the default pipeline.
 
     Text that the user gave is read first, so that it fails first; text that the model must write comes
-    after the floor is known. A search that needs no scores gets none, and one that needs no damage none of that. What
-    a path file holds takes their place, and decides on the search where none is given.
+    after the floor is known, unless what is timed is rounded by it. A search that needs no scores gets none, and one
+    that needs no damage none of that. What a path file holds takes their place, and decides on the search where none is
+    given.
 
     Raises:
         InputError: there is no such search, it has no use for what is asked for, or the path file cannot be used.
     """
     measure = ["baseline", "cost"]
-    order = ["calibrate", *measure] if text_given else [*measure, "calibrate"]
+    rounds = options.dtype in ROUNDED
+    order = ["calibrate", *(["grain"] if rounds else []), *measure] if text_given or rounds else [*measure, "calibrate"]
     search = _uniform_search(options) if options.uniform else options.search or _kept_search(options.path)
     improved = [f"evolve{{{options.effort}}}"] if options.effort else []
     choice = [*_findings(search, options), search, *improved]
     repair = recovery_steps(options.recover, options.distill_minutes)
-    rest = [*choice, "remove", "settle", *repair, "emit", "verify", "evaluate"]
+    smoothed = ["smooth"] if rounds else []
+    rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", "evaluate"]
     known = ["weakness"] if options.recover == "weakness" else []
+    known += [] if options.no_rival else ["rival"]
     return ", ".join(["structure", *order, *rest, *known])
 
 

@@ -86,7 +86,7 @@ def run_family(job: Job, loaded: Loaded, requests: Sequence[Request], scratch: P
     searched: Facts | None = None
     for request in requests:
         budget = request.options.budget
-        known = common.facts.having(request.facts(loaded)[Target])
+        known = _asked(common.facts, request, loaded)
         try:
             settled = job.run(loaded.program, parts.own[:1], known, scratch).facts
         except BudgetError as error:
@@ -109,10 +109,16 @@ def run_family(job: Job, loaded: Loaded, requests: Sequence[Request], scratch: P
 def _member(job: Job, loaded: Loaded, parts: Parts, common: PipelineResult, scratch: Path) -> Outcome:
     """What comes of the budget of `job`, after what all share."""
     budget = job.request.options.budget
-    facts = common.facts.having(job.request.facts(loaded)[Target])
+    facts = _asked(common.facts, job.request, loaded)
     try:
         result = job.run(loaded.program, parts.own, facts, scratch)
     except PrunecError as error:
         job.recorder.warn(error.what)
         return Outcome(budget, job, error, scratch)
     return Outcome(budget, job, replace(result, stages=(*common.stages, *result.stages)), scratch / "artifact")
+
+
+def _asked(facts: Facts, request: Request, loaded: Loaded) -> Facts:
+    """`facts` with the budget of `request`; how its artifact rounds is found out already."""
+    own = request.facts(loaded)[Target]
+    return facts.having(own.refined(facts[Target].numerics.fine) if own.reduced else own)

@@ -15,6 +15,7 @@ from prunec.calibration.objective import Goal, objective, unknown_truth
 from prunec.calibration.pathfile import SUFFIX
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
+from prunec.cost.numerics import ROUNDED, Numerics, configured
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
 from prunec.cost.workload import DECODE, PHASES, Workload
@@ -75,8 +76,9 @@ class Request:
         checked_file(options.save_path, SUFFIX, "a path is", options.force)
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
+        configured(kind(), numerics(options))
         passes = _pipeline(options, batches is not None)
-        _check_pipeline(passes, place.artifact if place else None)
+        _check_pipeline(passes, place.artifact if place else None, options.dtype)
         return Request(options, place, kind, passes, _texts(options), batches)
 
     def asking(self, budget: Budget, place: Destination | None) -> Request:
@@ -110,7 +112,9 @@ class Request:
         name = self.destination.artifact.name if self.destination and own else f"artifact{self.backend.suffixes[0]}"
         budget = self.options.budget
         last = _last_token(self.options, loaded)
-        facts.put(Target(self.backend(), workload, budget.kind, budget.value, name, last))
+        asked = numerics(self.options)
+        backend = configured(self.backend(), asked)
+        facts.put(Target(backend, workload, budget.kind, budget.value, name, last, asked))
         facts.put(self._text_source(loaded, workload))
         return facts
 
@@ -135,6 +139,11 @@ def _texts(options: Options) -> dict[str, Text]:
     """What `options` name as calibration, read."""
     given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
     return {name: Text(read_texts(path, options.seed), str(path)) for name, path in given.items() if path is not None}
+
+
+def numerics(options: Options) -> Numerics:
+    """What the artifact is to compute in, and on what, before text has refined it."""
+    return Numerics(options.dtype, options.device)
 
 
 def has_cache(options: Options) -> bool:
@@ -176,8 +185,13 @@ def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
         raise
 
 
-def _check_pipeline(passes: Sequence[Pass], output: Path | None) -> None:
+def _check_pipeline(passes: Sequence[Pass], output: Path | None, dtype: str) -> None:
     names = [item.name for item in passes]
+    if dtype in ROUNDED and "smooth" not in names:
+        raise InputError(
+            f"--dtype {dtype} is asked for, and the passes do not prepare for it",
+            "write grain after calibrate and before baseline, smooth before emit",
+        )
     lacking = [name for name in ("emit", "verify") if name not in names]
     if output is not None and lacking:
         raise InputError(

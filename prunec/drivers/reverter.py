@@ -21,7 +21,7 @@ from prunec.calibration.kenfile import SUFFIX, load_delta, save_delta
 from prunec.calibration.rowrule import Mode, RowRule, read_rules
 from prunec.calibration.scorefile import save_scores
 from prunec.calibration.unitshares import unit_shares
-from prunec.destination import CONFIG, COPIED, WEIGHTS, Destination
+from prunec.destination import CONFIG, COPIED, WEIGHTS, Destination, report_path
 from prunec.drivers.job import Job, Recorder, source_name
 from prunec.drivers.request import Request
 from prunec.errors import InputError

@@ -120,11 +120,12 @@ def _slice(survivors: Survivors, name: str, tensor: Tensor) -> Tensor:
             raise PassError(f"nothing would be left of {name} along axis {dim}", "bypass its sublayer instead")
         if gone.any():
             kept = torch.from_numpy(np.flatnonzero(~gone)).to(tensor.device)
-            tensor = _like(tensor, tensor.index_select(dim, kept))
+            tensor = like(tensor, tensor.index_select(dim, kept))
     return tensor
 
 
-def _like(original: Tensor, values: Tensor) -> Tensor:
+def like(original: Tensor, values: Tensor) -> Tensor:
+    """`values` as what `original` is: a parameter or a plain tensor."""
     if isinstance(original, torch.nn.Parameter):
         return torch.nn.Parameter(values.detach(), requires_grad=original.requires_grad)
     return values

@@ -17,7 +17,7 @@ from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
-from prunec.cost.target import Artifact, Baseline, Target, Verdict
+from prunec.cost.target import Artifact, Baseline, Rival, Target, Verdict
 from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure, Uniformity
 from prunec.ir.program import Program
 from prunec.passbase import Facts
@@ -68,6 +68,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
         warnings=circumstances.warnings,
         uniformity=facts.get(Uniformity),
+        rival=_rival(facts),
     )
 
 
@@ -163,10 +164,23 @@ def _loss(facts: Facts) -> data.Loss | None:
     quality, goal, corpus = facts.get(Quality), facts.get(Goal), facts.get(Corpus)
     if quality is None or goal is None or corpus is None:
         return None
+    return data.Loss(goal.objective.damage_unit, _texts(quality, corpus))
+
+
+def _texts(quality: Quality, corpus: Corpus) -> tuple[data.TextLoss, ...]:
     # One named corpus alone is all of the text.
     several = quality.named if len(quality.named) > 1 else {}
     found = {", ".join(several) or corpus.description: quality, **several}
-    return data.Loss(goal.objective.damage_unit, tuple(text_loss(name, item) for name, item in found.items()))
+    return tuple(text_loss(name, item) for name, item in found.items())
+
+
+def _rival(facts: Facts) -> data.Rival | None:
+    rival = facts.get(Rival)
+    if rival is None:
+        return None
+    speedups = paired_ratio(rival.dense, rival.latency), paired_ratio(rival.dense, rival.slim)
+    texts = _texts(rival.quality, facts[Corpus])
+    return data.Rival(rival.dtype, rival.size, measured_of(rival.latency), *speedups, texts)
 
 
 def text_loss(name: str, quality: Quality) -> data.TextLoss:
@@ -179,7 +193,8 @@ def text_loss(name: str, quality: Quality) -> data.TextLoss:
 def _checks(facts: Facts) -> data.Checks:
     equivalence, verdict = facts.get(Equivalence), facts.get(Verdict)
     tolerance = max(item.tolerance for item in (equivalence, verdict) if item) if equivalence or verdict else 0.0
-    return data.Checks(equivalence.error if equivalence else None, verdict.error if verdict else None, tolerance)
+    errors = (equivalence.error if equivalence else None, verdict.error if verdict else None)
+    return data.Checks(*errors, tolerance, verdict.rounding if verdict else None)
 
 
 def _layers(facts: Facts) -> list[data.Layer]:

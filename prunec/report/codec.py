@@ -76,14 +76,16 @@ def _build(kind: Any, value: Any, where: str) -> Any:
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     values = _expect(dict, value, where)
     hints = get_type_hints(kind)
-    fields = dataclasses.fields(kind)
-    names = [field.name for field in fields if field.name in values]
-    # What has a usual value may have come later than the text.
-    needed = [item for item in fields if item.default is item.default_factory is dataclasses.MISSING]
-    missing = [item.name for item in needed if item.name not in values]
+    names = [field.name for field in dataclasses.fields(kind) if field.name in values or _is_required(field)]
+    missing = [name for name in names if name not in values]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
     return kind(**{name: _build(hints[name], values[name], f"{where}.{name}") for name in names})
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field has no value by itself: one that has may be newer than the text."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _expect(kind: Any, value: Any, where: str) -> Any:

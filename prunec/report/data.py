@@ -150,18 +150,40 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """The dense model in fewer bits and nothing removed, as an artifact: what quantisation gives by itself.
+
+    Attributes:
+        dtype: what its products compute in.
+        artifact_bytes: of its file.
+        latency: timed by turns with both artifacts of the compile.
+        speedup: over the dense artifact; `slim_speedup`: that of the compile's artifact in the same turns.
+        texts: as `Loss.texts`, with the rival's figures in the place of the slim model's.
+    """
+
+    dtype: str
+    artifact_bytes: int
+    latency: Measured
+    speedup: float
+    slim_speedup: float
+    texts: tuple[TextLoss, ...]
+
+
+@dataclass(frozen=True)
 class Checks:
     """Largest absolute differences between outputs; None where not compared.
 
     Attributes:
         slim_vs_masked: the slim program before recovery against the dense one with the same units masked.
-        artifact_vs_slim: the emitted artifact against the slim program.
+        artifact_vs_slim: the emitted artifact against the slim program; of one in fewer bits, the same in float32.
         tolerance: what each may be at most.
+        rounding: of an artifact in fewer bits, the share of its outputs that is rounding (root mean squares).
     """
 
     slim_vs_masked: float | None
     artifact_vs_slim: float | None
     tolerance: float
+    rounding: float | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +235,7 @@ class Report:
         bypassed: names of the sublayers that went whole, also where another one still holds their family.
         seconds: of the whole compile; `peak_memory_bytes`: of the process.
         warnings: one line each, what a reader must know to trust the numbers.
+        rival: the dense model quantised, where it was made.
     """
 
     schema: int = SCHEMA
@@ -239,6 +262,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     checkpoint: Checkpoint | None = None
     uniformity: Uniformity | None = None
+    rival: Rival | None = None
 
     @property
     def unpruned(self) -> bool:

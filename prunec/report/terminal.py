@@ -11,7 +11,7 @@ from rich.text import Text
 from prunec.facts import Uniformity
 from prunec.report import units
 from prunec.report.checkpoint import Checkpoint
-from prunec.report.data import Checks, Loss, Report, TextLoss
+from prunec.report.data import Checks, Loss, Report, Rival, TextLoss
 from prunec.report.layers import picture
 
 WIDEST = 100
@@ -135,6 +135,8 @@ def _notes(report: Report) -> Table:
     recovered = sum(layer.recovered for layer in report.layers)
     if recovered:
         table.add_row("recovery", f"kept in {recovered} of {sum(not layer.dropped for layer in report.layers)} places")
+    if quantised := rival_line(report.rival):
+        table.add_row("rival", quantised)
     if compared := errors(report.checks):
         table.add_row("checks", compared)
     if report.checkpoint is not None:
@@ -165,9 +167,22 @@ def _paths(report: Report, report_file: Path | None) -> list[str]:
 
 def errors(checks: Checks) -> str:
     """How far the slim program is from what it was compared with; empty where it was with nothing."""
-    compared = [("masked dense", checks.slim_vs_masked), ("artifact", checks.artifact_vs_slim)]
+    what = "artifact" if checks.rounding is None else "artifact in fp32"
+    compared = [("masked dense", checks.slim_vs_masked), (what, checks.artifact_vs_slim)]
     found = ", ".join(f"{name} {error:.0e}" for name, error in compared if error is not None)
-    return f"slim against {found} (at most {checks.tolerance:.0e})" if found else ""
+    rounded = "" if checks.rounding is None else f"; rounding is {checks.rounding:.1%} of the outputs"
+    return f"slim against {found} (at most {checks.tolerance:.0e}){rounded}" if found else ""
+
+
+def rival_line(rival: Rival | None) -> str:
+    """What the dense model quantised takes and loses; empty where it was not made."""
+    if rival is None:
+        return ""
+    text = rival.texts[0]
+    loss = f"{'accuracy' if text.slim_range else 'loss'} {text.slim:.3f} ({units.signed(text.slim - text.dense, 3)})"
+    speed = f"{units.milliseconds(rival.latency.median_ms)}, {units.factor(rival.speedup)}"
+    beside = f"slim {units.factor(rival.slim_speedup)} in the same turns"
+    return f"dense in {rival.dtype}, nothing removed: {speed} ({beside}), {loss}, {units.size(rival.artifact_bytes)}"
 
 
 def _time(report: Report) -> str:

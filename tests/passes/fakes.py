@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from prunec.cost import measure
+from prunec.cost.numerics import Numerics
 from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
+from prunec.errors import InputError
 from prunec.ir.program import Program
 
 Formula = Callable[[Program], float]
@@ -88,9 +90,54 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
     backend = type("TimedBackend", (FakeBackend,), members)
     timed = partial(measure.interleaved, clock=clock, max_rounds=5, warmup=0)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("passes.analysis.baseline", "passes.analysis.cost.tables", "cost.judge"):
+        for module in (
+            "passes.analysis.baseline",
+            "passes.analysis.cost.tables",
+            "passes.analysis.rival",
+            "cost.judge",
+        ):
             patch.setattr(f"prunec.{module}.interleaved", timed)
         yield backend
+
+
+class RoundingBackend(FakeBackend):
+    """A fake that knows other types: artifacts in them are off by `off` and take half as long."""
+
+    off: ClassVar[float] = 0.01
+    rounded: ClassVar[dict[Path, Numerics]] = {}
+
+    def __init__(self, numerics: Numerics | None = None) -> None:
+        self.numerics = numerics or Numerics()
+
+    @property
+    def runtime(self) -> str:
+        return f"fake 1 {self.numerics.dtype}"
+
+    def at(self, numerics: Numerics) -> RoundingBackend:
+        """The same for other numerics; on a GPU there is none."""
+        if numerics.device != "cpu":
+            raise InputError("there is no GPU")
+        return type(self)(numerics)
+
+    def emit(self, program: Program, path: Path) -> None:
+        """Remember the program and what it is rounded to."""
+        super().emit(program, path)
+        self.rounded[path] = self.numerics
+
+    def load(self, path: Path, workload: Workload) -> FakeRunner:
+        """A runner on the fake clock."""
+        runner = super().load(path, workload)
+        if self.rounded[path].dtype == "fp32":
+            return runner
+        return replace(runner, milliseconds=runner.milliseconds / 2, error=self.off)
+
+
+@contextmanager
+def rounding_backend(formula: Formula, off: float = 0.01) -> Iterator[type[RoundingBackend]]:
+    """As `fake_backend`, with one that rounds."""
+    with fake_backend(formula) as timed:
+        members = {"clock": timed.clock, "formula": staticmethod(formula), "programs": {}, "rounded": {}, "off": off}
+        yield type("TimedRoundingBackend", (RoundingBackend,), members)
 
 
 def by_parameters(program: Program) -> float:

@@ -15,6 +15,7 @@ from prunec.report.data import (
     Measured,
     Model,
     Report,
+    Rival,
     Round,
     Stage,
     TextLoss,
@@ -37,6 +38,17 @@ def layers(depth: int) -> tuple[Layer, ...]:
     attention = [layer(i, "attention", 0 if i == 3 else 1 + i % 3, 3) for i in range(depth)]
     ffn = [layer(i, "ffn", min(1536, 448 + 64 * i), 1536) for i in range(depth)]
     return tuple(item for pair in zip(attention, ffn, strict=True) for item in pair)
+
+
+RIVAL = Rival(
+    "int8",
+    136_000_000,
+    Measured(14.5, 14.2, 15.9, 40),
+    2.15,
+    1.61,
+    (TextLoss("news", "nats per token", 3.412, 3.467, 2048), TextLoss("stories", "nats per token", 2.9, 2.91, 2048)),
+)
+"""The dense model in int8, as such a compile might have seen it."""
 
 
 def report(depth: int = 6, **changes: object) -> Report:

@@ -84,6 +84,16 @@ def test_what_does_not_fit_is_named_by_its_place(text: str, message: str) -> Non
         decode(Tree, text)
 
 
+@dataclass(frozen=True)
+class Newer:
+    name: str
+    added: int | None = None
+
+
+def test_what_a_later_version_added_takes_its_usual_value() -> None:
+    assert decode(Newer, '{"name": "x"}') == Newer("x")
+
+
 def test_a_truth_value_is_no_number() -> None:
     with pytest.raises(ValueError, match=r"Leaf\.count is bool, not int"):
         decode(Leaf, '{"name": "x", "value": 1, "count": true, "flag": false}')

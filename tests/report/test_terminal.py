@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from prunec.report.data import BudgetOutcome, Data, Report, TextLoss
-from prunec.report.terminal import headline, print_report, warnings
-from tests.report.samples import layer, report
+from prunec.report.data import BudgetOutcome, Checks, Data, Report, TextLoss
+from prunec.report.terminal import errors, headline, print_report, rival_line, warnings
+from tests.report.samples import RIVAL, layer, report
 
 SAMPLE = report()
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -143,3 +143,18 @@ def test_a_missed_budget_without_an_artifact_says_that_nothing_was_written() -> 
 def test_paths_are_never_cut(tmp_path: Path) -> None:
     long = str(tmp_path / ("a" * 90) / "slim.onnx")
     assert long in page(replace(SAMPLE, model=replace(SAMPLE.model, artifact=long)))
+
+
+def test_the_dense_model_in_int8_stands_beside_the_slim_one() -> None:
+    assert rival_line(RIVAL) == (
+        f"dense in int8, nothing removed: 14.5 ms, 2.15{TIMES} (slim 1.61{TIMES} in the same turns), "
+        "loss 3.467 (+0.055), 136 MB"
+    )
+    assert "dense in int8" in page(replace(SAMPLE, rival=RIVAL))
+    assert "dense in int8" not in page(SAMPLE)
+
+
+def test_an_artifact_in_fewer_bits_says_what_was_compared_and_what_rounding_is() -> None:
+    assert errors(Checks(3e-5, 5e-6, 1e-4, 0.042)) == (
+        "slim against masked dense 3e-05, artifact in fp32 5e-06 (at most 1e-04); rounding is 4.2% of the outputs"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from prunec.cost.target import Baseline, Target
@@ -22,7 +22,8 @@ class CostPass(Pass):
     sizes in turn; equal sublayers share a table. The constant is the measured floor, and one factor
     on the tables makes the dense prediction equal the dense measurement: a sublayer timed alone finds
     its weights in a warmer cache than one inside the model. For budgets of parameters or bytes the
-    tables are counted.
+    tables are counted; bytes of another type than float32 are those of float32 in the share that the dense
+    artifact has.
 
     Attributes:
         sizes: sizes measured for a large family; a small one is measured at each.
@@ -40,8 +41,12 @@ class CostPass(Pass):
         """Measure or count."""
         structure, target, ceiling = facts[Structure], facts[Target], facts[Ceiling]
         if ceiling.unit != "ms":
-            overhead = facts[Baseline].dense_bytes - program.size_bytes() if ceiling.unit == "bytes" else 0.0
+            baseline = facts[Baseline]
+            overhead = baseline.dense_bytes - program.size_bytes() if ceiling.unit == "bytes" else 0.0
             model = counted_costs(program, structure, ceiling.unit, overhead)
+            if ceiling.unit == "bytes" and target.reduced:
+                share = (baseline.reduced_bytes - baseline.floor_bytes) / (baseline.dense_bytes - model.constant)
+                model = replace(model, constant=float(baseline.floor_bytes), scale=share)
             return PassResult(program, (model,), f"counted: {model.constant:.4g} {model.unit} cannot go")
         model, log = measured_costs(program, structure, target, facts[Baseline], context, self.sizes, self.seconds)
         return PassResult(program, (model,), log)

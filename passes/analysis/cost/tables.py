@@ -75,7 +75,9 @@ def _pieces(program: Program, structure: Structure, target: Target, context: Con
                 tensors = {slot.tensor for slot in family.slots}
                 cut = extract(program, (sublayer.start, sublayer.skip), sublayer.add, inputs, tensors)
                 slots = ",".join(f"{slot.dim}:{slot.positions.shape}" for slot in family.slots)
-                pieces[name] = Piece(f"{family.kind} {slots}\n{signature(cut)}", family, cut)
+                fine = [place for place, name in enumerate(cut.tensor_names()) if name in target.numerics.fine]
+                mark = f"{family.kind} {slots}{f' fine {fine}' if fine else ''}\n{signature(cut)}"
+                pieces[name] = Piece(mark, family, cut)
     return pieces
 
 
@@ -141,4 +143,4 @@ def _calibrate(structure: Structure, tables: Mapping[str, Table], baseline: Base
             shared[name] = tuple((kept, cost - excess) for kept, cost in tables[name])
             total += shared[name][-1][1]
     constant = baseline.floor.median
-    return CostModel("ms", constant, shared, max(baseline.dense.median - constant, 1e-6) / total)
+    return CostModel("ms", constant, shared, max(baseline.unpruned.median - constant, 1e-6) / total)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prunec.report.data import BudgetOutcome, Latency, Report
 from prunec.report.page.chart import Grid
-from prunec.report.terminal import errors, loss_note
+from prunec.report.terminal import errors, loss_note, rival_line
 from prunec.report.units import change, count, duration, factor, milliseconds, signed, size
 
 NONE = "\N{EN DASH}"
@@ -92,6 +92,7 @@ def circumstances(report: Report) -> Grid:
         ("workload", f"{report.workload.text}, {threads} thread{'s' * (threads != 1)}"),
         *_data_rows(report),
         *([("searched by", report.loss.objective)] if report.loss else []),
+        ("rival", rival_line(report.rival) or "not made: this pipeline has no such stage, or its runtime no int8"),
         ("checks", errors(report.checks) or "nothing was compared"),
         ("machine", f"{machine.cpu}, {machine.cores} cores, {size(machine.memory_bytes)}, {machine.system}"),
         ("compiled", f"{report.created} by prunec {report.prunec} in {duration(report.seconds)}"),

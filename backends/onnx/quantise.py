@@ -1,0 +1,123 @@
+"""From float32 products with weights to 8 or 4 bits, by ONNX Runtime's own tools."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+from prunec.cost.numerics import BLOCK
+from prunec.ir.products import products
+from prunec.ir.program import Program
+
+BY_BLOCKS = 4
+"""Of `MatMulNBits`: values are rounded to 8 bits as well, each token's by blocks, so that products are of integers."""
+TRANSPOSED = ".transposed"
+
+
+def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) -> onnx.ModelProto:
+    """The ONNX file `source` of `program` with the products rounded that `program` has.
+
+    Tables that are looked up stay as they are, as does every product of two values.
+
+    Args:
+        source: float32, weights by the program's names, in a folder for passing files.
+        program: what `source` was emitted from.
+        dtype: `int8`: `MatMulInteger`, signed weights with a step for each output, values with one for all tokens
+            together; `int4`: `MatMulNBits`.
+        fine: weights whose products are `MatMulNBits` of 8 bits instead.
+    """
+    model = onnx.load(source)
+    nodes = dict(_rounded_nodes(model, program))
+    careful_weights = _with_tied(program, fine)
+    careful = {name for name, weight in nodes.items() if weight in careful_weights}
+    coarse = nodes.keys() - careful
+    _fold_transposed(model, nodes.keys())
+    if dtype == "int8" and coarse:
+        model = _by_tensor(model, coarse, source)
+    for bits, names in ((4, coarse if dtype == "int4" else set()), (8, careful)):
+        if names:
+            model = _by_blocks(model, names, bits)
+    return model
+
+
+def _by_tensor(model: onnx.ModelProto, names: Collection[str], source: Path) -> onnx.ModelProto:
+    """`model` with the nodes called `names` as products of integers."""
+    target = source.with_name(f"rounded-{source.name}")
+    quantize_dynamic(
+        model,
+        target,
+        op_types_to_quantize=["MatMul", "Gemm"],
+        per_channel=True,
+        reduce_range=saturates(),
+        weight_type=QuantType.QInt8,
+        nodes_to_quantize=sorted(names),
+        use_external_data_format=True,
+    )
+    return onnx.load(target)
+
+
+def _by_blocks(model: onnx.ModelProto, names: Collection[str], bits: int) -> onnx.ModelProto:
+    """`model` with the weights of the nodes called `names` in blocks, symmetric."""
+    others = [node.name for node in model.graph.node if node.name not in names]
+    work = MatMulNBitsQuantizer(
+        model, bits, BLOCK, is_symmetric=True, accuracy_level=BY_BLOCKS, nodes_to_exclude=others
+    )
+    work.process()
+    found: onnx.ModelProto = work.model.model
+    return found
+
+
+def _rounded_nodes(model: onnx.ModelProto, program: Program) -> Iterator[tuple[str, str]]:
+    """The nodes that are products of `program`, each with its weight's name."""
+    weights = _with_tied(program, {item.weight for item in products(program)})
+    for node in model.graph.node:
+        name = node.input[1].removesuffix(TRANSPOSED) if node.op_type in ("MatMul", "Gemm") else ""
+        if name in weights:
+            yield node.name, name
+
+
+def _fold_transposed(model: onnx.ModelProto, names: Collection[str]) -> None:
+    """Store the weights that the nodes called `names` read transposed, such as that of a head tied to its table."""
+    stored = {item.name: item for item in model.graph.initializer}
+    read = {node.input[1] for node in model.graph.node if node.name in names}
+    for node in [item for item in model.graph.node if item.op_type == "Transpose" and item.output[0] in read]:
+        weight = numpy_helper.to_array(stored[node.input[0]])
+        turned = numpy_helper.from_array(np.ascontiguousarray(weight.T), node.output[0])
+        model.graph.initializer.append(turned)
+        model.graph.node.remove(node)
+
+
+def _with_tied(program: Program, names: Collection[str]) -> set[str]:
+    """`names`, and all that name the same tensors."""
+    tensors = program.tensors()
+    places = {tensors[name].data_ptr() for name in names if name in tensors}
+    return {name for name, tensor in tensors.items() if tensor.data_ptr() in places}
+
+
+@cache
+def saturates() -> bool:
+    """Whether this machine's integer products overflow 16 bits on the way, so that weights must have 7 bits.
+
+    Found by a product that does: x86 processors without VNNI add pairs of products in 16 bits.
+    """
+    size = 64
+    weight = numpy_helper.from_array(np.full((size, size), 127, np.int8), "weight")
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "weight"], ["y"])],
+        "overflow",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [size, size])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [size, size])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": np.full((size, size), 255, np.uint8)})
+    return bool((found != 255 * 127 * size).any())

@@ -1,0 +1,128 @@
+"""Products are rounded by ONNX Runtime's tools, each as the numerics say, and nothing else is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from prunec.backends.onnx import OnnxBackend
+from prunec.backends.onnx.halve import halved
+from prunec.backends.onnx.quantise import saturates
+from prunec.calibration.rounding import by_tensor
+from prunec.cost.numerics import Numerics
+from prunec.ir.program import Program
+from tests.backends.agreement import WORKLOAD
+from tests.programs import program_from_module
+
+
+class Tied(nn.Module):
+    """A table, a map with a bias, and a head that shares the table's matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.map = nn.Embedding(40, 16), nn.Linear(16, 16)
+        self.head = nn.Linear(16, 40, bias=False)
+        self.head.weight = self.table.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        result: Tensor = self.head(torch.relu(self.map(self.table(ids))))
+        return result
+
+
+@pytest.fixture(scope="module")
+def tied() -> Program:
+    ids = torch.arange(12).view(2, 6)
+    return program_from_module(Tied(), {"ids": ids}, {"ids": {0: "batch", 1: "sequence"}})
+
+
+def emitted(program: Program, path: Path, numerics: Numerics, **settings: int) -> onnx.ModelProto:
+    OnnxBackend(numerics=numerics, **settings).emit(program, path)
+    return onnx.load(path)
+
+
+def kinds(model: onnx.ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph.node if "Mat" in node.op_type or node.op_type == "Gemm")
+
+
+def share_off(program: Program, path: Path) -> float:
+    """The size of the difference between artifact and program by that of the outputs."""
+    ids = torch.randint(0, 40, (3, 9))
+    got, wanted = (
+        OnnxBackend().load(path, WORKLOAD)({"ids": ids.numpy()})["output"],
+        program({"ids": ids})["output"].detach(),
+    )
+    return float(np.linalg.norm(got - wanted.numpy()) / wanted.norm())
+
+
+@pytest.mark.parametrize(
+    ("numerics", "found"),
+    [
+        (Numerics("int8"), {"MatMulInteger": 2}),
+        (Numerics("int8", fine=frozenset({"map.weight"})), {"MatMulInteger": 1, "MatMulNBits": 1}),
+        (Numerics("int8", fine=frozenset({"map.weight", "head.weight"})), {"MatMulNBits": 2}),
+        (Numerics("int4"), {"MatMulNBits": 2}),
+    ],
+    ids=["int8", "one finer", "all finer", "int4"],
+)
+def test_each_product_is_rounded_as_asked(tied: Program, tmp_path: Path, numerics: Numerics, found: object) -> None:
+    model = emitted(tied, tmp_path / "a.onnx", numerics)
+    assert kinds(model) == found
+    assert share_off(tied, tmp_path / "a.onnx") < (0.3 if numerics.dtype == "int4" else 0.03)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+    assert {item.key for item in model.metadata_props} > {"prunec.version"}
+
+
+def test_fine_products_of_four_bits_have_eight(tied: Program, tmp_path: Path) -> None:
+    model = emitted(tied, tmp_path / "a.onnx", Numerics("int4", fine=frozenset({"map.weight"})))
+    bits = [item.i for node in model.graph.node for item in node.attribute if item.name == "bits"]
+    assert sorted(bits) == [4, 8]
+
+
+def test_the_table_that_is_looked_up_stays(tied: Program, tmp_path: Path) -> None:
+    model = emitted(tied, tmp_path / "a.onnx", Numerics("int8"))
+    types = {item.name: item.data_type for item in model.graph.initializer}
+    (looked_up,) = (node.input[0] for node in model.graph.node if node.op_type == "Gather")
+    assert types[looked_up] == onnx.TensorProto.FLOAT
+
+
+def test_what_is_assumed_of_the_grids_is_what_they_are(tmp_path: Path) -> None:
+    module = nn.Linear(32, 8, bias=False)
+    program = program_from_module(module, {"input": torch.randn(2, 5, 32)}, {})
+    emitted(program, tmp_path / "a.onnx", Numerics("int8"))
+    value = torch.randn(2, 5, 32)
+    got = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)({"input": value.numpy()})["output"]
+    rows, weight = by_tensor(value.view(10, 32), module.weight.detach())
+    np.testing.assert_allclose(got.reshape(10, 8), (rows @ weight.T).numpy(), atol=1e-4)
+
+
+def test_large_weights_go_beside_the_file(tied: Program, tmp_path: Path) -> None:
+    emitted(tied, tmp_path / "a.onnx", Numerics("int8"), external_above=500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.onnx", "a.onnx.data"]
+    assert share_off(tied, tmp_path / "a.onnx") < 0.03
+
+
+def test_sixteen_bits_are_those_of_weights_and_values(tied: Program, tmp_path: Path) -> None:
+    OnnxBackend().emit(tied, tmp_path / "a.onnx")
+    model = halved(tmp_path / "a.onnx")
+    assert {item.data_type for item in model.graph.initializer if item.name.endswith("weight")} == {10}
+    onnx.save(model, tmp_path / "b.onnx")
+    assert share_off(tied, tmp_path / "b.onnx") < 0.01
+
+
+def test_products_that_overflow_are_told_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Overflowing:
+        def __init__(self, *arguments: object, **more: object) -> None: ...
+
+        def run(self, names: object, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.full(inputs["x"].shape, 32767 * 32)]
+
+    saturates.cache_clear()
+    monkeypatch.setattr("prunec.backends.onnx.quantise.ort.InferenceSession", Overflowing)
+    assert saturates()
+    saturates.cache_clear()
