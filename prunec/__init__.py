@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from prunec.drivers.comparer import sensitivity
     from prunec.drivers.compiler import CompileFamily, CompileResult, compile
     from prunec.drivers.evaluator import evaluate
+    from prunec.drivers.explorer import explore
     from prunec.drivers.inspector import inspect
     from prunec.drivers.loader import SlimModel, load
     from prunec.drivers.reverter import apply_ken, ken
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from prunec.facts import Scores
     from prunec.report.benchmark import Benchmark
     from prunec.report.evaluation import Evaluation
+    from prunec.report.exploration import Exploration
     from prunec.report.inspection import Inspection
     from prunec.report.ken import KenReport
     from prunec.report.semantics import Semantics
@@ -29,6 +31,7 @@ __all__ = [
     "CompileFamily",
     "CompileResult",
     "Evaluation",
+    "Exploration",
     "Inspection",
     "KenReport",
     "LoadedKen",
@@ -42,6 +45,7 @@ __all__ = [
     "bench",
     "compile",
     "evaluate",
+    "explore",
     "inspect",
     "ken",
     "load",
@@ -61,6 +65,8 @@ PLACES = {
     "CompileResult": "prunec.drivers.compiler",
     "evaluate": "prunec.drivers.evaluator",
     "Evaluation": "prunec.report.evaluation",
+    "explore": "prunec.drivers.explorer",
+    "Exploration": "prunec.report.exploration",
     "inspect": "prunec.drivers.inspector",
     "Inspection": "prunec.report.inspection",
     "ken": "prunec.drivers.reverter",

@@ -99,8 +99,8 @@ def test_bad_input_is_one_line(
 
 
 def test_a_refused_report_leaves_no_page(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file.write_text(SAMPLE.to_json().replace('"schema": 2', '"schema": 3'))
-    assert "the report has schema 3" in refused([str(file)], capsys)
+    file.write_text(SAMPLE.to_json().replace('"schema": 3', '"schema": 4'))
+    assert "the report has schema 4" in refused([str(file)], capsys)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 

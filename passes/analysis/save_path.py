@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from prunec.calibration.pathfile import Findings, save_findings
+from prunec.cost.counted import counted_costs
 from prunec.errors import PassError
 from prunec.facts import Damage, Scores, SolutionPath, Structure
 from prunec.ir.program import Program
@@ -38,5 +39,7 @@ class SavePathPass(Pass):
         found = {kind: fact for kind, fact in known.items() if fact is not None}
         if not found:
             raise PassError("`save-path` has nothing to keep", "put it behind damage, or behind solution-path")
-        save_findings(Findings.of(program, facts[Structure], found), Path(self.file))
+        structure = facts[Structure]
+        parameters = counted_costs(program, structure, "parameters")
+        save_findings(Findings.of(program, structure, found, parameters), Path(self.file))
         return PassResult(program, (), f"{' and '.join(kind.__name__ for kind in found)} kept in {self.file}")

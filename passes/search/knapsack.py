@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from prunec.cost.allocation import Allocation
+from prunec.cost.allocation import MARGIN, SIZES, Allocation
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, Structure
 from prunec.ir.program import Program
@@ -33,8 +33,8 @@ class KnapsackPass(Pass):
     needs: ClassVar[tuple[type, ...]] = (Structure, Scores, Damage, CostModel, Ceiling)
     gives: ClassVar[tuple[type, ...]] = (Plan,)
 
-    sizes: int = 32
-    margin: float = 0.01
+    sizes: int = SIZES
+    margin: float = MARGIN
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the plan; a dense program within the budget gets an empty one."""

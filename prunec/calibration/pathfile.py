@@ -18,9 +18,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from prunec.calibration.hashes import tensors_hash
+from prunec.calibration.outline import Outline
 from prunec.calibration.scorefile import require_fit
 from prunec.errors import InputError
-from prunec.facts import Damage, Scores, SolutionPath, Structure
+from prunec.facts import CostModel, Damage, Scores, SolutionPath, Structure
 from prunec.files import atomic_path
 from prunec.ir.program import Program
 
@@ -39,18 +40,23 @@ class Findings:
         units: hash of the structure: families, units and sublayers.
         source: the model as it was named.
         facts: by type: `Scores` and `Damage`, or a `SolutionPath`.
+        outline: the parts that could go and their parameters; None in files that lack it.
     """
 
     weights: str
     units: str
     source: str
     facts: Mapping[type, object]
+    outline: Outline | None = None
 
     @staticmethod
-    def of(program: Program, structure: Structure, facts: Mapping[type, object]) -> Findings:
-        """`facts` about a dense program."""
+    def of(
+        program: Program, structure: Structure, facts: Mapping[type, object], parameters: CostModel | None = None
+    ) -> Findings:
+        """`facts` about a dense program; with what its parts count, for those who have the file alone."""
         weights = tensors_hash([program.tensors()])
-        return Findings(weights, _units_hash(structure), program.provenance.source, facts)
+        outline = Outline(structure, parameters) if parameters is not None else None
+        return Findings(weights, _units_hash(structure), program.provenance.source, facts, outline)
 
     def require_fit(self, program: Program, structure: Structure, path: Path) -> None:
         """Make sure that they are of `program` and `structure`.
@@ -88,6 +94,8 @@ def save_findings(findings: Findings, path: Path) -> None:
         tensors |= {f"{name}:{family}": np.ascontiguousarray(array, np.float64) for family, array in arrays.items()}
     about = {"weights": findings.weights, "units": findings.units, "source": findings.source}
     metadata = {"format": f"{_FORMAT} {_VERSION}", "about": json.dumps(about), "facts": json.dumps(plain)}
+    if findings.outline is not None:
+        metadata["outline"] = json.dumps(findings.outline.plain())
     with atomic_path(path) as staged:
         save_file(tensors, staged, metadata)
 
@@ -113,7 +121,10 @@ def load_findings(path: Path) -> Findings:
         about, facts = json.loads(metadata["about"]), json.loads(metadata["facts"])
         kinds = {_name(kind): kind for kind in _CODECS}
         read = {kinds[name]: _CODECS[kinds[name]][1](plain, _of(name, tensors)) for name, plain in facts.items()}
-        return Findings(about["weights"], about["units"], about["source"], read)
+        outline = Outline.read(json.loads(metadata["outline"])) if "outline" in metadata else None
+        if outline is not None and _units_hash(outline.structure) != about["units"]:
+            raise ValueError("the outline is of other units")
+        return Findings(about["weights"], about["units"], about["source"], read, outline)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 

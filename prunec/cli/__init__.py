@@ -17,6 +17,7 @@ from prunec.cli.agree import app as agree_app
 from prunec.cli.bench import app as bench_app
 from prunec.cli.compile import app as compile_app
 from prunec.cli.evaluate import app as evaluate_app
+from prunec.cli.explore import app as explore_app
 from prunec.cli.inspect import app as inspect_app
 from prunec.cli.ken import app as ken_app
 from prunec.cli.report import app as report_app
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, typer.Typer] = {
     "eval": evaluate_app,
     "run": run_app,
     "report": report_app,
+    "explore": explore_app,
     "sensitivity": sensitivity_app,
     "semantics": semantics_app,
     "ken": ken_app,

@@ -13,6 +13,11 @@ from prunec.cost.integer import least
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Family, Plan, Scores, Structure
 
+SIZES = 32
+"""How many sizes of a large family are considered, where nothing else is said."""
+MARGIN = 0.01
+"""Share of a latency budget that is kept free: what one measurement of the same artifact differs from the next by."""
+
 
 @dataclass(frozen=True)
 class Option:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prunec.errors import PassError
-from prunec.facts.structure import Cuts, Structure
+from prunec.facts.structure import Cuts, Family, Structure
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,14 @@ class CostModel:
         total = self.constant
         for family in structure.families:
             if family.name in self.families:
-                holding = structure.sublayers_of(family.name)
-                times = sum(item.name not in plan.sublayers for item in holding) if holding else 1
-                total += times * self.family(family.name, family.units - len(plan.units.get(family.name, ())))
+                total += self.share(structure, plan, family)
         return total
+
+    def share(self, structure: Structure, plan: Plan, family: Family) -> float:
+        """What a priced family costs after `plan`, over all sublayers that hold it."""
+        holding = structure.sublayers_of(family.name)
+        times = sum(item.name not in plan.sublayers for item in holding) if holding else 1
+        return times * self.family(family.name, family.units - len(plan.units.get(family.name, ())))
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, Rival, Target, Verdict
-from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Recovered, Structure, Uniformity
+from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Uniformity
 from prunec.ir.program import Program
 from prunec.passbase import Facts
 from prunec.pipeline import PipelineResult, Stage
 from prunec.report import data
+from prunec.report.layers_build import build_layers
 
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "onnx-ir", "optimum", "numpy", "scipy")
 
@@ -61,7 +62,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         latency=_latency(facts),
         loss=_loss(facts),
         checks=_checks(facts),
-        layers=tuple(_layers(facts)),
+        layers=build_layers(facts),
         bypassed=tuple(plan.sublayers) if (plan := facts.get(Plan)) else (),
         stages=tuple(stage_of(item) for item in stages),
         seconds=circumstances.seconds,
@@ -195,18 +196,3 @@ def _checks(facts: Facts) -> data.Checks:
     tolerance = max(item.tolerance for item in (equivalence, verdict) if item) if equivalence or verdict else 0.0
     errors = (equivalence.error if equivalence else None, verdict.error if verdict else None)
     return data.Checks(*errors, tolerance, verdict.rounding if verdict else None)
-
-
-def _layers(facts: Facts) -> list[data.Layer]:
-    structure, plan, recovered = facts[Structure], facts.get(Plan) or Plan({}), facts.get(Recovered)
-    layers = []
-    gone = structure.gone_with(plan.sublayers)
-    for family in structure.families:
-        sublayer = next(iter(structure.sublayers_of(family.name)), None)
-        dropped = family.name in gone
-        removed = () if dropped else tuple(plan.units.get(family.name, ()))
-        kept = 0 if dropped else family.units - len(removed)
-        mended = recovered is not None and sublayer is not None and sublayer.name in recovered.sublayers
-        name, kind = (sublayer.name, sublayer.kind) if sublayer else ("", "")
-        layers.append(data.Layer(name, kind, family.name, family.kind, family.units, kept, dropped, mended, removed))
-    return layers

@@ -13,9 +13,10 @@ from prunec.facts import Uniformity
 from prunec.files import write_text
 from prunec.report.checkpoint import Checkpoint
 from prunec.report.codec import decode, encode
+from prunec.report.older import UPGRADES
 
-SCHEMA = 2
-"""Raised by one whenever a reader of the older form would misread the newer."""
+SCHEMA = 3
+"""Raised by one whenever a reader of the older form would misread the newer; `older.py` reads those before."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,10 @@ class Layer:
         dropped: whether the whole sublayer is bypassed (`slim_units` is then 0).
         recovered: whether the weights that read it were re-fitted.
         removed: the indices of the units that went, ascending; empty where the whole sublayer did.
+        dense_ms, slim_ms: its share of a request by the cost tables, before and after, in milliseconds; None where no
+            table has it.
+        kept_scores, removed_scores: least, lower quartile, median, upper quartile and most of the scores of units that
+            stay and that went, in the criterion's own unit; empty where there are none.
     """
 
     sublayer: str
@@ -207,6 +212,10 @@ class Layer:
     dropped: bool = False
     recovered: bool = False
     removed: tuple[int, ...] = ()
+    dense_ms: float | None = None
+    slim_ms: float | None = None
+    kept_scores: tuple[float, ...] = ()
+    removed_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -280,17 +289,20 @@ class Report:
         """Read what `to_json` wrote.
 
         Raises:
-            InputError: the text is not a report of this schema.
+            InputError: the text is no report, or one of a schema that is not known.
         """
         try:
-            schema = json.loads(text).get("schema")
+            plain = json.loads(text)
+            schema = plain.get("schema")
             if schema == SCHEMA:
                 return decode(Report, text)
-        except (ValueError, AttributeError) as error:
+            if schema in UPGRADES:
+                return decode(Report, json.dumps(UPGRADES[schema](plain)))
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
             fix = "give a *.report.json that prunec wrote"
             raise InputError(f"this is not a prunec report: {error}", fix) from error
         raise InputError(
-            f"the report has schema {schema}, and this prunec reads {SCHEMA}",
+            f"the report has schema {schema}, and this prunec reads {', '.join(map(str, (*UPGRADES, SCHEMA)))}",
             "compile again, or read it with the prunec that wrote it",
         )
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from safetensors.numpy import save_file
 
 from prunec.calibration.pathfile import Findings, load_findings, save_findings
 from prunec.errors import InputError
-from prunec.facts import Damage, Family, Scores, SolutionPath, Structure, Sublayer
+from prunec.facts import CostModel, Damage, Family, Scores, SolutionPath, Structure, Sublayer
 from prunec.ir.program import Program
 from tests.ir.sketch import Sketch, aten
 
@@ -70,6 +71,41 @@ def test_a_solution_path_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert isinstance(found, SolutionPath)
     assert replace(found, entries=PATH.entries) == PATH
     assert all(np.array_equal(found.entries[name], UNITS[name]) for name in UNITS)
+
+
+def outlined(folder: Path) -> Path:
+    """A file that says what its parts count."""
+    path = folder / "slim.path.safetensors"
+    counted = CostModel("parameters", 7.0, {"c": ((1, 2.5), (2, 5.0))})
+    save_findings(Findings.of(program(), STRUCTURE, {SolutionPath: PATH}, counted), path)
+    return path
+
+
+def test_what_parts_count_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = load_findings(outlined(tmp_path)).outline
+    assert found is not None
+    assert found.parameters == CostModel("parameters", 7.0, {"c": ((1, 2.5), (2, 5.0))})
+    assert found.structure == STRUCTURE
+    assert load_findings(kept(tmp_path, PATH)).outline is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plain: plain.update(tables={"d": [[1, 1.0]]}),
+        lambda plain: plain["families"][0].__setitem__(2, 9),
+        lambda plain: plain.pop("constant"),
+        lambda plain: plain.update(sublayers=7),
+    ],
+)
+def test_an_outline_that_is_not_right_is_refused(change: Callable[[dict[str, Any]], object], tmp_path: Path) -> None:
+    def spoil(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+        plain = json.loads(metadata["outline"])
+        change(plain)
+        metadata["outline"] = json.dumps(plain)
+
+    with pytest.raises(InputError, match="is damaged"):
+        load_findings(changed(outlined(tmp_path), spoil))
 
 
 def test_another_model_is_refused_and_the_own_one_named(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from prunec.cost.counted import counted_costs
 from prunec.cost.target import Baseline, Target
 from prunec.facts import Ceiling, CostModel, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
-from .counted import counted_costs
 from .tables import measured_costs
 
 

@@ -20,6 +20,7 @@ async function draw() {
     await Plotly.relayout(chart, colours(chart.layout));
   }
   document.body.dataset.drawn = charts.length;
+  document.dispatchEvent(new Event("drawn"));
 }
 
 dark.addEventListener("change", draw);

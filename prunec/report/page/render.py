@@ -1,4 +1,4 @@
-"""Reports to HTML: one file with its style, its script and plotly.js inside; nothing is fetched."""
+"""Reports to HTML."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from prunec.report.page.frontier import frontier
 from prunec.report.page.layers import layer_charts, removal_sentence
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from prunec.report.page.summary import before_and_after, circumstances, settings, versions
+from prunec.report.page.waterfall import waterfall
 from prunec.report.terminal import caveats, headline
 
 TEMPLATE = "template.html.j2"
@@ -28,6 +29,7 @@ class View:
     latency: Chart | None
     caveats: list[str]
     layers: list[Chart]
+    waterfall: Chart | None
     prediction: Chart | None
     stages: Chart | None
     circumstances: Grid
@@ -60,7 +62,8 @@ def _view(report: Report) -> View:
         before_and_after(report),
         distribution(latency, budget) if latency else None,
         caveats(report),
-        layer_charts(report.layers),
+        layer_charts(report.layers, latency.dense.median_ms if latency else None),
+        waterfall(report),
         prediction(latency, budget) if latency and latency.rounds else None,
         stage_chart(report.stages) if report.stages else None,
         circumstances(report),

@@ -16,10 +16,10 @@ from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.removal import LEAST
 from prunec.calibration.truth import Truth
 from prunec.cost.allocation import Allocation
+from prunec.cost.counted import counted_costs
 from prunec.facts import Ceiling, CostModel, Damage, Leanings, Plan, Scores, SecondMoments
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, PassResult, Silent
-from prunec.passes.analysis.cost.counted import counted_costs
 from prunec.passes.analysis.damage import DamagePass
 from prunec.passes.analysis.importance import ImportancePass
 from prunec.passes.search.evolve import WORK, EvolvePass, shared_out

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from prunec.calibration.truth import Truth
+from prunec.cost.counted import counted_costs
 from prunec.errors import InputError
 from prunec.facts import Ceiling, CostModel, Leanings, Plan, Scores, SecondMoments
 from prunec.passbase import Context, Facts, PassResult, Silent
-from prunec.passes.analysis.cost.counted import counted_costs
 from prunec.passes.analysis.importance import ImportancePass
 from prunec.passes.search.surrogate import SurrogatePass
 from prunec.passes.search.surrogate.predictor import fitted, held_out_rank

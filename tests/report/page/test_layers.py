@@ -59,3 +59,26 @@ def test_the_sentence_adds_up_kinds_of_units() -> None:
 
 def test_the_sentence_says_that_nothing_went() -> None:
     assert "Nothing was removed" in removal_sentence(report(layers=(layer(0, "ffn", 10, 10),), bypassed=()))
+
+
+def test_latency_and_scores_are_told_where_they_are_known() -> None:
+    known = layer(
+        0, "ffn", 4, 10, dense_ms=3.0, slim_ms=1.25, kept_scores=(1, 2, 3, 4, 5), removed_scores=(0, 0, 0.5, 1, 1)
+    )
+    (chart,) = layer_charts((known, layer(1, "ffn", 10, 10)), 12.0)
+    assert chart.table.head[6:] == (
+        "ms, dense",
+        "ms, slim",
+        "share of the dense latency",
+        "scores kept",
+        "scores removed",
+    )
+    kept, removed = "1 to 5, median 3, half within 2 to 4", "0 to 1, median 0.5, half within 0 to 1"
+    assert chart.table.rows[0][6:] == ("3", "1.25", "25 %", kept, removed)
+    assert chart.table.rows[1][6:] == ("", "", "", "", "")
+    first, second = json.loads(chart.figure)["data"][0]["hovertext"]
+    assert first.endswith(
+        f"<br>ms, dense: 3<br>ms, slim: 1.25<br>share of the dense latency: 25 %<br>scores kept: {kept}"
+        f"<br>scores removed: {removed}"
+    )
+    assert "<br>" not in second

@@ -24,17 +24,20 @@ EVIL = "<script>alert('&amp;')</script>"
 
 
 class Reader(HTMLParser):
-    """Text outside scripts and styles, headings, and the figures of charts by what they are called."""
+    """Text outside scripts and styles, tags, figures of charts by what they are called, attributes by id."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.text, self.tags = "", list[str]()
         self.figures: dict[str, dict[str, object]] = {}
+        self.attributes: dict[str, dict[str, str]] = {}
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         given = dict(attrs)
+        if name := given.get("id"):
+            self.attributes[name] = {key: value or "" for key, value in attrs}
         if figure := given.get("data-figure"):
             self.figures[str(given["aria-label"])] = json.loads(figure)
 

@@ -16,7 +16,7 @@ from prunec.passbase import Context
 from prunec.passes.analysis.baseline import BaselinePass
 from prunec.passes.analysis.cost import CostPass
 from prunec.passes.rewrite.remove import slim_program
-from tests.passes.analysis.cost.test_counted import random_plan
+from tests.cost.test_counted import random_plan
 from tests.passes.cases import Case
 from tests.passes.fakes import FakeBackend, Formula, fake_backend
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from prunec.cost.counted import counted_costs
 from prunec.facts import ADDITIVE, Plan, Structure
 from prunec.passbase import Context, Facts
-from prunec.passes.analysis.cost.counted import counted_costs
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case
