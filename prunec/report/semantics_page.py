@@ -43,7 +43,7 @@ def headline(found: Semantics) -> str:
     text = f"{answering:,} of {whole:,} units answer to some of {len(found.tokens):,} tokens"
     if not found.report:
         return text
-    first, forgotten = _by_loss(found)[0]
+    first, forgotten = by_loss(found)[0]
     gone = sum(len(family.removed) for family in found.families)
     return f"{text}; without {gone:,} units {first.text!r} is forgotten first ({forgotten.lost:.0%} lost)"
 
@@ -99,7 +99,7 @@ def _forgotten(found: Semantics, top: int) -> Table:
         table.add_column(heading, no_wrap=True)
     for heading in ("occurs", "lost", "with removed", "at random"):
         table.add_column(heading, justify="right", no_wrap=True)
-    ordered = _by_loss(found)
+    ordered = by_loss(found)
     count = min(top, len(ordered) // 2)
     for title, rows in (("forgotten", ordered[:count]), ("kept best", ordered[: -count - 1 : -1])):
         for number, (token, lost) in enumerate(rows):
@@ -108,7 +108,8 @@ def _forgotten(found: Semantics, top: int) -> Table:
     return table
 
 
-def _by_loss(found: Semantics) -> list[tuple[Token, Forgotten]]:
+def by_loss(found: Semantics) -> list[tuple[Token, Forgotten]]:
+    """The tokens and what each loses, the most first."""
     pairs = [(token, token.forgotten) for token in found.tokens if token.forgotten is not None]
     return sorted(pairs, key=lambda pair: -pair[1].lost)
 
@@ -124,5 +125,5 @@ def _forgotten_legend(found: Semantics) -> Iterable[str]:
     yield f"lost: of the response of the {found.carriers:,} units that answer most to the token, unrepaired."
     yield "with removed: what removed units had of it; at random: what as many units of"
     yield "each layer, drawn at random, would have had."
-    lost, random = (np.median([getattr(item, name) for _, item in _by_loss(found)]) for name in ("lost", "random"))
+    lost, random = (np.median([getattr(item, name) for _, item in by_loss(found)]) for name in ("lost", "random"))
     yield f"The median token loses {lost:.0%}; at random {random:.0%}."

@@ -24,7 +24,7 @@ def print_sensitivity(found: Sensitivity, console: Console) -> None:
     console.width = min(console.width, WIDEST)
     console.print(Text(headline(found), "bold"))
     console.print()
-    console.print(Text(_subject(found), "dim"))
+    console.print(Text(subject(found), "dim"))
     console.print(_losses(found))
     console.print(Text("The second number: against the plan by that text itself.", "dim"))
     for worst in found.worst:
@@ -47,7 +47,7 @@ def headline(found: Sensitivity) -> str:
     return f"{found.model_class}, {found.budget}, {len(found.texts)} calibration texts: {said}"
 
 
-def _subject(found: Sensitivity) -> str:
+def subject(found: Sensitivity) -> str:
     """What the figures of the table are."""
     better = "higher" if found.higher_is_better else "lower"
     repaired = f"repaired by {found.recovery}" if found.recovery else "without recovery"
@@ -65,12 +65,13 @@ def _losses(found: Sensitivity) -> Table:
     dense = [cell for text in found.texts for cell in (f"{found.plans[0].on(text).dense:.3f}", "")]
     table.add_row(Text("dense", "dim"), units.count(found.parameters), *dense)
     for plan in found.plans:
-        cells = [cell for text in found.texts for cell in _cells(found, plan, text)]
+        cells = [cell for text in found.texts for cell in cells_on(found, plan, text)]
         table.add_row(plan.name, units.count(plan.parameters), *cells)
     return table
 
 
-def _cells(found: Sensitivity, plan: PlanOutcome, text: str) -> tuple[str, str]:
+def cells_on(found: Sensitivity, plan: PlanOutcome, text: str) -> tuple[str, str]:
+    """The figure of `plan` on `text`, and how it differs from that of the plan by that text."""
     figure, own = plan.on(text).slim, found.plan(text).on(text).slim
     return f"{figure:.3f}", units.signed(figure - own, 3) if plan.name != text else ""
 
@@ -96,13 +97,17 @@ def _overlaps(found: Sensitivity) -> Table:
     for item in found.overlaps:
         if item.by_first or item.by_second:
             numbers = [f"{number:,}" for number in (item.there, item.by_first, item.by_second, item.both)]
-            table.add_row(item.first, item.second, _kind(item), *numbers, _share(item.jaccard), _share(item.chance))
+            table.add_row(
+                item.first, item.second, kind_name(item), *numbers, share_text(item.jaccard), share_text(item.chance)
+            )
     return table
 
 
-def _kind(item: Overlap) -> str:
+def kind_name(item: Overlap) -> str:
+    """`kv groups` of the kind `kv_group`."""
     return f"{item.kind.replace('_', ' ')}s"
 
 
-def _share(value: float) -> str:
+def share_text(value: float) -> str:
+    """`44%`; empty where there is none."""
     return "" if math.isnan(value) else f"{value:.0%}"

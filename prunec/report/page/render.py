@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from prunec.report.companions import Companion, fits
 from prunec.report.data import Report
 from prunec.report.page.chart import Chart, Grid
 from prunec.report.page.drawn import drawn
+from prunec.report.page.forgotten import forgotten_chart
 from prunec.report.page.frontier import frontier
 from prunec.report.page.layers import layer_charts, removal_sentence
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from prunec.report.page.summary import before_and_after, circumstances, settings, versions
 from prunec.report.page.waterfall import waterfall
+from prunec.report.rivals import Rivals
+from prunec.report.semantics import Semantics
 from prunec.report.terminal import caveats, headline
+
+if TYPE_CHECKING:
+    from prunec.report.page.texts import TextsView
 
 TEMPLATE = "template.html.j2"
 
@@ -31,29 +39,44 @@ class View:
     layers: list[Chart]
     waterfall: Chart | None
     prediction: Chart | None
+    forgotten: list[Chart]
+    texts: list[TextsView]
     stages: Chart | None
     circumstances: Grid
     settings: Grid
     versions: Grid
 
 
-def render(reports: Mapping[str, Report]) -> str:
+def render(reports: Mapping[str, Report], companions: Sequence[Companion] = ()) -> str:
     """The page of one report, or of several of one model with the frontier over them first.
 
     Args:
         reports: by the file that each is from.
+        companions: what is shown with the reports that it was made for; points of other making are on the frontier.
 
     Raises:
         InputError: several that cannot be compared; see `frontier`.
     """
+    rivals = [point for item in companions if isinstance(item, Rivals) for point in item.points]
     return drawn(
         TEMPLATE,
-        views={name: _view(report) for name, report in reports.items()},
-        frontier=frontier(reports) if len(reports) > 1 else [],
+        views={name: _view(report, companions) for name, report in reports.items()},
+        frontier=frontier(reports, rivals) if len(reports) > 1 or rivals else [],
     )
 
 
-def _view(report: Report) -> View:
+def _texts(report: Report, companions: Sequence[Companion]) -> list[TextsView]:
+    """The comparisons of calibration texts for the model of `report`."""
+    found = [item for item in companions if not isinstance(item, Semantics | Rivals) and fits(item, report)]
+    if not found:
+        return []
+    # What it reads names facts of the compiler, which takes seconds to import.
+    from prunec.report.page.texts import texts_view
+
+    return [texts_view(item) for item in found]
+
+
+def _view(report: Report, companions: Sequence[Companion]) -> View:
     latency, budget = report.latency, report.budget
     return View(
         report,
@@ -65,6 +88,8 @@ def _view(report: Report) -> View:
         layer_charts(report.layers, latency.dense.median_ms if latency else None),
         waterfall(report),
         prediction(latency, budget) if latency and latency.rounds else None,
+        [forgotten_chart(item) for item in companions if isinstance(item, Semantics) and fits(item, report)],
+        _texts(report, companions),
         stage_chart(report.stages) if report.stages else None,
         circumstances(report),
         settings(report),

@@ -10,6 +10,7 @@ import pytest
 from prunec.errors import InputError
 from prunec.report.data import Latency, Loss, Measured, Report, TextLoss
 from prunec.report.page.frontier import frontier
+from prunec.report.rivals import Rival
 from tests.report.samples import report
 
 SAMPLE = report()
@@ -32,7 +33,7 @@ def test_a_text_that_all_have_gets_a_chart_with_slim_dense_and_floor() -> None:
     assert slim["text"] == ["fast", "slow"]
     assert (dense["x"], dense["y"]) == ([31.0, 31.0], [3.412, 3.412])
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == [8.2]
-    assert chart.table.rows[0] == ("fast/report.json", "12.0 ms", "31.0 ms", "3.900", "3.412")
+    assert chart.table.rows[0] == ("fast/report.json", "12.0 ms", "31.0 ms", "3.900", "3.412", "slim artifacts")
     assert chart.title == "nats per token on news, against latency"
 
 
@@ -55,3 +56,24 @@ def test_a_text_that_all_have_gets_a_chart_with_slim_dense_and_floor() -> None:
 def test_what_cannot_be_compared_is_refused(other: Report, message: str) -> None:
     with pytest.raises(InputError, match=message):
         frontier({"a": cut(24.0, 3.5), "b": other})
+
+
+def test_compiles_of_different_pipelines_have_marks_and_names_of_their_own() -> None:
+    other = SAMPLE.pipeline.replace("importance{criterion=taylor}", "importance{criterion=wanda}")
+    reports = {"a": cut(24.0, 3.5), "b": cut(12.0, 3.9), "c": cut(13.0, 3.8, pipeline=other)}
+    (chart,) = frontier(reports)
+    taylor, wanda = (trace for trace in json.loads(chart.figure)["data"] if trace["name"].startswith("importance"))
+    names = {"importance{criterion=taylor}": [12.0, 24.0], "importance{criterion=wanda}": [13.0]}
+    assert {trace["name"]: trace["x"] for trace in (taylor, wanda)} == names
+    assert taylor["marker"]["symbol"] != wanda["marker"]["symbol"]
+    assert [row[-1] for row in chart.table.rows] == [next(iter(names)), list(names)[1], next(iter(names))]
+
+
+def test_any_named_points_stand_beside_the_compiles_on_texts_that_they_have() -> None:
+    rivals = (Rival("dense int8", 11.5, {"news": 3.6}), Rival("elsewhere", 9.0, {"tales": 1.0}))
+    chart, without = frontier({"a": cut(24.0, 3.5)}, rivals)
+    assert len(without.table.rows) == 1
+    others = json.loads(chart.figure)["data"][-1]
+    assert (others["text"], others["x"], others["y"]) == (["dense int8"], [11.5], [3.6])
+    assert chart.table.rows[-1] == ("dense int8", "11.5 ms", "", "3.600", "", "")
+    assert chart.summary.startswith("1 artifact, 24.0 ms to 24.0 ms")
