@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from prunec.cost.answers import numbers
 from prunec.cost.target import Baseline, Target, Verdict
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
 from prunec.facts import Ceiling, CostModel, Plan
+from prunec.ir.precision import in_double
 from prunec.ir.program import Program
 from prunec.options import BudgetKind
 from prunec.passbase import Context, Facts, PassResult
@@ -49,6 +51,7 @@ def judged(
     earlier: Verdict | None = None,
     later_pace: float = 1.0,
     workload: Workload = WORKLOAD,
+    work: VerifyPass = VerifyPass(),  # noqa: B008
 ) -> tuple[PassResult, Facts]:
     """Baseline, removal, emission and verification in turn; the machine changes its pace before the last."""
     with fake_backend(formula, error) as backend:
@@ -63,7 +66,7 @@ def judged(
             facts.put(fact)
         if isinstance(formula, Machine):
             formula.pace = later_pace
-        result = VerifyPass().run(slim, facts, context)
+        result = work.run(slim, facts, context)
     found = Facts()
     for fact in (*result.facts, facts[Baseline], facts[Ceiling]):
         found.put(fact)
@@ -191,6 +194,24 @@ def test_an_artifact_that_computes_something_else_is_refused(llama: Case, contex
 def test_an_artifact_that_computes_no_numbers_is_refused(llama: Case, context: Context) -> None:
     with pytest.raises(VerificationError, match="differs from the program by nan"):
         judged(llama, context, by_parameters, value=2.0, error=float("nan"))
+
+
+class Exact(FakeRunner):
+    """Computes in double precision."""
+
+    def __call__(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        super().__call__(inputs)
+        exact = numbers(in_double(self.program))(inputs)
+        return {name: (value + self.error).astype(np.float32) for name, value in exact.items()}
+
+
+def test_what_rounding_alone_does_is_no_fault(llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.passes.fakes.FakeRunner", Exact)
+    work = VerifyPass(tolerance=1e-12)
+    _, facts = judged(llama, context, by_parameters, value=2.0, work=work)
+    assert 1e-12 < facts[Verdict].error < 1e-5
+    with pytest.raises(VerificationError, match="the artifact differs from the program by"):
+        judged(llama, context, by_parameters, value=2.0, work=work, error=1e-3)
 
 
 class Forgetful(FakeRunner):
