@@ -68,3 +68,5 @@ slider.addEventListener("input", show);
 document.getElementById("copy").addEventListener("click", copy);
 document.addEventListener("drawn", pictures);
 words();
+// Drawing may be over before this script begins.
+if (document.body.dataset.drawn) pictures();

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from prunec.report.data import Layer, Report
+from prunec.report.data import Latency, Layer, Report
 from prunec.report.layers import title
 from prunec.report.page.chart import BLUE, GREEN, VERMILION, Chart, Grid, axis, figure, plain
 from prunec.report.page.layers import by_column
-from prunec.report.units import milliseconds, share, signed
+from prunec.report.units import milliseconds, share
 
-HEIGHT = 320
+HEIGHT = 340
+MINUS = "\N{MINUS SIGN}"
 LEAST = 0.05
 """Share of the dense latency below which a step's number is left to the table."""
 
@@ -25,9 +26,10 @@ def waterfall(report: Report) -> Chart | None:
     latency = report.latency
     if latency is None or not any(layer.dense_ms is not None for layer in report.layers):
         return None
-    dense, slim = latency.dense.median_ms, latency.slim.median_ms
+    dense, slim, pace = latency.dense.median_ms, latency.slim.median_ms, _pace(report.layers, latency)
     saved = [
-        (title(column), _saved([layer for _, layer in found])) for column, found in by_column(report.layers).items()
+        (title(column), pace * _saved([layer for _, layer in found]))
+        for column, found in by_column(report.layers).items()
     ]
     steps = [(f"{name} removed", -value) for name, value in saved if value]
     steps.append(("not foreseen", slim - dense + sum(value for _, value in saved)))
@@ -35,7 +37,7 @@ def waterfall(report: Report) -> Chart | None:
     names = ["dense artifact", *(name for name, _ in steps), "slim artifact"]
     how = ["measured", *(["cost tables"] * (len(steps) - 1)), "difference", "measured"]
     sums = {0, len(values) - 1}
-    texts = [milliseconds(value) if place in sums else f"{_signed(value)} ms" for place, value in enumerate(values)]
+    texts = [milliseconds(value) if place in sums else _signed(value) for place, value in enumerate(values)]
     rows = tuple(zip(names, texts, [share(abs(value), dense) for value in values], how, strict=True))
     drawn = figure(
         [_bars(names, values, texts, dense)],
@@ -48,19 +50,28 @@ def waterfall(report: Report) -> Chart | None:
     return Chart("Where the milliseconds went", summary, drawn.to_json(), Grid(("step", "ms", "of dense", "by"), rows))
 
 
+def _pace(layers: Sequence[Layer], latency: Latency) -> float:
+    """What the tables' milliseconds are on the clock of the last measurement: they add up to the dense model's."""
+    if latency.floor_ms is None:
+        return 1.0
+    tabled = latency.floor_ms + sum(layer.dense_ms or 0.0 for layer in layers)
+    return latency.dense.median_ms / tabled
+
+
 def _saved(layers: Sequence[Layer]) -> float:
     """What removal takes off the latency by the cost tables, in milliseconds."""
     return sum((layer.dense_ms or 0.0) - (layer.slim_ms or 0.0) for layer in layers)
 
 
 def _signed(value: float) -> str:
-    return signed(value, 2)
+    return f"{'+' if value > 0 else MINUS}{milliseconds(abs(value))}"
 
 
 def _bars(names: Sequence[str], values: Sequence[float], texts: Sequence[str], dense: float) -> go.Waterfall:
     steps = ["absolute", *(["relative"] * (len(values) - 2)), "total"]
     return go.Waterfall(
-        x=list(map(plain, names)),
+        # A line for each word of a name, so that names lie flat on a narrow screen.
+        x=["<br>".join(map(plain, name.split(" "))) for name in names],
         y=list(values),
         measure=steps,
         text=[text if abs(value) > LEAST * dense else "" for text, value in zip(texts, values, strict=True)],

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 from prunec.report.page.curves import damage_curve, kept_curve
 from prunec.report.page.explore import render_exploration, told
 from tests.report.explorations import exploration, followed, outline
-from tests.report.page.test_render import EVIL, Reader, own
+from tests.report.page.test_render import EVIL, Reader, drawn_by_a_browser, own
 
 FOUND = exploration()
 
@@ -73,3 +74,19 @@ def test_texts_are_shown_to_the_letter() -> None:
     assert EVIL not in page
     assert page.count("<script>") == 3
     assert not re.findall(r"https?:|\bsrc=|@import|url\(|<link", own(page))
+
+
+def test_in_a_browser_the_slider_changes_words_tables_and_bars(tmp_path: Path) -> None:
+    move = """<script>
+        slider.value = 0;
+        slider.dispatchEvent(new Event("input"));
+        pictures();
+        slider.dataset.bars = JSON.stringify(document.querySelector("#layers .chart").data.map((bar) => bar.y));
+    </script></body>"""
+    shown = Reader(drawn_by_a_browser(render_exploration(FOUND).replace("</body>", move), tmp_path))
+    assert FOUND.stops[0].kept == (0, 0, 0, 0)
+    slider = shown.attributes["budget"]
+    assert slider["aria-valuetext"] == "100 parameters"
+    assert shown.text.count(told(FOUND, FOUND.stops[0])) == 2  # above, and in the table of all budgets
+    assert json.loads(slider["data-bars"]) == [[0, 0], [0, 0], [2, 2]]  # kept, removed, gone with their sublayer
+    assert shown.text.count("attention sublayer goes whole") == 2  # in the table of the first chart

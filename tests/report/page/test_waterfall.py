@@ -19,10 +19,13 @@ TIMED = (
 def test_the_steps_lead_from_the_dense_artifact_to_the_slim_one() -> None:
     chart = waterfall(report(layers=TIMED))
     assert chart is not None
+    # The tables add up to 30.2 ms with the floor of 8.2; the dense artifact took 31.2 ms when it was timed last.
+    pace = 31.2 / 30.2
     (bars,) = json.loads(chart.figure)["data"]
     assert bars["measure"] == ["absolute", "relative", "relative", "relative", "total"]
     first, *steps, last = bars["y"]
-    assert (first, steps[:2], last) == (31.2, [-3.0, -8.0], 19.4)
+    assert (first, last) == (31.2, 19.4)
+    assert steps[:2] == pytest.approx([-3.0 * pace, -8.0 * pace])
     assert first + sum(steps) == pytest.approx(last)
     assert [row[0] for row in chart.table.rows] == [
         "dense artifact",
@@ -31,7 +34,7 @@ def test_the_steps_lead_from_the_dense_artifact_to_the_slim_one() -> None:
         "not foreseen",
         "slim artifact",
     ]
-    assert chart.table.rows[2] == ("ffn, neurons removed", "−8.00 ms", "26 %", "cost tables")  # noqa: RUF001
+    assert chart.table.rows[2] == ("ffn, neurons removed", "−8.26 ms", "26 %", "cost tables")  # noqa: RUF001
     assert chart.table.rows[-1][1:] == ("19.4 ms", "62 %", "measured")
 
 
