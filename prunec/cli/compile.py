@@ -63,11 +63,14 @@ HELP = (
     "  prunec ./minilm -o slim.onnx --speedup 1.25,1.5,2    slim-1.25x.onnx and so on from one run\n"
     "  prunec inspect ./minilm    what could be removed, what stays and why: prunec inspect --help\n"
     "  prunec score ./minilm -o scores.safetensors    how much each unit matters: prunec score --help\n"
+    "  prunec agree taylor.safetensors wanda.safetensors    how far two scorings agree: prunec agree --help\n"
     "  prunec sensitivity --help    how much it matters what text you calibrate on\n"
+    "  prunec semantics ./minilm --calibration texts.jsonl    what each unit answers to: prunec semantics --help\n"
     "  prunec eval slim.onnx --model ./smollm2 --text eval.txt    how good it still is: prunec eval --help\n"
     "  prunec run slim/ 'Once upon a time'    what it says: prunec run --help\n"
     "  prunec bench dense.onnx slim.onnx    artifacts against each other: prunec bench --help\n"
     "  prunec report slim-*.report.json -o all.html    reports as a page: prunec report --help\n"
+    "  prunec ken ./news --base ./minilm -o news.ken.safetensors    what a fine-tuning changed: prunec ken --help\n"
 )
 EPILOG = "Exits with 0 when every budget holds, 2 on bad input, 3 when one does not, else as the error says."
 

@@ -77,7 +77,6 @@ class Sensitivity:
         plans: one by each text, in that order, then the one by all of them in equal shares.
         overlaps: of every two plans.
         stages: those that all plans share.
-        worst: where each plan loses most.
     """
 
     version: int = VERSION
