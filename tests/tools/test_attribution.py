@@ -8,7 +8,7 @@ import pytest
 
 from prunec.facts import Family, Plan, Structure, Sublayer
 from tools.bench.attribution import by_depth, by_kind, redrawn
-from tools.bench.attribution_page import WHOLE
+from tools.bench.attribution_page import REFERENCE
 from tools.bench.methods_page import page
 
 BLOCKS = 4
@@ -44,7 +44,7 @@ def test_runs_of_blocks_add_up_to_the_plan(groups: int) -> None:
 
 
 def test_a_run_of_blocks_where_nothing_goes_is_left_out() -> None:
-    assert list(by_depth(STRUCTURE, PLAN, 4)) == ["blocks 1 to 1", "blocks 3 to 3", "blocks 4 to 4"]
+    assert list(by_depth(STRUCTURE, PLAN, 4)) == ["block 1", "block 3", "block 4"]
 
 
 def test_drawing_anew_keeps_sizes_and_changes_units() -> None:
@@ -60,6 +60,14 @@ def row(part: str, damage: float) -> dict[str, Any]:
 
 
 def test_the_page_gives_each_part_as_a_share_of_the_whole() -> None:
-    text = page([row("only its heads", 0.5), row(WHOLE, 2.0)])
+    text = page([row("only its heads", 0.5), row(REFERENCE, 2.0)])
     assert "| only its heads | 0.500 (25%) | 5.0 |" in text
     assert "| the whole plan, lsq | 2.000 (100%) | 5.0 |" in text
+
+
+def test_the_page_says_how_far_the_parts_add_up() -> None:
+    parts = [row("only its heads", 0.5), row("only its neurons", 1.0), row("only its blocks 1 to 2", 0.2)]
+    text = page([*parts, row(REFERENCE, 2.0), row("the whole plan, none", 5.0)])
+    assert "Parted by kind, the pieces alone add up to 75%;" in text
+    assert "Parted by depth, the pieces alone add up to 10%;" in text
+    assert "The loss is 250% without any repair." in text

@@ -37,6 +37,7 @@ from prunec.passes.rewrite.recover import RecoverPass
 from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.uniform import UniformPass
 from prunec.texts import as_texts
+from tools.bench.attribution_page import EQUAL, ONLY, RANDOM, TEXT, WHOLE
 from tools.bench.frontier import CALIBRATION, MODELS, TEXTS, evaluation
 from tools.bench.methods_page import page
 
@@ -100,12 +101,12 @@ class Chosen:
         """The whole plan, its parts, and others of its size."""
         structure, plan = self.facts[Structure], self.facts[Plan]
         methods: tuple[Recovery, ...] = ("none", "bias", "lsq")
-        yield from (Variant(f"the whole plan, {how}", plan, how) for how in methods)
-        yield from (Variant(f"only its {kind}", part) for kind, part in by_kind(structure, plan).items())
-        yield from (Variant(f"only its {where}", part) for where, part in by_depth(structure, plan).items())
-        yield Variant("as many units of each family, drawn at random", redrawn(structure, plan))
-        yield Variant("an equal share of each family, whole blocks kept", self._uniform())
-        yield from (Variant(f"the whole plan, re-fitted on {size:,} tokens", plan, tokens=size) for size in TEXT_SIZES)
+        yield from (Variant(f"{WHOLE}{how}", plan, how) for how in methods)
+        yield from (Variant(f"{ONLY}{kind}", part) for kind, part in by_kind(structure, plan).items())
+        yield from (Variant(f"{ONLY}{where}", part) for where, part in by_depth(structure, plan).items())
+        yield Variant(RANDOM, redrawn(structure, plan))
+        yield Variant(EQUAL, self._uniform())
+        yield from (Variant(f"{TEXT}{size:,} tokens", plan, tokens=size) for size in TEXT_SIZES)
 
     def row(self, variant: Variant) -> Row:
         """One variant, cut, mended and measured."""
@@ -154,7 +155,8 @@ def by_depth(structure: Structure, plan: Plan, groups: int = GROUPS) -> dict[str
         names = {family for sublayer in here for family in sublayer.families}
         alone = _kept(plan, names, {sublayer.name for sublayer in here})
         if not alone.is_empty():
-            found[f"blocks {part[0] + 1} to {part[-1] + 1}"] = alone
+            first, last = part[0] + 1, part[-1] + 1
+            found[f"block {first}" if first == last else f"blocks {first} to {last}"] = alone
     return found
 
 

@@ -107,6 +107,7 @@ def page(found: list[dict[str, Any]]) -> str:
             "|---|---|---|---|---|---|",
             *(_line(row) for row in sorted(own, key=lambda row: row["asked"])),
             "",
+            *(f"{note}\n" for note in dict.fromkeys(row["note"] for row in own if "note" in row)),
         ]
     return "\n".join(lines)
 
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--count", type=int, default=COUNT, help="budgets of each model")
     parser.add_argument("--threads", type=int, default=2, help="of the runtime")
+    parser.add_argument("--note", help="circumstances that the page should tell, such as other work on the machine")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     given = parser.parse_args()
     found: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
@@ -141,7 +143,8 @@ def main() -> None:
                 together = asked[start : start + TOGETHER]
                 kept = Path(scratch) / "found.safetensors"
                 new = rows(model, text, MODELS[name], given.threads, together, kept)
-                found += [row | {"floor": share} for row in new]
+                note = {"note": given.note} if given.note else {}
+                found += [row | {"floor": share} | note for row in new]
                 given.results.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
                 given.page.write_text(page(found))
 
