@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from prunec.errors import PassError
+from prunec.ir.execute import output_nodes
 from prunec.ir.factors import factor
 from prunec.ir.labels.flow import LabelFlow, run_flow
 from prunec.ir.literals import Arguments, Packed, Scaled, overload, rederive
@@ -77,11 +78,14 @@ def _renumbered(program: Program, survivors: Survivors) -> dict[str, Tensor]:
 def _sliced_caches(program: Program, survivors: Survivors) -> dict[str, Tensor]:
     """The examples of the caches without the heads that go."""
     nodes = dict(zip((item.name for item in program.inputs), program.graph.find_nodes(op="placeholder"), strict=True))
+    nodes |= dict(zip(program.outputs, output_nodes(program), strict=True))
     examples = {}
     for pair in program.caches:
         example = program.example[pair.past]
+        # An empty past has no elements that could tell; what is handed on has the same heads and dims.
+        node = nodes[pair.past if example.numel() else pair.present]
         for axis in (1, 3):
-            kept = torch.from_numpy(np.flatnonzero(survivors.alive(nodes[pair.past], axis)))
+            kept = torch.from_numpy(np.flatnonzero(survivors.alive(node, axis)))
             example = example.index_select(axis, kept.to(example.device))
         examples[pair.past] = example
     return examples

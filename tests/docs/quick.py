@@ -22,18 +22,19 @@ from prunec.cost.footprint import Footprint
 from prunec.frontends import huggingface
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
-from prunec.passbase import Pass
+from prunec.passbase import Context, Facts, Pass, PassResult
 from prunec.passes.analysis.calibrate import CalibratePass
 from prunec.passes.analysis.cost import CostPass
 from prunec.passes.analysis.solution_path import SolutionPathPass
+from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.distill import DistillPass
 from prunec.passes.search.surrogate import SurrogatePass
 from tests.passes.fakes import fake_backend
 
 DEFAULTS: dict[type[Pass], dict[str, object]] = {
-    CalibratePass: {"score": 512, "choose": 256, "report": 256},
+    CalibratePass: {"score": 1024, "choose": 512, "report": 512},
     CostPass: {"sizes": 3},
-    SolutionPathPass: {"steps": 4},
+    SolutionPathPass: {"steps": 4, "tokens": 128},
     DistillPass: {"steps": 2},
     SurrogatePass: {"samples": 8, "candidates": 8, "verified": 1},
 }
@@ -64,21 +65,37 @@ def quickened() -> Iterator[None]:
 
 @contextmanager
 def loading_once(world: Path) -> Iterator[None]:
-    """Models of `world` are traced once, whatever folder they are copied to."""
+    """Models of `world` are traced and looked through once, whatever folder they are copied to."""
     with pytest.MonkeyPatch.context() as patch:
         for driver in ("job", "evaluator"):
-            patch.setattr(f"prunec.drivers.{driver}.load", partial(_load, world))
+            patch.setattr(f"prunec.drivers.{driver}.load", partial(traced, world))
+        patch.setattr(StructurePass, "run", _structure)
         yield
 
 
-def _load(world: Path, model: Path | str, task: str | None = None, remote: bool = False, **more: Any) -> Loaded:
-    return _traced(world / model, task, remote, tuple((name, _frozen(value)) for name, value in more.items()))
+def traced(world: Path, model: Path | str, task: str | None = None, remote: bool = False, **more: Any) -> Loaded:
+    """`model` of `world`, as `huggingface.load` gives it."""
+    return _traced(
+        (world / model).resolve(), task, remote, tuple((name, _frozen(value)) for name, value in more.items())
+    )
 
 
 @cache
 def _traced(model: Path, task: str | None, remote: bool, more: tuple[tuple[str, Any], ...]) -> Loaded:
     thawed = {name: dict(value) if isinstance(value, tuple) else value for name, value in more}
     return huggingface.load(model, task, remote, **thawed)
+
+
+def _structure(self: StructurePass, program: Program, facts: Facts, context: Context) -> PassResult:
+    key = (id(program), self)
+    if key not in _STRUCTURES:
+        _STRUCTURES[key] = _look_through(self, program, facts, context)
+    return _STRUCTURES[key]
+
+
+_look_through = StructurePass.run
+_STRUCTURES: dict[tuple[int, StructurePass], PassResult] = {}
+"""By program; results hold their programs, so that no number comes again."""
 
 
 def _frozen(value: object) -> object:

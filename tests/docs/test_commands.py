@@ -32,7 +32,7 @@ PARSED = {"drop-smallest": "a pass that a reader's own package brings"}
 """What stands in a command that is read by the parser alone, and why."""
 MEASURE = ("bench", "eval", "run")
 """Commands that read artifacts, which are real ones."""
-ENCODES = re.compile(r"encode:|minilm|base\b", re.IGNORECASE)
+ENCODES = re.compile(r"encode:|minilm")
 WRITTEN = commands()
 
 Worlds = Callable[[bool], Path]
@@ -106,7 +106,7 @@ def test_the_python_of_a_page_runs(
     source = worlds(page != "README.md")
     enter(source, tmp_path / "here", monkeypatch)
     make_room(tmp_path / "here", ["-o", "slim.onnx"])
-    module, draw = AutoModel.from_pretrained(source / "base").eval(), torch.Generator().manual_seed(0)
+    module, draw = AutoModel.from_pretrained(source / "BASE").eval(), torch.Generator().manual_seed(0)
     ids = torch.randint(5, 300, (4, 16), generator=draw)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     names = {"__name__": page, "module": module, "inputs": inputs, "batches": [inputs] * 4}

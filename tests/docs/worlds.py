@@ -21,14 +21,12 @@ import prunec
 from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchexport import TorchExportBackend
 from prunec.backends.torchscript import TorchScriptBackend
-from prunec.frontends.huggingface import load
 from tests.conftest import save_model, tiny_tokenizer
-from tests.docs.quick import quickened
+from tests.docs.quick import loading_once, quickened, traced
 
-DECODERS = ("smollm2", "smollm2-135m")
-ENCODERS = ("minilm", "minilm-l6", "base", "BASE")
-TUNED = ("tuned", "TUNED")
-CLASSIFIERS = ("minilm-bbc",)
+DECODERS = ("smollm2",)
+ENCODERS = ("BASE", "minilm-l6")
+CLASSIFIERS = ("classifier",)
 PROSE = ("my_texts", "wiki", "tales", "a", "b", "eval", "texts")
 
 
@@ -44,8 +42,8 @@ def world(root: Path, encodes: bool) -> Path:
     for names, model in models.items():
         first = save_model(model, tokenizer, root / names[0])
         for name in names[1:]:
-            shutil.copytree(first, root / name)
-    shutil.copytree(root / (ENCODERS if encodes else DECODERS)[0], root / "MODEL")
+            (root / name).symlink_to(first)
+    (root / "MODEL").symlink_to(root / (ENCODERS if encodes else DECODERS)[0])
     _write_texts(root)
     _tune(root)
     _compile(root)
@@ -94,33 +92,28 @@ def _write_texts(root: Path) -> None:
 
 def _tune(root: Path) -> None:
     """A fine-tuning of the base, and what of it stays."""
-    for name in TUNED:
-        shutil.copytree(root / "base", root / name)
-    weights = load_file(root / "base" / "model.safetensors")
-    draw = torch.Generator().manual_seed(3)
-    moved = {key: value + 0.01 * torch.randn(value.shape, generator=draw) for key, value in weights.items()}
-    for name in TUNED:
-        save_file(moved, root / name / "model.safetensors")
-    for name in ("news", "task"):
-        prunec.ken(root / "tuned", root / "base", root / f"{name}.ken.safetensors", keep=0.25)
+    shutil.copytree(root / "BASE", root / "TUNED")
+    weights, draw = load_file(root / "BASE" / "model.safetensors"), torch.Generator().manual_seed(3)
+    moved = {name: value + 0.01 * torch.randn(value.shape, generator=draw) for name, value in weights.items()}
+    save_file(moved, root / "TUNED" / "model.safetensors")
+    prunec.ken(root / "TUNED", root / "BASE", root / "task.ken.safetensors", keep=0.25)
 
 
 def _compile(root: Path) -> None:
-    """`slim` and `dense` of `MODEL` in every form, with scores and reports."""
-    text = root / "my_texts.jsonl"
-    with quickened():
+    """`slim` and `dense` of `MODEL` in every form with scores and reports, and `topics` of the classifier."""
+    text, more = root / "my_texts.jsonl", {"speedup": 1.5, "importance": "magnitude", "cache": root / "cache"}
+    with quickened(), loading_once(root):
         path = root / "slim.path.safetensors"
-        slim = prunec.compile(
-            root / "MODEL", f"{root / 'slim'}/", speedup=1.5, calibration=text, save_path=path, cache=root / "cache"
-        )
-        for name in ("scores", "others", "wanda", "flap", "taylor", "random"):
-            criterion = "magnitude" if name == "scores" else "random"
-            prunec.score(root / "MODEL", root / f"{name}.safetensors", importance=criterion, calibration=text)
-    dense = load(root / "MODEL").program
-    backends = (OnnxBackend(), TorchExportBackend(), TorchScriptBackend())
-    for backend in backends:
-        for name, program in (("slim", slim.program), ("dense", dense)):
-            backend.emit(program, root / f"{name}{backend.suffixes[0]}")
+        slim = prunec.compile("MODEL", f"{root / 'slim'}/", calibration=text, save_path=path, **more)
+        for name, criterion in (("scores", "magnitude"), ("others", "random")):
+            prunec.score("MODEL", root / f"{name}.safetensors", importance=criterion, calibration=text)
+        dense = traced(root, "MODEL").program
+        topics = traced(root, "classifier").program
+    for backend in (OnnxBackend(), TorchExportBackend(), TorchScriptBackend()):
+        backend.emit(slim.program, root / f"slim{backend.suffixes[0]}")
+    OnnxBackend().emit(dense, root / "dense.onnx")
+    shutil.copytree(root / "classifier", root / "topics", ignore=shutil.ignore_patterns("*.safetensors"))
+    OnnxBackend().emit(topics, root / "topics" / "model.onnx")
     shutil.copy(root / "slim.onnx", root / "slim" / "model.onnx")
     for name in ("slim", "slim-1.25x", "slim-2x"):
         shutil.copy(root / "slim" / "report.json", root / f"{name}.report.json")
