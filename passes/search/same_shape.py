@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from prunec.cost.alike import Alike, Choice
 from prunec.cost.allocation import Allocation
 from prunec.errors import BudgetError
-from prunec.facts import Ceiling, CostModel, Damage, Loadable, Plan, Scores, Structure, Uniformity
+from prunec.facts import Ceiling, CostModel, Damage, Loadable, Plan, Scores, Structure
 from prunec.ir.bypass import tensors_after
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -32,7 +32,7 @@ class SameShapePass(Pass):
     name: ClassVar[str] = "same-shape"
     needs: ClassVar[tuple[type, ...]] = (Structure, Scores, Damage, CostModel, Ceiling)
     reads: ClassVar[tuple[type, ...]] = (Loadable,)
-    gives: ClassVar[tuple[type, ...]] = (Plan, Uniformity)
+    gives: ClassVar[tuple[type, ...]] = (Plan,)
 
     sizes: int = 128
     margin: float = 0.01
@@ -53,12 +53,12 @@ class SameShapePass(Pass):
         assert plan.predicted_damage is not None
         assert free.predicted_damage is not None
         # The integer program stops within a hair of the least damage.
-        found = Uniformity(plan.predicted_damage, min(free.predicted_damage, plan.predicted_damage), damage.objective)
+        plan = replace(plan, free_damage=min(free.predicted_damage, plan.predicted_damage))
         log = f"{len(plan.sublayers)} sublayers and {sum(map(len, plan.units.values()))} units go: "
-        log += f"{plan.predicted_cost:.4g} {costs.unit}, damage {found.damage:.4g} where layers that may differ "
-        log += f"take {found.free_damage:.4g}"
+        log += f"{plan.predicted_cost:.4g} {costs.unit}, damage {plan.predicted_damage:.4g} where layers that may "
+        log += f"differ take {plan.free_damage:.4g}"
         log += f"; not all can be loaded: {loader.why}" if loader and loader.why else ""
-        return PassResult(program, (plan, found), log)
+        return PassResult(program, (plan,), log)
 
     def _chosen(self, alike: Alike, ceiling: Ceiling, loader: _Loader | None) -> Plan:
         rooms = [ceiling.value] if ceiling.unit != "ms" else [(1 - self.margin) * ceiling.value, ceiling.value]

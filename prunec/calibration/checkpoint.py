@@ -1,4 +1,4 @@
-"""The tensors of a folder's safetensors files by name, each read when it is asked for; nothing is unpickled."""
+"""The tensors of a folder's safetensors files by name, each read when it is asked for; written; never unpickled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from prunec.destination import WEIGHTS
@@ -56,6 +57,15 @@ class Checkpoint(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self.places)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Write `tensors` as the weights in `folder`, readable by whom new files are; raises OSError."""
+    path = folder / WEIGHTS
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(dict(tensors), path, {"format": "pt"})
+    path.chmod(mode)  # the library keeps its files to their owner
 
 
 def counterpart(name: str, names: Mapping[str, object]) -> str | None:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, fx, nn
 from transformers.utils.generic import ModelOutput
 
-from prunec.calibration.checkpoint import Checkpoint
+from prunec.calibration.checkpoint import Checkpoint, save_tensors
 from prunec.destination import CONFIG, COPIED, REMOVED, WEIGHTS
 from prunec.errors import InputError
 from prunec.files import check_folder, explained, publish_folder
@@ -125,7 +124,7 @@ class SlimModel(nn.Module):
             with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.absolute().parent) as scratch:
                 staged = Path(scratch) / "new"
                 staged.mkdir()
-                save_file(tensors, staged / WEIGHTS, {"format": "pt"})
+                save_tensors(tensors, staged)
                 for name in _FILES:
                     if (self.folder / name).is_file():
                         shutil.copyfile(self.folder / name, staged / name)

@@ -18,7 +18,7 @@ from prunec.facts.measured import (
 from prunec.facts.path import SolutionPath
 from prunec.facts.plan import Ceiling, CostModel, Plan
 from prunec.facts.selection import RowSelection
-from prunec.facts.stock import Loadable, Shapes, Uniformity
+from prunec.facts.stock import Loadable, Shapes
 from prunec.facts.structure import ADDITIVE, KINDS, Cuts, Family, MaskPoint, Pin, Site, Slot, Structure, Sublayer
 
 __all__ = [
@@ -55,7 +55,6 @@ __all__ = [
     "Step",
     "Structure",
     "Sublayer",
-    "Uniformity",
     "Weakness",
     "Weaknesses",
     "blocks",

@@ -65,6 +65,7 @@ class Plan:
         sublayers: names of the sublayers that are bypassed.
         predicted_cost: by the cost model of the search, in its unit.
         predicted_damage: summed measured damage, in the objective's unit.
+        free_damage: where layers had to stay alike, `predicted_damage` of what the same budget leaves without that.
         search: name of the pass that chose it, which chooses again where the budget is missed or wasted.
     """
 
@@ -73,6 +74,7 @@ class Plan:
     predicted_cost: float | None = None
     predicted_damage: float | None = None
     search: str = "knapsack"
+    free_damage: float | None = None
 
     def is_empty(self) -> bool:
         """Whether the plan removes nothing."""

@@ -18,17 +18,3 @@ class Loadable:
     """
 
     refusal: Callable[[Shapes], str]
-
-
-@dataclass(frozen=True)
-class Uniformity:
-    """What it costs that every layer keeps the same.
-
-    Attributes:
-        damage: predicted for the plan; `unit` is what it is measured in.
-        free_damage: predicted for the plan that the same budget would have had without.
-    """
-
-    damage: float
-    free_damage: float
-    unit: str

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from prunec.calibration.checkpoint import Checkpoint
+from prunec.calibration.checkpoint import Checkpoint, save_tensors
 from prunec.destination import CONFIG, WEIGHTS, copy_data
 from prunec.errors import InputError, PrunecError, VerificationError
 from prunec.files import explained
@@ -63,7 +62,7 @@ class _Contents:
         try:
             text = json.dumps(self.config, indent=2, ensure_ascii=False)
             (folder / CONFIG).write_text(f"{text}\n", encoding="utf-8")
-            save_file(dict(self.tensors), folder / WEIGHTS, {"format": "pt"})
+            save_tensors(self.tensors, folder)
             self.pruned.write(folder)
         except OSError as error:
             raise explained(error, folder) from error

@@ -18,11 +18,12 @@ from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, Rival, Target, Verdict
-from prunec.facts import Ceiling, Dense, Equivalence, Plan, Quality, Uniformity
+from prunec.facts import Ceiling, Damage, Dense, Equivalence, Plan, Quality
 from prunec.ir.program import Program
 from prunec.passbase import Facts
 from prunec.pipeline import PipelineResult, Stage
 from prunec.report import data
+from prunec.report.checkpoint import Uniformity
 from prunec.report.layers_build import build_layers
 
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "onnx-ir", "optimum", "numpy", "scipy")
@@ -68,9 +69,16 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         seconds=circumstances.seconds,
         peak_memory_bytes=max(item.peak_memory_bytes for item in stages),
         warnings=circumstances.warnings,
-        uniformity=facts.get(Uniformity),
+        uniformity=_uniformity(facts),
         rival=_rival(facts),
     )
+
+
+def _uniformity(facts: Facts) -> Uniformity | None:
+    plan, damage = facts.get(Plan), facts.get(Damage)
+    if plan is None or damage is None or plan.predicted_damage is None or plan.free_damage is None:
+        return None
+    return Uniformity(plan.predicted_damage, plan.free_damage, damage.objective)
 
 
 def stage_of(stage: Stage) -> data.Stage:

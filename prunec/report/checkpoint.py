@@ -1,4 +1,4 @@
-"""What a report says of a checkpoint."""
+"""What a report says of a checkpoint, and of layers that are alike."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ class Checkpoint:
     error: float
     tolerance: float
     timed_on: str
+
+
+@dataclass(frozen=True)
+class Uniformity:
+    """What it cost that all layers keep the same.
+
+    Attributes:
+        damage: predicted for the plan; `unit` is what it is measured in.
+        free_damage: predicted for the plan that the same budget would have had without.
+    """
+
+    damage: float
+    free_damage: float
+    unit: str

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from prunec.errors import InputError
-from prunec.facts import Uniformity
 from prunec.files import write_text
-from prunec.report.checkpoint import Checkpoint
+from prunec.report.checkpoint import Checkpoint, Uniformity
 from prunec.report.codec import decode, encode
 from prunec.report.older import UPGRADES
 

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from prunec.facts import Uniformity
 from prunec.report import units
-from prunec.report.checkpoint import Checkpoint
+from prunec.report.checkpoint import Checkpoint, Uniformity
 from prunec.report.data import Checks, Loss, Report, Rival, TextLoss
 from prunec.report.layers import picture
 

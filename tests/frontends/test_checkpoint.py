@@ -15,12 +15,17 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 import prunec
+from prunec.calibration.checkpoint import Checkpoint
 from prunec.errors import InputError
 from prunec.facts import Plan, Structure
 from prunec.frontends.checkpoint import TOLERANCE, Written, write_checkpoint
+from prunec.frontends.directory import read_config
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
+from prunec.frontends.pruned import read_pruned
+from prunec.frontends.skeleton import revived
 from prunec.ir.program import Program
+from prunec.ir.removed import Removed
 from prunec.passbase import Context, Facts
 from prunec.passes.analysis.structure import StructurePass
 from prunec.passes.rewrite.remove import slim_program
@@ -149,13 +154,20 @@ def test_files_that_do_not_fit_are_refused_before_anything_is_built(
         prunec.load(folder)
 
 
-def test_weights_of_another_shape_are_refused_by_name(llama: Case, tmp_path: Path) -> None:
-    folder = shutil.copytree(llama.folder, tmp_path / "slim")
-    said = json.loads((folder / "prunec.json").read_text())
-    said["removed"]["cuts"] = []
-    (folder / "prunec.json").write_text(json.dumps(said))
-    with pytest.raises(InputError, match=r"down_proj.weight in .* is \[48, 22\] where prunec.json leaves \[48, 27\]"):
-        prunec.load(folder)
+def test_weights_of_another_shape_and_missing_ones_are_refused_by_name(llama: Case) -> None:
+    pruned = read_pruned(llama.folder, read_config(llama.folder))
+    assert pruned is not None
+    dense, stored = llama.loaded.program, Checkpoint.of(llama.folder)
+    whole = replace(pruned, removed=Removed(sublayers=pruned.removed.sublayers))
+    with pytest.raises(InputError, match=r"gate_proj.weight in .* is \[22, 48\] where prunec.json leaves \[27, 48\]"):
+        revived(dense, whole, stored, llama.folder)
+    with pytest.raises(InputError, match=r"the weights in .* lack model.embed_tokens.weight"):
+        revived(dense, pruned, {}, llama.folder)
+    other = replace(pruned, removed=Removed(sublayers=("model.layers.7.mlp",)))
+    with pytest.raises(
+        InputError, match=r"prunec.json does not fit the model: the model has no sublayer model.layers.7"
+    ):
+        revived(dense, other, stored, llama.folder)
 
 
 def test_what_the_model_does_not_take_is_named(module: prunec.SlimModel) -> None:
