@@ -18,6 +18,7 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchexport import TorchExportBackend
 from prunec.backends.torchscript import TorchScriptBackend
 from prunec.calibration import textsource
+from prunec.calibration.sources import standard_library_texts
 from prunec.cost.footprint import Footprint
 from prunec.frontends import huggingface
 from prunec.frontends.loaded import Loaded
@@ -55,7 +56,7 @@ def quickened() -> Iterator[None]:
             usual = tuple(values.get(item.name, item.default) for item in fields(kind) if item.init)
             patch.setattr(kind.__init__, "__defaults__", usual)
         patch.setattr("prunec.passes.search.evolve.WORK", (0.0, 1e9, 1e9, 1e9))
-        few = partial(textsource.standard_library_texts, characters=20_000)
+        few = partial(standard_library_texts, characters=20_000)
         patch.setattr(textsource, "standard_library_texts", few)
         for real in REAL:
             patch.setattr(real, "emit", lambda self, program, path: fake().emit(program, path))
@@ -82,7 +83,7 @@ def traced(world: Path, model: Path | str, task: str | None = None, remote: bool
 
 @cache
 def _traced(model: Path, task: str | None, remote: bool, more: tuple[tuple[str, Any], ...]) -> Loaded:
-    thawed = {name: dict(value) if isinstance(value, tuple) else value for name, value in more}
+    thawed: dict[str, Any] = {name: dict(value) if isinstance(value, tuple) else value for name, value in more}
     return huggingface.load(model, task, remote, **thawed)
 
 

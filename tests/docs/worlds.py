@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -67,7 +68,7 @@ def _llama(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     )
 
 
-def _bert(tokenizer: PreTrainedTokenizerFast, **more: object) -> BertConfig:
+def _bert(tokenizer: PreTrainedTokenizerFast, **more: Any) -> BertConfig:
     return BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
@@ -101,10 +102,12 @@ def _tune(root: Path) -> None:
 
 def _compile(root: Path) -> None:
     """`slim` and `dense` of `MODEL` in every form with scores and reports, and `topics` of the classifier."""
-    text, more = root / "my_texts.jsonl", {"speedup": 1.5, "importance": "magnitude", "cache": root / "cache"}
+    text = root / "my_texts.jsonl"
+    more: dict[str, Any] = {"speedup": 1.5, "importance": "magnitude", "cache": root / "cache"}
     with quickened(), loading_once(root):
         path = root / "slim.path.safetensors"
         slim = prunec.compile("MODEL", f"{root / 'slim'}/", calibration=text, save_path=path, **more)
+        assert isinstance(slim, prunec.CompileResult)
         for name, criterion in (("scores", "magnitude"), ("others", "random")):
             prunec.score("MODEL", root / f"{name}.safetensors", importance=criterion, calibration=text)
         dense = traced(root, "MODEL").program
