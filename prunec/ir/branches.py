@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from itertools import permutations
 from operator import getitem
 
@@ -68,14 +69,15 @@ class _Finder:
     """One search through a graph."""
 
     def __init__(self, graph: fx.Graph, flow: LabelFlow) -> None:
-        self._graph, self._values = graph, flow.values
+        self._nodes, self._values = list(graph.nodes), flow.values
         self._products = {item.node for item in flow.ledger.contractions}
-        self._position = {node: index for index, node in enumerate(graph.nodes)}
+        self._position = {node: index for index, node in enumerate(self._nodes)}
+        self._before = _ancestors(self._position)
         self._constant = _constants(graph)
         self._skips: dict[fx.Node, fx.Node] = {}
 
     def __iter__(self) -> Iterator[Branch]:
-        for add in self._graph.nodes:
+        for add in self._nodes:
             if add.target is not aten.add.Tensor or len(add.all_input_nodes) != 2 or add.kwargs.get("alpha", 1) != 1:
                 continue
             found = (self._branch(add, *operands) for operands in permutations(add.all_input_nodes))
@@ -88,23 +90,28 @@ class _Finder:
         """The branch, if `branch` may go and leave `skip`."""
         if not self._alike(add, skip):
             return None
-        before = self._ancestors(branch)
-        start = next((node for node in self._origins(skip) if node in before), None)
+        start = next((node for node in self._origins(skip) if self._precedes(node, branch)), None)
         if start is not None:
-            inside = self._inside(start, before | {branch})
+            inside = self._inside(start, branch)
             return None if self._passed(inside, start) else Branch(add, skip, branch, start, inside)
-        start = next((node for node in self._straight(skip) if node in before), None)
+        start = next((node for node in self._straight(skip) if self._precedes(node, branch)), None)
         if start is not None and not self._products.isdisjoint((branch, *self._straight(branch))):
-            inside = self._inside(start, before | {branch})
+            inside = self._inside(start, branch)
             if inside.isdisjoint(self._skips) and not all(map(self._is_straight, inside)):
                 return Branch(add, skip, branch, start, inside)
         return None
 
-    def _inside(self, start: fx.Node, nodes: set[fx.Node]) -> frozenset[fx.Node]:
-        """Those of `nodes` that are computed from `start`."""
+    def _precedes(self, node: fx.Node, later: fx.Node) -> bool:
+        """Whether `later` is computed from `node`."""
+        return bool(self._before[later] >> self._position[node] & 1)
+
+    def _inside(self, start: fx.Node, branch: fx.Node) -> frozenset[fx.Node]:
+        """The nodes from `start` to `branch`: what is computed from that one, and this one computed from."""
         inside: set[fx.Node] = set()
-        for node in sorted(nodes, key=self._position.__getitem__):
-            if any(source is start or source in inside for source in node.all_input_nodes):
+        for node in self._nodes[self._position[start] + 1 : self._position[branch] + 1]:
+            if any(source is start or source in inside for source in node.all_input_nodes) and (
+                node is branch or self._precedes(node, branch)
+            ):
                 inside.add(node)
         return frozenset(inside)
 
@@ -143,23 +150,24 @@ class _Finder:
         skips = (self._skips[node] for node in inside if node in self._skips)
         return any(skip is not start and skip not in inside for skip in skips)
 
-    def _ancestors(self, node: fx.Node) -> set[fx.Node]:
-        """What `node` is computed from, weights apart."""
-        found: set[fx.Node] = set()
-        stack = list(node.all_input_nodes)
-        while stack:
-            source = stack.pop()
-            if source not in found and source.op != "get_attr":
-                found.add(source)
-                stack.extend(source.all_input_nodes)
-        return found
-
     def _alike(self, add: fx.Node, skip: fx.Node) -> bool:
         """Whether `skip` can stand in the place of the addition."""
         whole, part = self._values[add], self._values[skip]
         if not isinstance(whole, Labelled) or not isinstance(part, Labelled) or not part.meta.is_floating_point():
             return False
         return whole.shape == part.shape and whole.meta.dtype == part.meta.dtype
+
+
+def _ancestors(position: Mapping[fx.Node, int]) -> dict[fx.Node, int]:
+    """What each node is computed from, weights apart: a bit for each place in the graph.
+
+    Deep graphs have many additions, each after all that came before: walks back from each would take the square.
+    """
+    found: dict[fx.Node, int] = {}
+    for node in position:
+        sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
+        found[node] = reduce(int.__or__, (found[source] | 1 << position[source] for source in sources), 0)
+    return found
 
 
 def _constants(graph: fx.Graph) -> set[fx.Node]:

@@ -79,6 +79,8 @@ class StructurePass(Pass):
 
 def _sifted(program: Program, flow: LabelFlow, families: list[Family]) -> tuple[list[Family], list[Pin]]:
     """The families that can be cut in part, and a pin for each other one."""
+    if not families:
+        return [], []
     sound, pins = rehearse(program, flow, families)
     sound, failing = try_out(program, flow, sound)
     return sound, [*pins, *failing]
