@@ -71,11 +71,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
     parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
     parser.add_argument("--steps", default=",".join(STEPS), help="by name, separated by commas")
-    parser.add_argument("--largest", type=int, default=10**6, help="most layers, and greatest width, that are measured")
+    parser.add_argument("--layers", type=int, default=10**6, help="no more layers than these")
+    parser.add_argument("--width", type=int, default=10**6, help="none wider than this")
     given = parser.parse_args()
     torch.set_num_threads(1)
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
-    sizes = [shape for shape in shapes() if max(shape.layers, shape.width) <= given.largest]
+    sizes = [shape for shape in shapes() if shape.layers <= given.layers and shape.width <= given.width]
     for row in rows(found, sizes, given.steps.split(",")):
         found.append(row)
         write_text(given.results, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")

@@ -39,8 +39,6 @@ from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
 from tools.bench.rivals_page import page
 
 THREADS = 2
-SECONDS = 15.0
-"""How long a file is timed with the dense one, by each clock."""
 CLOCKS = {"": time.perf_counter, "processor_": time.process_time}
 
 Row = dict[str, Any]
@@ -56,6 +54,7 @@ class Bench:
         packages: where the rivals are installed.
         threads: of the runtime.
         tokens: of each text that a row is measured on.
+        seconds: how long a file is timed with the dense one, by each clock.
     """
 
     model: str
@@ -64,6 +63,7 @@ class Bench:
     packages: Path
     threads: int
     tokens: int
+    seconds: float
 
     @property
     def workload(self) -> Workload:
@@ -96,7 +96,7 @@ class Bench:
             return key | made
         path = file_of(self.files, self.model, rival, amount)
         sizes = {"file_bytes": path.stat().st_size, "dense_file_bytes": self.dense.stat().st_size}
-        machine = {"machine": f"{cpu_model()}, {self.threads} threads"}
+        machine = {"machine": f"{cpu_model()}, {self.threads} threads", "load": os.getloadavg()[0]}
         return key | machine | made | sizes | self.timed(path) | self.quality(path)
 
     def made(self, rival: str, amount: float) -> Row:
@@ -123,7 +123,7 @@ class Bench:
         calls = {name: partial(runner, request(runner.feeds, self.workload)) for name, runner in loaded.items()}
         row: Row = {}
         for prefix, clock in CLOCKS.items():
-            found = interleaved(calls, seconds=SECONDS, clock=clock)
+            found = interleaved(calls, seconds=self.seconds, clock=clock)
             row |= {f"{prefix}{name}_ms": timing.median for name, timing in found.items()}
             row |= {f"{prefix}spread": {name: timing.spread for name, timing in found.items()}}
             row[f"{prefix}ratio"] = paired_ratio(found["measured"], found["dense"])
@@ -134,7 +134,10 @@ class Bench:
         """The figure of each text, of the dense file and of this one, and how much worse this one is."""
         goal = objective(self.loaded.task.objective)
         dense, slim = (OnnxBackend().load(file, self.workload) for file in (self.dense, path))
-        loss = {name: figures(goal, dense, slim, corpus) for name, corpus in self.corpora.items()}
+        try:
+            loss = {name: figures(goal, dense, slim, corpus) for name, corpus in self.corpora.items()}
+        except RuntimeError as error:  # as of features that are fewer than the dense model's
+            return {"error": f"its outputs do not compare with the dense ones: {error}"}
         return {"metric": goal.report_unit, "loss": loss, "increase": increase(loss, goal.higher_is_better)}
 
 
@@ -159,11 +162,13 @@ def main() -> None:
     parser.add_argument("--rivals", default=",".join(RIVALS), help="by name, separated by commas")
     parser.add_argument("--threads", type=int, default=THREADS, help="of the runtime")
     parser.add_argument("--tokens", type=int, default=16_384, help="of each text that a row is measured on")
+    parser.add_argument("--seconds", type=float, default=15.0, help="that a file is timed for, by each clock")
     given = parser.parse_args()
     given.files.mkdir(parents=True, exist_ok=True)
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for model in given.only.split(","):
-        bench = Bench(model, given.models, given.files, given.packages, given.threads, given.tokens)
+        paths = (given.models, given.files, given.packages)
+        bench = Bench(model, *paths, given.threads, given.tokens, given.seconds)
         for row in rows(bench, found, given.rivals.split(",")):
             found.append(row)
             write_text(given.results, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")

@@ -32,9 +32,14 @@ HALF = {ENCODER: (0.25, 0.5), DECODER: (0.25, 0.5)}
 
 RIVALS = {
     "torch-pruning": Rival(
-        {ENCODER: (1 / 6, 1 / 3), DECODER: (1 / 6, 1 / 3)},
+        {ENCODER: (1 / 6,), DECODER: (1 / 6, 1 / 3)},
         "{:.0%} of heads, neurons and the residual width",
         "Torch-Pruning 1.6.1 as in its prune_llm.py and prune_hf_bert.py: L2 norms of groups, mean reduction, uniform",
+    ),
+    "torch-pruning-bottleneck": Rival(
+        {ENCODER: (0.25, 0.5)},
+        "{:.0%} of heads and neurons",
+        "Torch-Pruning 1.6.1 with the option `bottleneck` of its examples, which keeps the width of the residual stream",
     ),
     "torch-pruning-taylor": Rival(
         {DECODER: (1 / 3,)},
@@ -53,12 +58,12 @@ RIVALS = {
     ),
     "onnxsim": Rival(
         HALF,
-        "{:.0%} of channels and heads",
+        "{:.0%} of channels, and of heads where it finds any",
         "onnxsim 0.8.1 on the file of torch.onnx.export: structured pruning, then attention heads, both by L2 norms",
     ),
     "onnxsim-wanda": Rival(
         {ENCODER: (0.5,), DECODER: (0.5,)},
-        "{:.0%} of channels and heads",
+        "{:.0%} of channels, and of heads where it finds any",
         "onnxsim 0.8.1 on the same file: the same two, weighted by activations on the calibration text",
     ),
     "onnxsim-blocks": Rival(

@@ -16,9 +16,9 @@ Every file is made in a process of its own, with its authors' settings, by the s
 runtime; timed by turns with prunec's dense file; and measured on text that nobody has seen: how much worse it is than
 the dense file. *faster* is the median over rounds of the dense file's time by this one's, in wall time and in processor
 time, which counts all threads and is the figure to read where the machine is shared. Pruned transformers models are
-written by prunec's exporter, so that files differ in what was removed alone. *made* counts loading, removing and
-writing; a dense file that a rival starts from is not in it. A rival that fails has its error quoted below the table.
-Prunec is told a latency and the others a share, so rows compare at like speed, not line by line.
+written by prunec's exporter, so that files differ in what was removed alone. *made* is the processor time of loading,
+removing and writing; a dense file that a rival starts from is not in it. A rival that fails has its error quoted below
+the table. Prunec is told a latency and the others a share, so rows compare at like speed, not line by line.
 
 Who they are:
 """
@@ -41,10 +41,11 @@ def _table(rows: list[Row]) -> list[str]:
         return notes
     first = measured[0]
     dense = ", ".join(f"{text} {figures[0]:.3f}" for text, figures in first["loss"].items())
-    heads = ["told", "faster, wall", "faster, processor", *first["loss"], "file, MB", "made, s", "peak, GB"]
+    heads = ["told", "faster, wall", "faster, processor", *first["loss"], "file, MB", "made, processor s", "peak, GB"]
+    loads = [row["load"] for row in measured]
     return [
-        f"{first['machine']}, {first['workload']}. Worse by, in {first['metric']}; dense: {dense}, "
-        f"{first['dense_file_bytes'] / 1e6:.0f} MB.",
+        f"{first['machine']}, {first['workload']}; processes that were running or waiting to: {min(loads):.0f} to "
+        f"{max(loads):.0f}. Worse by, in {first['metric']}; dense: {dense}, {first['dense_file_bytes'] / 1e6:.0f} MB.",
         "",
         "| rival | " + " | ".join(heads) + " |",
         "|" + "---|" * (len(heads) + 1),
@@ -60,7 +61,7 @@ def _line(row: Row) -> str:
         f"{1 / row['processor_ratio']:.2f}",
         *(f"{value:.3f}" for value in row["increase"].values()),
         f"{row['file_bytes'] / 1e6:.0f}",
-        f"{row['seconds']:.0f}",
+        f"{row['processor_seconds']:.1f}",
         f"{row['peak_bytes'] / 1e9:.1f}",
     ]
     return f"| {row['rival']} | " + " | ".join(cells) + " |"

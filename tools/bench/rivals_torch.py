@@ -6,12 +6,12 @@ pruned model, numbers of heads and sizes in the config, is mended here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.bert.modeling_bert import BertSelfAttention, BertSelfOutput
 
 Batches = list[dict[str, Tensor]]
 
@@ -23,6 +23,15 @@ def torch_pruning(model: PreTrainedModel, batches: Batches, share: float) -> Pre
     return _pruned(model, batches, share, tp.importance.GroupMagnitudeImportance(p=2, group_reduction="mean"))
 
 
+def torch_pruning_bottleneck(model: PreTrainedModel, batches: Batches, share: float) -> PreTrainedModel:
+    """With the option `--bottleneck` of its examples: the residual stream stays as wide as it is."""
+    import torch_pruning as tp
+
+    outputs = [module.dense for module in model.modules() if isinstance(module, BertSelfOutput)]
+    importance = tp.importance.GroupMagnitudeImportance(p=2, group_reduction="mean")
+    return _pruned(model, batches, share, importance, outputs)
+
+
 def torch_pruning_taylor(model: PreTrainedModel, batches: Batches, share: float) -> PreTrainedModel:
     """The same by its first-order score, as LLM-Pruner takes it: gradients of the loss, summed over the text."""
     import torch_pruning as tp
@@ -32,7 +41,9 @@ def torch_pruning_taylor(model: PreTrainedModel, batches: Batches, share: float)
     return _pruned(model, batches, share, tp.importance.GroupTaylorImportance(group_reduction="mean"))
 
 
-def _pruned(model: PreTrainedModel, batches: Batches, share: float, importance: Any) -> PreTrainedModel:
+def _pruned(
+    model: PreTrainedModel, batches: Batches, share: float, importance: Any, kept: Sequence[Any] = ()
+) -> PreTrainedModel:
     import torch_pruning as tp
 
     decoder = hasattr(model, "lm_head")
@@ -47,7 +58,7 @@ def _pruned(model: PreTrainedModel, batches: Batches, share: float, importance: 
         num_heads=_heads(model),
         prune_num_heads=True,
         prune_head_dims=False,
-        ignored_layers=[encoder.lm_head if decoder else encoder.pooler],
+        ignored_layers=[encoder.lm_head if decoder else encoder.pooler, *kept],
         output_transform=(lambda out: out.logits) if decoder else (lambda out: out.pooler_output.sum()),
         round_to=4 if decoder else None,
     )
@@ -123,6 +134,7 @@ def optipfair_depth(model: PreTrainedModel, batches: Batches, share: float) -> P
 
 PRUNERS: Mapping[str, Callable[[PreTrainedModel, Batches, float], PreTrainedModel]] = {
     "torch-pruning": torch_pruning,
+    "torch-pruning-bottleneck": torch_pruning_bottleneck,
     "torch-pruning-taylor": torch_pruning_taylor,
     "optipfair-width": optipfair_width,
     "optipfair-depth": optipfair_depth,
