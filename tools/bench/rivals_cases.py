@@ -39,7 +39,7 @@ RIVALS = {
     "torch-pruning-bottleneck": Rival(
         {ENCODER: (0.25, 0.5)},
         "{:.0%} of heads and neurons",
-        "Torch-Pruning 1.6.1 with the option `bottleneck` of its examples, which keeps the width of the residual stream",
+        "Torch-Pruning 1.6.1 with the option `bottleneck` of its examples, which keeps the residual stream whole",
     ),
     "torch-pruning-taylor": Rival(
         {DECODER: (1 / 3,)},
