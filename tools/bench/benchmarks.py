@@ -52,6 +52,8 @@ SECTIONS = (
 )
 TABLE = {"frontier": "--results docs/measurements.json --table docs/measurements.md"}
 """Where a tool's options differ from the others'."""
+BEFORE = {"rivals": "pip install --no-deps --target .cache/rivals -r tools/bench/rivals.txt"}
+"""What a tool needs first."""
 NAMES = {"methods": "quality"}
 """Where a tool's files are not called as it is."""
 
@@ -102,7 +104,11 @@ def _rows(path: Path) -> list[Row]:
 def _repeat(section: Section) -> list[str]:
     if not section.repeat:
         return []
-    commands = [f"python -m tools.bench.{command} {_options(command.split()[0])}" for command in section.repeat]
+    commands = []
+    for command in section.repeat:
+        tool = command.split()[0]
+        commands += [BEFORE[tool]] if tool in BEFORE else []
+        commands.append(f"python -m tools.bench.{command} {_options(tool)}")
     return ["```sh", *commands, "```", ""]
 
 
