@@ -22,9 +22,10 @@ def test_seeds_are_a_mean_with_half_their_range_by_share() -> None:
     text = page(rows())
     assert "| mode | 10% | 50% |" in text
     assert "| delta | 0.500 ±0.000 | 0.750 ±0.050 |" in text
-    assert "| delta | 1.0 MB | 3.0 MB |" in text
+    assert "| size of the file | 1.0 MB | 3.0 MB |" in text
     assert "The tuned model has 0.850 ±0.050 right and takes 4.0 MB" in text
     assert "Units cut out" not in text
+    assert "not measured yet: bbc_topics 0" in text
 
 
 def test_what_is_not_measured_yet_is_empty() -> None:

@@ -29,13 +29,11 @@ from prunec.calibration.kendelta import KenDelta
 from prunec.calibration.kenfile import load_delta, save_delta
 from prunec.calibration.rowrule import Mode
 from prunec.calibration.rowselection import by_density_grid, by_grid, entries, is_matrix, rows_of
-from tools.bench.ken_cases import Case
+from tools.bench.ken_cases import SEEDS, SETS, Case
 from tools.bench.ken_page import page
 from tools.bench.ken_units import units
 from tools.bench.rows import Row, keep
 
-SETS = ("bbc_topics", "tweet_sentiment")
-SEEDS = (0, 1, 2)
 SHARES = (0.1, 0.25, 0.5, 0.75)
 """Of each row; all of it is the tuned model itself, whatever the mode."""
 MODES = get_args(Mode)

@@ -18,6 +18,9 @@ from tools import finetune
 from tools.bench.rows import Row
 
 BASE = "minilm-l6"
+SETS = ("bbc_topics", "tweet_sentiment")
+SEEDS = (0, 1, 2)
+"""Of tuning."""
 
 
 @dataclass(frozen=True)

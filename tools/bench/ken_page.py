@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from tools.bench.ken_cases import SEEDS, SETS
 from tools.bench.rows import Row, spread, table
 
+AT = 0.9
+"""An accuracy of which the page says how sure it is."""
 HEAD = """# What stays of a fine-tuning, measured
 
 Written by `tools/bench/ken.py`; the raw figures are in `ken.json` beside this page.
@@ -26,12 +31,19 @@ what `prunec ken --physical` writes), by the criteria `ken` and `magnitude`, and
 
 def page(rows: list[Row]) -> str:
     """The whole page."""
-    lines = [HEAD]
+    lines = [HEAD, *_missing(rows)]
     for name in dict.fromkeys(row["set"] for row in rows):
         lines += [f"## {name}", "", *_set([row for row in rows if row["set"] == name])]
     if any("criterion" in row for row in rows):
         lines += [UNITS, *_units(rows)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _missing(rows: list[Row]) -> list[str]:
+    """The tunings of which nothing is measured."""
+    whole = {(row["set"], row["seed"]) for row in rows if "accuracy" in row}
+    left = [f"{name} {seed}" for name in SETS for seed in SEEDS if (name, seed) not in whole]
+    return [f"Sets and seeds that are not measured yet: {', '.join(left)}.", ""] if left else []
 
 
 def _set(rows: list[Row]) -> list[str]:
@@ -43,10 +55,11 @@ def _set(rows: list[Row]) -> list[str]:
     lines = [
         f"Tunings: {seeds}, of {first['epochs']} epochs over {first['rows']} rows. Test rows: {first['tests']}.",
         f"Texts are cut at {first['longest']} tokens.",
+        f"By so few rows an accuracy of {AT:g} is known to ±{_error(first['tests']):.3f} (95 %).",
         f"The tuned model has {_accuracy(full)} right and takes {_megabytes(full)}; with every matrix but the",
         f"classifier's put back, it has {least or 'an accuracy that is not measured yet'}.",
         "",
-        "Accuracy:",
+        "Accuracy; as many entries stay by every mode, so that files are of one size:",
         "",
     ]
     head = ["mode", *(f"{share:.0%}" for share in shares)]
@@ -54,9 +67,13 @@ def _set(rows: list[Row]) -> list[str]:
         mode: [[row for row in rows if (row.get("mode"), row.get("keep")) == (mode, share)] for share in shares]
         for mode in modes
     }
-    lines += table(head, [(mode, [_accuracy(found) for found in own]) for mode, own in cells.items()])
-    lines += ["Size of the file:", ""]
-    lines += table(head, [(mode, [_megabytes(found) for found in own]) for mode, own in cells.items()])
+    lines += table(
+        head,
+        [
+            *((mode, [_accuracy(found) for found in own]) for mode, own in cells.items()),
+            ("size of the file", [_megabytes([row for row in rows if row.get("keep") == share]) for share in shares]),
+        ],
+    )
     return [*lines, *(line for row in rows if "same" in row for line in _density(row))]
 
 
@@ -67,6 +84,11 @@ def _density(row: Row) -> list[str]:
         f"the same grid keeps this share of other entries: {told} (every fourth matrix of seed {row['seed']}).",
         "",
     ]
+
+
+def _error(tests: int) -> float:
+    """Half the 95 % interval of an accuracy of `AT` on so many rows, by the normal distribution."""
+    return 1.96 * math.sqrt(AT * (1 - AT) / tests)
 
 
 def _accuracy(rows: list[Row]) -> str:
