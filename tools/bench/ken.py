@@ -96,14 +96,14 @@ def missing(case: Case, rows: list[Row], options: argparse.Namespace) -> Iterato
         base = case.classifier(case.base)
         if ("none", 0.0) not in have:
             yield without_matrices(case, base, Path(folder))
+        if options.units:
+            yield from units(case, own, Path(folder))
         for share in SHARES:
             for mode in MODES:
                 if (mode, share) not in have:
                     yield kept(case, base, mode, share, Path(folder))
         if case.seed == SEEDS[0] and not any("same" in row for row in own):
             yield density(case)
-        if options.units:
-            yield from units(case, own, Path(folder))
 
 
 def main() -> None:

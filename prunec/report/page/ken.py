@@ -126,7 +126,10 @@ def _neighbours(matrices: Sequence[KenMatrix]) -> Chart:
             x=counts,
             y=chance,
             name="as many at random",
-            marker={"color": ORANGE, "pattern": {"shape": "/", "fgcolor": "#000", "fgopacity": 0.4, "size": 6}},
+            marker={
+                "color": ORANGE,
+                "pattern": {"shape": "/", "fillmode": "overlay", "fgcolor": "#000", "fgopacity": 0.4, "size": 6},
+            },
         ),
     ]
     shown = figure(
