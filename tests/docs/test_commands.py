@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -109,9 +111,12 @@ def test_the_python_of_a_page_runs(
     module, draw = AutoModel.from_pretrained(source / "BASE").eval(), torch.Generator().manual_seed(0)
     ids = torch.randint(5, 300, (4, 16), generator=draw)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    names = {"__name__": page, "module": module, "inputs": inputs, "batches": [inputs] * 4}
+    # Dataclasses look up the module that they are in.
+    here = ModuleType("here")
+    monkeypatch.setitem(sys.modules, "here", here)
+    here.__dict__.update(module=module, inputs=inputs, batches=[inputs] * 4)
     with loading_once(source), quickened():
         for block in python_pages()[page]:
             filled = "\n" * (block.line - 1) + block.text
-            exec(compile(filled, str(ROOT / page), "exec"), names)
+            exec(compile(filled, str(ROOT / page), "exec"), here.__dict__)
     assert capsys.readouterr().out

@@ -95,7 +95,7 @@ def test_a_group_costs_what_its_cached_states_do(decoder: Case, context: Context
 def test_a_prompt_that_hands_on_its_cache_is_priced(decoder: Case, context: Context) -> None:
     costs, backend = measure(decoder, context, workload="prefill:1x16")
     empty = [program.example[pair.past] for program in backend.programs.values() for pair in program.caches]
-    assert sorted(tuple(past.shape) for past in empty) == [(1, 1, 0, 16), (1, 2, 0, 16)]
+    assert {tuple(past.shape) for past in empty} >= {(1, 1, 0, 16), (1, 2, 0, 16)}
     (_, one), (_, two) = costs.families["model.layers.0.self_attn.o_proj"]
     assert two - one == pytest.approx(6144 / 1e5, rel=1e-3)
 
