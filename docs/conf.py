@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -56,20 +55,14 @@ def _fill_reference(app: Sphinx, page: str, source: list[str]) -> None:
     """Replace the marks in `api.md` by directives for what the tables of the package name."""
     if page != "api":
         return
-    exported = {name: f"prunec.{name}" for name in sorted(prunec.PLACES)}
+    exported = {name: inspect.isclass(getattr(prunec, name)) for name in sorted(prunec.PLACES)}
     filled = {
-        "functions": [path for name, path in exported.items() if not inspect.isclass(getattr(prunec, name))],
-        "classes": [path for name, path in exported.items() if inspect.isclass(getattr(prunec, name))],
-        "passes": [place.replace(":", ".") for place in PASSES.values()],
-        "backends": [place.replace(":", ".") for place in BACKENDS.values()],
+        "functions": ("autofunction", [f"prunec.{name}" for name, is_class in exported.items() if not is_class], False),
+        "classes": ("autoclass", [f"prunec.{name}" for name, is_class in exported.items() if is_class], True),
+        "passes": ("autoclass", [place.replace(":", ".") for place in PASSES.values()], False),
+        "backends": ("autoclass", [place.replace(":", ".") for place in BACKENDS.values()], True),
     }
-    for mark, paths in filled.items():
-        source[0] = source[0].replace(
-            f"<!-- {mark} -->", _directives(paths, "function" if mark == "functions" else "class")
-        )
-
-
-def _directives(paths: Iterable[str], kind: str) -> str:
-    members = "" if kind == "function" else "\n   :members:"
-    lines = [f".. auto{kind}:: {path}{members}\n" for path in paths]
-    return "\n".join(["```{eval-rst}", *lines, "```"])
+    for mark, (directive, paths, has_members) in filled.items():
+        members = "\n   :members:" if has_members else ""
+        lines = [f".. {directive}:: {path}{members}\n" for path in paths]
+        source[0] = source[0].replace(f"<!-- {mark} -->", "\n".join(["```{eval-rst}", *lines, "```"]))

@@ -17,7 +17,6 @@ import pytest
 from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchexport import TorchExportBackend
 from prunec.backends.torchscript import TorchScriptBackend
-from prunec.calibration import textsource
 from prunec.calibration.sources import standard_library_texts
 from prunec.cost.footprint import Footprint
 from prunec.frontends import huggingface
@@ -57,7 +56,7 @@ def quickened() -> Iterator[None]:
             patch.setattr(kind.__init__, "__defaults__", usual)
         patch.setattr("prunec.passes.search.evolve.WORK", (0.0, 1e9, 1e9, 1e9))
         few = partial(standard_library_texts, characters=20_000)
-        patch.setattr(textsource, "standard_library_texts", few)
+        patch.setattr("prunec.calibration.textsource.standard_library_texts", few)
         for real in REAL:
             patch.setattr(real, "emit", lambda self, program, path: fake().emit(program, path))
             patch.setattr(real, "load", lambda self, path, workload: fake().load(path, workload))

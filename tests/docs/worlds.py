@@ -103,10 +103,10 @@ def _tune(root: Path) -> None:
 def _compile(root: Path) -> None:
     """`slim` and `dense` of `MODEL` in every form with scores and reports, and `topics` of the classifier."""
     text = root / "my_texts.jsonl"
-    more: dict[str, Any] = {"speedup": 1.5, "importance": "magnitude", "cache": root / "cache"}
+    usual: dict[str, Any] = {"calibration": text, "importance": "magnitude", "cache": root / "cache"}
     with quickened(), loading_once(root):
         path = root / "slim.path.safetensors"
-        slim = prunec.compile("MODEL", f"{root / 'slim'}/", calibration=text, save_path=path, **more)
+        slim = prunec.compile("MODEL", f"{root / 'slim'}/", speedup=1.5, save_path=path, **usual)
         assert isinstance(slim, prunec.CompileResult)
         for name, criterion in (("scores", "magnitude"), ("others", "random")):
             prunec.score("MODEL", root / f"{name}.safetensors", importance=criterion, calibration=text)
