@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM, PreTrainedTokenizerFast
@@ -84,6 +85,27 @@ def edit_config(folder: Path, **changes: object) -> None:
 
 def test_no_such_directory(refuse: Refusal, tmp_path: Path) -> None:
     assert refuse(tmp_path / "nowhere", *BUDGET).startswith(f"there is no directory {tmp_path / 'nowhere'}. Give a")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--dtype", "int3"), "dtype 'int3' is not known. Choose fp32, fp16, int8, int4"),
+        (("--device", "tpu"), "device 'tpu' is not known. Choose cpu or cuda"),
+        (("--dtype", "int8", "--passes", "structure, emit, verify"), "the passes do not prepare for it"),
+    ],
+)
+def test_numerics_that_cannot_be_had(refuse: Refusal, model: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in refuse(model, *BUDGET, *words)
+
+
+def test_numerics_that_the_artifact_does_not_know(refuse: Refusal, model: Path) -> None:
+    assert "torchscript artifacts know fp32 alone" in refuse(model, *BUDGET, "--dtype", "int8", output="slim.pt")
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="there is a GPU")
+def test_a_device_without_a_provider(refuse: Refusal, model: Path) -> None:
+    assert "no CUDAExecutionProvider here" in refuse(model, *BUDGET, "--device", "cuda")
 
 
 def test_a_directory_without_a_config(refuse: Refusal, model: Path) -> None:

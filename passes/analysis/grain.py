@@ -21,11 +21,16 @@ class GrainPass(Pass):
     after `smooth`. In `int8` those above the limit are rounded by blocks of a token's features instead of by
     tensor; in `int4` to 8 bits instead of 4. Where requests have few tokens, products by blocks are as fast as those by
     tensor, and all are.
+
+    Attributes:
+        limit: in the place of the usual limit of the type; a lower one loses less and takes longer.
     """
 
     name: ClassVar[str] = "grain"
     needs: ClassVar[tuple[type, ...]] = (Corpus, Target)
     gives: ClassVar[tuple[type, ...]] = (Target, Rounding)
+
+    limit: float | None = None
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give what rounding does, and the target with finer grids for some weights."""
@@ -36,7 +41,7 @@ class GrainPass(Pass):
         context.progress.item("rounding each product alone", 0, 0)
         found = rounding(program, corpus.score[0], rounder(dtype, BLOCK))
         errors = found.errors
-        fine = to_refine(errors, dtype, work.batch * work.sequence)
+        fine = to_refine(errors, dtype, work.batch * work.sequence, self.limit)
         worst = max(errors, key=lambda name: errors[name], default="")
         log = f"{len(fine)} of {len(errors)} products are rounded less"
         if worst:

@@ -40,10 +40,9 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     improved = [f"evolve{{{options.effort}}}"] if options.effort else []
     choice = [*_findings(search, options), search, *improved]
     repair = recovery_steps(options.recover, options.distill_minutes)
-    smoothed = ["smooth"] if rounds else []
-    rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", "evaluate"]
+    smoothed, rival = ["smooth"] * rounds, ["rival"] * (not options.no_rival)
+    rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", *rival, "evaluate"]
     known = ["weakness"] if options.recover == "weakness" else []
-    known += [] if options.no_rival else ["rival"]
     return ", ".join(["structure", *order, *rest, *known])
 
 

@@ -448,6 +448,15 @@ def test_given_text_is_read_before_anything_is_measured_and_written_text_after()
     assert "recover{bias}" in given
 
 
+def test_rounding_is_prepared_before_anything_is_timed_and_before_the_artifact() -> None:
+    steps = usual(dtype="int8").split(", ")
+    assert steps[:4] == ["structure", "calibrate", "grain", "baseline"]
+    assert steps[steps.index("emit") - 1] == "smooth"
+    assert not {"grain", "smooth"}.intersection(usual(dtype="fp16").split(", "))
+    assert "rival" in steps
+    assert "rival" not in usual(no_rival=True).split(", ")
+
+
 def test_a_search_that_uses_no_scores_gets_none() -> None:
     steps = usual(search="sublayer").split(", ")
     assert steps[steps.index("sublayer") - 1 : steps.index("sublayer") + 2] == ["calibrate", "sublayer", "remove"]

@@ -110,6 +110,7 @@ def test_products_that_lose_most_are_rounded_less() -> None:
     assert to_refine(errors, "int8", 128) == {"a"}
     assert to_refine(errors, "int4", 1) == {"a"}
     assert to_refine(errors, "int8", 1) == {"a", "b"}
+    assert to_refine(errors, "int8", 128, limit=0.0001) == {"a", "b"}
 
 
 def test_grain_and_smooth_do_nothing_in_float32(llama: Case, context: Context) -> None:
