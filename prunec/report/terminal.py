@@ -50,7 +50,17 @@ def caveats(report: Report) -> list[str]:
     lines = list(report.warnings)
     if report.data is not None and report.data.is_default:
         lines.insert(0, "calibrated on built-in text; give --calibration FILE with text like your own")
-    return lines
+    return [*lines, *_outdone(report)]
+
+
+def _outdone(report: Report) -> list[str]:
+    """That quantisation alone is both faster than removal and nearer to the dense model, where it is."""
+    rival, loss = report.rival, report.loss
+    if rival is None or loss is None or rival.speedup < rival.slim_speedup:
+        return []
+    own, other = (abs(item.slim - item.dense) for item in (loss.texts[0], rival.texts[0]))
+    advice = f"the dense model in {rival.dtype} is faster than the artifact and loses less"
+    return [f"{advice}: give --dtype {rival.dtype}"] if other < own else []
 
 
 def warnings(report: Report) -> list[str]:

@@ -158,3 +158,10 @@ def test_an_artifact_in_fewer_bits_says_what_was_compared_and_what_rounding_is()
     assert errors(Checks(3e-5, 5e-6, 1e-4, 0.042)) == (
         "slim against masked dense 3e-05, artifact in fp32 5e-06 (at most 1e-04); rounding is 4.2% of the outputs"
     )
+
+
+def test_a_rival_that_is_faster_and_loses_less_is_said() -> None:
+    advice = "the dense model in int8 is faster than the artifact and loses less: give --dtype int8"
+    assert advice in warnings(replace(SAMPLE, rival=RIVAL))
+    assert advice not in warnings(replace(SAMPLE, rival=replace(RIVAL, speedup=1.5)))
+    assert advice not in warnings(replace(SAMPLE, rival=replace(RIVAL, texts=SAMPLE.loss.texts)))  # type: ignore[union-attr]
