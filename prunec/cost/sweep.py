@@ -10,8 +10,9 @@ import numpy as np
 
 from prunec.cost.allocation import MARGIN, SIZES, Allocation, summed
 from prunec.cost.order import Order
-from prunec.errors import BudgetError
+from prunec.errors import BudgetError, PassError
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, SolutionPath, Structure
+from prunec.passbase import Progress, Silent
 
 DIGITS = 4
 """Of a budget, so that one can type it."""
@@ -19,7 +20,9 @@ LEAST = 1e-3
 """Share of the dense cost that the smallest budget has, where the floor is next to nothing."""
 
 
-def sweep(structure: Structure, facts: Mapping[type, object], costs: CostModel, count: int) -> dict[float, Plan]:
+def sweep(
+    structure: Structure, facts: Mapping[type, object], costs: CostModel, count: int, progress: Progress | None = None
+) -> dict[float, Plan]:
     """The plans under about `count` budgets between the floor and the dense cost, by budget, the least first.
 
     Each is the plan that a compile with the same facts and costs finds for that budget; budgets that no plan meets are
@@ -30,14 +33,18 @@ def sweep(structure: Structure, facts: Mapping[type, object], costs: CostModel, 
         facts: a `SolutionPath`, or `Scores`, with or without `Damage`.
         costs: in the unit of the budgets.
         count: how many budgets.
+        progress: where to report; silent by default.
     """
+    progress = progress or Silent()
     choose = _chooser(structure, facts, costs)
     dense = costs.predict(structure, Plan({}))
     plans: dict[float, Plan] = {}
-    for budget in budgets(max(costs.constant, LEAST * dense), dense, count):
+    steps = budgets(max(costs.constant, LEAST * dense), dense, count)
+    for done, budget in enumerate(steps):
+        progress.item("searching under each budget", done, len(steps))
         try:
             plans[budget] = choose(Ceiling(costs.unit, budget))
-        except BudgetError:
+        except (BudgetError, PassError):  # below what can be met, or more than the solver can do in its time
             continue
     nothing = Plan({}, predicted_cost=dense, predicted_damage=0.0 if Damage in facts else None)
     return {**plans, _typed(dense): nothing}

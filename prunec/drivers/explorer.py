@@ -66,8 +66,7 @@ def explore(
         priced = _counted(findings, path, given)
     else:
         priced = _measured(findings, path, Job(str(model), _request(findings, backend, given), recorder))
-    recorder.item(f"searching under {BUDGETS} budgets", 0, 0)
-    plans = sweep(priced.structure, findings.facts, priced.costs, BUDGETS)
+    plans = sweep(priced.structure, findings.facts, priced.costs, BUDGETS, recorder)
     if len(plans) < 2:
         raise InputError(
             f"no budget of {priced.costs.unit} removes anything of {path}", "look for other kinds of units"
