@@ -23,6 +23,8 @@ ALIKE = "slim artifacts"
 LOOKS = ((BLUE, "circle"), (GREEN, "square"), (PURPLE, "triangle-up"), (SKY, "pentagon"))
 """Colour and mark of the artifacts of each pipeline."""
 _STEP = re.compile(r"[\w-]+(?:\{[^}]*\})?")
+_FILE = re.compile(r"\{file=[^}]*\}")
+"""Where a step reads or keeps something, which is no other way of choosing."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def frontier(reports: Mapping[str, Report], rivals: Sequence[Rival] = ()) -> lis
 
 def _ways(reports: Mapping[str, Report]) -> dict[str, str]:
     """The steps of each report's pipeline that are not in all of them: how it chose what goes, or mended the rest."""
-    steps = {name: _STEP.findall(report.pipeline) for name, report in reports.items()}
+    steps = {name: _STEP.findall(_FILE.sub("", report.pipeline)) for name, report in reports.items()}
     common = set.intersection(*map(set, steps.values()))
     return {name: ", ".join(step for step in found if step not in common) or ALIKE for name, found in steps.items()}
 

@@ -60,8 +60,11 @@ def test_what_cannot_be_compared_is_refused(other: Report, message: str) -> None
 
 def test_compiles_of_different_pipelines_have_marks_and_names_of_their_own() -> None:
     other = SAMPLE.pipeline.replace("importance{criterion=taylor}", "importance{criterion=wanda}")
-    reports = {"a": cut(24.0, 3.5), "b": cut(12.0, 3.9), "c": cut(13.0, 3.8, pipeline=other)}
-    (chart,) = frontier(reports)
+    same = SAMPLE.pipeline.replace("remove", "save-path{file=b.safetensors}, remove")
+    elsewhere = other.replace("remove", "save-path{file=c.safetensors}, remove")
+    pipelines = {"a": same.replace("b.", "a."), "b": same, "c": elsewhere}
+    figures = {"a": (24.0, 3.5), "b": (12.0, 3.9), "c": (13.0, 3.8)}
+    (chart,) = frontier({name: cut(*figures[name], pipeline=text) for name, text in pipelines.items()})
     taylor, wanda = (trace for trace in json.loads(chart.figure)["data"] if trace["name"].startswith("importance"))
     names = {"importance{criterion=taylor}": [12.0, 24.0], "importance{criterion=wanda}": [13.0]}
     assert {trace["name"]: trace["x"] for trace in (taylor, wanda)} == names
