@@ -48,7 +48,7 @@ def layer_charts(layers: Sequence[Layer], dense_ms: float | None = None, *, ever
 
     Args:
         layers: of a report.
-        dense_ms: what a request takes in the dense model, of which layers have shares.
+        dense_ms: what a request takes in the dense model by the same tables, of which layers have shares.
         every: also draw the bars of which there are none, for a page that shows other plans in the same chart.
     """
     return [_chart(title(column) or SUBLAYER, found, dense_ms, every) for column, found in by_column(layers).items()]

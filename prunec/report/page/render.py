@@ -15,7 +15,7 @@ from prunec.report.page.frontier import frontier
 from prunec.report.page.layers import layer_charts, removal_sentence
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from prunec.report.page.summary import before_and_after, circumstances, settings, versions
-from prunec.report.page.waterfall import waterfall
+from prunec.report.page.waterfall import tabled, waterfall
 from prunec.report.rivals import Rivals
 from prunec.report.semantics import Semantics
 from prunec.report.terminal import caveats, headline
@@ -85,7 +85,7 @@ def _view(report: Report, companions: Sequence[Companion]) -> View:
         before_and_after(report),
         distribution(latency, budget) if latency else None,
         caveats(report),
-        layer_charts(report.layers, latency.dense.median_ms if latency else None),
+        layer_charts(report.layers, tabled(report)),
         waterfall(report),
         prediction(latency, budget) if latency and latency.rounds else None,
         [forgotten_chart(item) for item in companions if isinstance(item, Semantics) and fits(item, report)],

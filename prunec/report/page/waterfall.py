@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from prunec.report.data import Latency, Layer, Report
+from prunec.report.data import Layer, Report
 from prunec.report.layers import title
 from prunec.report.page.chart import BLUE, GREEN, VERMILION, Chart, Grid, axis, figure, plain
 from prunec.report.page.layers import by_column
@@ -26,7 +26,9 @@ def waterfall(report: Report) -> Chart | None:
     latency = report.latency
     if latency is None or not any(layer.dense_ms is not None for layer in report.layers):
         return None
-    dense, slim, pace = latency.dense.median_ms, latency.slim.median_ms, _pace(report.layers, latency)
+    dense, slim = latency.dense.median_ms, latency.slim.median_ms
+    # The machine may have been faster or slower when the tables were brought to the dense model's latency.
+    pace = dense / (tabled(report) or dense)
     saved = [
         (title(column), pace * _saved([layer for _, layer in found]))
         for column, found in by_column(report.layers).items()
@@ -50,12 +52,12 @@ def waterfall(report: Report) -> Chart | None:
     return Chart("Where the milliseconds went", summary, drawn.to_json(), Grid(("step", "ms", "of dense", "by"), rows))
 
 
-def _pace(layers: Sequence[Layer], latency: Latency) -> float:
-    """What the tables' milliseconds are on the clock of the last measurement: they add up to the dense model's."""
-    if latency.floor_ms is None:
-        return 1.0
-    tabled = latency.floor_ms + sum(layer.dense_ms or 0.0 for layer in layers)
-    return latency.dense.median_ms / tabled
+def tabled(report: Report) -> float | None:
+    """What a request takes in the dense model by the tables and the floor, in milliseconds; None where one lacks."""
+    known = [layer.dense_ms for layer in report.layers if layer.dense_ms is not None]
+    if report.latency is None or report.latency.floor_ms is None or not known:
+        return None
+    return report.latency.floor_ms + sum(known)
 
 
 def _saved(layers: Sequence[Layer]) -> float:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from prunec.report.page.waterfall import waterfall
+from prunec.report.page.waterfall import tabled, waterfall
 from tests.report.samples import layer, report
 
 TIMED = (
@@ -47,3 +47,8 @@ def test_a_kind_that_saved_nothing_is_no_step() -> None:
 def test_without_tables_or_latency_there_is_none() -> None:
     assert waterfall(report()) is None
     assert waterfall(report(layers=TIMED, latency=None)) is None
+
+
+def test_layers_have_shares_of_what_tables_and_floor_add_up_to() -> None:
+    assert tabled(report(layers=TIMED)) == pytest.approx(8.2 + 6.0 + 8.0 + 8.0)
+    assert tabled(report()) is None
