@@ -74,7 +74,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
     words = "--budget-latency 20ms --task t --calibration c --importance i --recover bias --ema 0.5 --search s"
     training = "--distill-minutes 3 --effort 2 --path a --save-path b"
     more = "--workload prefill:1x8 --threads 2 --logits last --kv-cache --passes p --dump-ir d --seed 3"
-    last = "--force --trust-remote-code --cache-dir k --quiet --verbose"
+    last = "--force --trust-remote-code --cache-dir k --quiet --verbose --dtype int8 --device cuda --no-rival"
     assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
     del compiler.asked["progress"]
     assert compiler.asked == {
@@ -98,6 +98,9 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "workload": "prefill:1x8",
         "kv_cache": True,
         "threads": 2,
+        "dtype": "int8",
+        "device": "cuda",
+        "no_rival": True,
         "passes": "p",
         "dump_ir": Path("d"),
         "seed": 3,
