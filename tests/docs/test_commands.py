@@ -35,6 +35,7 @@ PARSED = {"drop-smallest": "a pass that a reader's own package brings"}
 MEASURE = ("bench", "eval", "run")
 """Commands that read artifacts, which are real ones."""
 ENCODES = re.compile(r"encode:|minilm")
+SEVERAL = re.compile(r"--(?:speedup|budget-\w+) \S+,")
 WRITTEN = commands()
 
 Worlds = Callable[[bool], Path]
@@ -79,7 +80,7 @@ def test_a_command_does_what_it_says(
             stack.enter_context(quickened())
         assert cli.main(words) == 0
     for name in outputs(words):
-        several = "," in command and name.endswith(".onnx")
+        several = SEVERAL.search(command) and name.endswith(".onnx")
         assert list(folder.glob(name.replace(".onnx", "-*.onnx") if several else name)), name
 
 
