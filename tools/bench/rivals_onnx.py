@@ -18,7 +18,7 @@ def onnxsim_norm(path: Path, feeds: Feeds, share: float) -> onnx.ModelProto:
     import onnxsim
 
     pruned = onnxsim.apply_structured_pruning(onnx.load(path), sparsity=share)
-    return _smaller(path, onnxsim.apply_attention_head_pruning(pruned, sparsity=share))
+    return smaller(path, onnxsim.apply_attention_head_pruning(pruned, sparsity=share))
 
 
 def onnxsim_wanda(path: Path, feeds: Feeds, share: float) -> onnx.ModelProto:
@@ -26,7 +26,7 @@ def onnxsim_wanda(path: Path, feeds: Feeds, share: float) -> onnx.ModelProto:
     import onnxsim
 
     pruned = onnxsim.apply_structured_wanda_pruning(onnx.load(path), calibration_data=feeds, sparsity=share)
-    return _smaller(path, onnxsim.apply_attention_head_wanda_pruning(pruned, calibration_data=feeds, sparsity=share))
+    return smaller(path, onnxsim.apply_attention_head_wanda_pruning(pruned, calibration_data=feeds, sparsity=share))
 
 
 def onnxsim_blocks(path: Path, feeds: Feeds, share: float) -> onnx.ModelProto:
@@ -34,10 +34,10 @@ def onnxsim_blocks(path: Path, feeds: Feeds, share: float) -> onnx.ModelProto:
     import onnxsim
 
     pruned = onnxsim.apply_transformer_block_pruning(onnx.load(path), calibration_data=feeds, sparsity=share)
-    return _smaller(path, pruned)
+    return smaller(path, pruned)
 
 
-def _smaller(path: Path, pruned: onnx.ModelProto) -> onnx.ModelProto:
+def smaller(path: Path, pruned: onnx.ModelProto) -> onnx.ModelProto:
     """`pruned` without shapes that are no longer true; an error where nothing went, which these calls do not say."""
     before, after = (_numbers(model) for model in (onnx.load(path, load_external_data=False), pruned))
     if after == before:
