@@ -18,7 +18,7 @@ Written by `tools/bench/ken.py`; the raw figures are in `ken.json` beside this p
 MiniLM (6 layers, 22.7 million weights) is tuned as a classifier, once for each seed. Of each row of every matrix the
 share stays that stands above the column, chosen by the mode of the line, and the rest goes back to the untuned model;
 biases, norms and the classifier always stay. Accuracy is on the set's test rows. Each figure is the mean over the
-seeds of tuning, ± half the range of these; `random` draws anew for each.
+seeds of tuning, ± half the range of these; `random` draws anew for each. Figures without ± are of one tuning.
 """
 UNITS = """## Units cut out
 
