@@ -17,7 +17,7 @@ from prunec.options import Budget
 from prunec.passbase import Silent
 from prunec.pipeline import parse
 from prunec.report.data import Report
-from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
+from tests.passes.fakes import FakeBackend, by_parameters, fake_backend, rounding_backend
 
 PASSES = (
     "structure, baseline{seconds=0}, cost, calibrate{score=512, choose=256, report=256}, importance, damage, knapsack, "
@@ -185,3 +185,21 @@ def test_programs_are_dumped_into_a_folder_for_each(tiny_llama_dir: Path, text: 
 def test_passes_without_a_search_cannot_be_shared() -> None:
     with pytest.raises(InputError, match="no baseline before a search"):
         Parts.of(parse("structure, baseline, emit, verify", catalogue.find_pass))
+
+
+def test_how_artifacts_round_is_found_out_once(
+    monkeypatch: pytest.MonkeyPatch, tiny_llama_dir: Path, text: Path
+) -> None:
+    calibrate = "calibrate{score=512, choose=256, report=256}"
+    passes = PASSES.replace(f"{calibrate}, ", "").replace("structure,", f"structure, {calibrate}, grain{{limit=0.0}},")
+    passes = passes.replace("emit", "smooth, emit")
+    with rounding_backend(by_parameters) as found:
+        monkeypatch.setattr(catalogue, "find_backend", lambda name: found)
+        family = prunec.compile(
+            tiny_llama_dir, budget_params=["90k", "60k"], passes=passes, calibration=text, threads=1, dtype="int8"
+        )
+    assert isinstance(family, CompileFamily)
+    for result in family.results:
+        assert [stage.name for stage in result.report.stages].count("grain") == 1
+    rounded = [numerics for path, numerics in found.rounded.items() if path.parent.name == "artifact"]
+    assert [len(numerics.fine) for numerics in rounded] == [22, 22]
