@@ -28,7 +28,8 @@ def test_the_exponent_is_that_of_the_power() -> None:
 def test_what_grows_faster_than_linearly_is_named_and_nothing_else() -> None:
     found = [*swept("quick", 1.0), *swept("slow", 2.0), *swept("flat", 0.0)]
     assert faster(found, "layers", "layers") == ["`slow` (2.00)"]
-    assert "Faster than linearly in layers grows: `slow` (2.00)." in page(found)
+    assert "Up to layers of 32, faster than linearly in layers grows: `slow` (2.00)." in page(found)
+    assert "By width nothing is measured yet." in page(found)
 
 
 def test_small_sizes_do_not_hide_what_large_ones_show() -> None:

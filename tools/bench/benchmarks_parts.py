@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tools.bench.chart import Axis, Point, chart
-from tools.bench.growth_page import exponent, faster
+from tools.bench.growth_page import exponent, named
 from tools.bench.methods_cases import METHODS
 from tools.bench.rivals_cases import RIVALS
 
@@ -149,13 +149,7 @@ def growth(raw: Raw) -> Part:
     }
     title = "Processor seconds of each step by layers (exponent)"
     picture = chart(title, Axis("layers", True), Axis("seconds", True), lines) if lines else ""
-    named = {sweep: ", ".join(faster(rows, sweep, by)) or "nothing" for sweep, by in SWEEPS.items()}
-    said = [
-        f"Faster than linearly in layers grows: {named['layers']}. Faster than the parameters, as models become wider: "
-        f"{named['width']}.",
-        "",
-        f"![{title}](benchmarks-growth.svg)",
-    ]
+    said = [*(named(rows, sweep, by) for sweep, by in SWEEPS.items()), "", f"![{title}](benchmarks-growth.svg)"]
     return said, {"benchmarks-growth.svg": picture}
 
 

@@ -14,6 +14,12 @@ LARGEST = 4
 LINEAR = 1.1
 """An exponent above this is more than linear, if its standard error does not reach so far."""
 
+WHY = {
+    "damage": "Each removal is measured by all layers after it, so on a fixed text this is the square of the layers; "
+    "a compile reads less text the more there is to measure, down to 512 tokens."
+}
+"""What is known of the causes, by step."""
+
 HEAD = """# How a compile grows
 
 Written by `tools/bench/growth.py`; the raw figures are in `growth.json` beside this page.
@@ -43,14 +49,23 @@ def faster(rows: list[Row], sweep: str, by: str) -> list[str]:
     return [f"`{step}` ({slope:.2f})" for step, (slope, error) in found.items() if slope - error > LINEAR]
 
 
+def named(rows: list[Row], sweep: str, by: str) -> str:
+    """A sentence on what of a sweep grows faster than linearly in `by`, and why; or that nobody measured it."""
+    sizes = [row[sweep] for row in rows if row["sweep"] == sweep]
+    if not sizes:
+        return f"By {sweep} nothing is measured yet."
+    found = ", ".join(faster(rows, sweep, by)) or "nothing"
+    why = " ".join(WHY[step] for step in WHY if f"`{step}`" in found)
+    return f"Up to {sweep} of {max(sizes)}, faster than linearly in {by} grows: {found}. {why}".strip()
+
+
 def page(rows: list[Row]) -> str:
     """`rows` as a page of Markdown."""
     lines = [HEAD, f"Measured on {rows[0]['machine']}.", ""] if rows else [HEAD]
     for sweep, size, by in (("layers", "layers", "layers"), ("width", "width", "parameters")):
         own = [row for row in rows if row["sweep"] == sweep]
-        if own:
-            named = ", ".join(faster(rows, sweep, by)) or "nothing"
-            lines += [f"## By {sweep}", "", f"Faster than linearly in {by} grows: {named}.", "", *_table(own, size, by)]
+        lines += [f"## By {sweep}", "", named(rows, sweep, by), ""]
+        lines += _table(own, size, by) if own else []
     for name in dict.fromkeys(row["sweep"] for row in rows if row["sweep"] not in ("layers", "width")):
         own = [row for row in rows if row["sweep"] == name]
         said = ", ".join(f"{row['step']} {row['seconds']:.1f} s" for row in own)
