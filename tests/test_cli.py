@@ -75,6 +75,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
     training = "--distill-minutes 3 --effort 2 --path a --save-path b"
     more = "--workload prefill:1x8 --threads 2 --logits last --kv-cache --passes p --dump-ir d --seed 3"
     last = "--force --trust-remote-code --cache-dir k --quiet --verbose --dtype int8 --device cuda --no-rival"
+    last += " --uniform --emit artifact"
     assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
     del compiler.asked["progress"]
     assert compiler.asked == {
@@ -91,6 +92,8 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "effort": 2,
         "recover": "bias",
         "logits": "last",
+        "emit": "artifact",
+        "uniform": True,
         "search": "s",
         "distill_minutes": 3.0,
         "path": Path("a"),
@@ -108,6 +111,12 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "trust_remote_code": True,
         "cache": Path("k"),
     }
+
+
+def test_a_checkpoint_is_no_file(compiler: Compiler, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "--speedup", "2", "--emit", "hf") == 2
+    assert "--emit hf writes a folder, and slim.onnx is called as a file" in capsys.readouterr().err
+    assert not compiler.asked
 
 
 @dataclass(frozen=True)

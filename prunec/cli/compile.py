@@ -66,6 +66,7 @@ HELP = (
     "  prunec agree taylor.safetensors wanda.safetensors    how far two scorings agree: prunec agree --help\n"
     "  prunec sensitivity --help    how much it matters what text you calibrate on\n"
     "  prunec semantics ./minilm --calibration texts.jsonl    what each unit answers to: prunec semantics --help\n"
+    "  prunec explore slim.path.safetensors   what each budget would remove: prunec explore --help\n"
     "  prunec eval slim.onnx --model ./smollm2 --text eval.txt    how good it still is: prunec eval --help\n"
     "  prunec run slim/ 'Once upon a time'    what it says: prunec run --help\n"
     "  prunec bench dense.onnx slim.onnx    artifacts against each other: prunec bench --help\n"

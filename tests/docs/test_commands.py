@@ -30,12 +30,15 @@ NOT_RUN = {
     "./dev test": "is what runs this",
 }
 """Commands of other programs, and why no test runs them."""
-PARSED = {"drop-smallest": "a pass that a reader's own package brings"}
+PARSED = {
+    "drop-smallest": "a pass that a reader's own package brings",
+    "--device cuda": "needs a GPU; without one it is an error, which has a test",
+}
 """What stands in a command that is read by the parser alone, and why."""
 MEASURE = ("bench", "eval", "run")
 """Commands that read artifacts, which are real ones."""
 ENCODES = re.compile(r"encode:|minilm")
-SEVERAL = re.compile(r"--(?:speedup|budget-\w+) \S+,")
+SEVERAL = re.compile(r"--(?:speedup|budget-\w+|keep|keep-rows) \S+,")
 WRITTEN = commands()
 
 Worlds = Callable[[bool], Path]
@@ -80,8 +83,9 @@ def test_a_command_does_what_it_says(
             stack.enter_context(quickened())
         assert cli.main(words) == 0
     for name in outputs(words):
-        several = SEVERAL.search(command) and name.endswith(".onnx")
-        assert list(folder.glob(name.replace(".onnx", "-*.onnx") if several else name)), name
+        stem, dot, suffix = name.rpartition(".")
+        several = SEVERAL.search(command) and name.endswith((".onnx", ".ken.safetensors"))
+        assert list(folder.glob(f"{stem}-*{dot}{suffix}" if several else name)), name
 
 
 def test_every_other_command_is_known_and_is_written() -> None:

@@ -47,7 +47,7 @@ def world(root: Path, encodes: bool) -> Path:
     (root / "MODEL").symlink_to(root / (ENCODERS if encodes else DECODERS)[0])
     _write_texts(root)
     _tune(root)
-    _compile(root)
+    _compile(root, encodes)
     return root
 
 
@@ -100,7 +100,7 @@ def _tune(root: Path) -> None:
     prunec.ken(root / "TUNED", root / "BASE", root / "task.ken.safetensors", keep=0.25)
 
 
-def _compile(root: Path) -> None:
+def _compile(root: Path, encodes: bool) -> None:
     """`slim` and `dense` of `MODEL` in every form with scores and reports, and `topics` of the classifier."""
     text = root / "my_texts.jsonl"
     usual: dict[str, Any] = {"calibration": text, "importance": "magnitude", "cache": root / "cache"}
@@ -108,6 +108,8 @@ def _compile(root: Path) -> None:
         path = root / "slim.path.safetensors"
         slim = prunec.compile("MODEL", f"{root / 'slim'}/", speedup=1.5, save_path=path, **usual)
         assert isinstance(slim, prunec.CompileResult)
+        if not encodes:
+            prunec.compile("MODEL", f"{root / 'slim_hf'}/", speedup=1.5, emit="hf", **usual)
         for name, criterion in (("scores", "magnitude"), ("others", "random")):
             prunec.score("MODEL", root / f"{name}.safetensors", importance=criterion, calibration=text)
         dense = traced(root, "MODEL").program
@@ -120,3 +122,7 @@ def _compile(root: Path) -> None:
     shutil.copy(root / "slim.onnx", root / "slim" / "model.onnx")
     for name in ("slim", "slim-1.25x", "slim-2x"):
         shutil.copy(root / "slim" / "report.json", root / f"{name}.report.json")
+    loss = slim.report.loss
+    assert loss is not None
+    point = {"name": "int8", "latency_ms": 9.0, "losses": {item.name: item.slim for item in loss.texts}}
+    (root / "answers.json").write_text(json.dumps({"points": [point]}))
