@@ -51,6 +51,8 @@ def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) 
 def _by_tensor(model: onnx.ModelProto, names: Collection[str], source: Path) -> onnx.ModelProto:
     """`model` with the nodes called `names` as products of integers."""
     target = source.with_name(f"rounded-{source.name}")
+    # The tool turns weights of Gemm around under their old names, which shapes on file would contradict.
+    del model.graph.value_info[:]
     quantize_dynamic(
         model,
         target,

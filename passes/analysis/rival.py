@@ -53,7 +53,10 @@ class RivalPass(Pass):
         except InputError as error:
             return PassResult(program, (), f"there is none: {error.what}")
         context.progress.item(f"emitting the dense model in {DTYPE}", 0, 3)
-        dense, rival, path = self._emit(facts, context)
+        try:
+            dense, rival, path = self._emit(facts, context)
+        except Exception as error:  # Others' tools raise what they like, and nobody asked for this file.
+            return PassResult(program, (), f"there is none: {type(error).__name__}: {error}")
         context.progress.item("timing the three by turns", 1, 3)
         timings = self._timed(program, path, rival, facts, context)
         objective = with_labels(facts[Goal].objective, facts[Corpus].report)

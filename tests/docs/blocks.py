@@ -12,6 +12,7 @@ from textwrap import dedent
 from tests.conftest import ROOT
 
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_WRITTEN = re.compile(r"^(Written|Drawn) by `[^`]*tools", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """The README and every page of the site."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """The README and every page of the site that people wrote: the others say that a tool did, and which."""
+    every = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in every if not _WRITTEN.search(path.read_text(encoding="utf-8"))]
 
 
 def blocks(language: str) -> Iterator[Block]:
