@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prunec import cli
-from prunec.report.data import BudgetOutcome, Latency, Measured
+from prunec.report.data import BudgetOutcome
+from prunec.report.latency import Latency, Measured
 from prunec.report.terminal import headline
 from tests.report.samples import report
 

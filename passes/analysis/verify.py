@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from prunec.cost.answers import answers, as_sure, difference, numbers
+from prunec.cost.comparison import answers, as_sure, difference, numbers
 from prunec.cost.judge import Judgement, judge
 from prunec.cost.target import Artifact, Baseline, Target, Trials, Verdict
 from prunec.cost.timer import Runner

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from prunec.report import units
 from prunec.report.codec import encode
-from prunec.report.data import Machine, Measured, Workload
+from prunec.report.data import Machine, Workload
+from prunec.report.latency import Measured
 
 VERSION = 1
 """Raised by one whenever a reader of the older form would misread the newer."""

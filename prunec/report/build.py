@@ -24,6 +24,7 @@ from prunec.passbase import Facts
 from prunec.pipeline import PipelineResult, Stage
 from prunec.report import data
 from prunec.report.checkpoint import Uniformity
+from prunec.report.latency import Latency, Measured, Round
 from prunec.report.layers_build import build_layers
 
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "onnx-ir", "optimum", "numpy", "scipy")
@@ -144,17 +145,15 @@ def _budget(program: Program, facts: Facts) -> data.BudgetOutcome:
     return data.BudgetOutcome(target.kind, target.value, unit, bound, float(achieved))
 
 
-def _latency(facts: Facts) -> data.Latency | None:
+def _latency(facts: Facts) -> Latency | None:
     verdict, baseline, ceiling = facts.get(Verdict), facts.get(Baseline), facts.get(Ceiling)
     if verdict is None:
         return None
     is_latency = ceiling is not None and ceiling.unit == "ms"
     rounds = tuple(
-        data.Round(item.predicted, item.measured)
-        for item in verdict.rounds
-        if is_latency and item.predicted is not None
+        Round(item.predicted, item.measured) for item in verdict.rounds if is_latency and item.predicted is not None
     )
-    return data.Latency(
+    return Latency(
         measured_of(verdict.dense),
         measured_of(verdict.latency),
         paired_ratio(verdict.dense, verdict.latency),
@@ -164,9 +163,9 @@ def _latency(facts: Facts) -> data.Latency | None:
     )
 
 
-def measured_of(timing: Timing) -> data.Measured:
+def measured_of(timing: Timing) -> Measured:
     """A timing as reports have it."""
-    return data.Measured(timing.median, timing.low, timing.p95, len(timing.samples_ms))
+    return Measured(timing.median, timing.low, timing.p95, len(timing.samples_ms))
 
 
 def _loss(facts: Facts) -> data.Loss | None:
@@ -183,13 +182,13 @@ def _texts(quality: Quality, corpus: Corpus) -> tuple[data.TextLoss, ...]:
     return tuple(text_loss(name, item) for name, item in found.items())
 
 
-def _rival(facts: Facts) -> data.Rival | None:
+def _rival(facts: Facts) -> data.Quantised | None:
     rival = facts.get(Rival)
     if rival is None:
         return None
     speedups = paired_ratio(rival.dense, rival.latency), paired_ratio(rival.dense, rival.slim)
     texts = _texts(rival.quality, facts[Corpus])
-    return data.Rival(rival.dtype, rival.size, measured_of(rival.latency), *speedups, texts)
+    return data.Quantised(rival.dtype, rival.size, measured_of(rival.latency), *speedups, texts)
 
 
 def text_loss(name: str, quality: Quality) -> data.TextLoss:

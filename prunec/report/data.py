@@ -12,6 +12,7 @@ from prunec.errors import InputError
 from prunec.files import write_text
 from prunec.report.checkpoint import Checkpoint, Uniformity
 from prunec.report.codec import decode, encode
+from prunec.report.latency import Latency, Measured
 from prunec.report.older import UPGRADES
 
 SCHEMA = 3
@@ -89,41 +90,6 @@ class BudgetOutcome:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Latency of one artifact in milliseconds: median, 20th and 95th percentile of `samples` runs."""
-
-    median_ms: float
-    p20_ms: float
-    p95_ms: float
-    samples: int
-
-
-@dataclass(frozen=True)
-class Round:
-    """One search and what its artifact then measured, in milliseconds."""
-
-    predicted_ms: float
-    measured_ms: float
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Measured before and after; predicted by the last search; the floor with everything removable gone.
-
-    Attributes:
-        speedup: dense over slim, the median over the rounds that timed both: what a budget is judged by. The ratio of
-            the medians differs from it where the machine changed its pace.
-    """
-
-    dense: Measured
-    slim: Measured
-    speedup: float
-    predicted_ms: float | None = None
-    floor_ms: float | None = None
-    rounds: tuple[Round, ...] = ()
-
-
-@dataclass(frozen=True)
 class TextLoss:
     """Loss or accuracy on one held-out text; `metric` is the unit, such as `nats per token` or `accuracy`.
 
@@ -150,7 +116,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Quantised:
     """The dense model in fewer bits and nothing removed, as an artifact: what quantisation gives by itself.
 
     Attributes:
@@ -270,7 +236,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     checkpoint: Checkpoint | None = None
     uniformity: Uniformity | None = None
-    rival: Rival | None = None
+    rival: Quantised | None = None
 
     @property
     def unpruned(self) -> bool:

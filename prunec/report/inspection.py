@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from prunec.report.codec import encode
-from prunec.report.data import Machine, Measured, Stage
+from prunec.report.data import Machine, Stage
+from prunec.report.latency import Measured
 
 VERSION = 1
 """Raised by one whenever a reader of the older form would misread the newer."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from prunec.report import units
 from prunec.report.checkpoint import Checkpoint, Uniformity
-from prunec.report.data import Checks, Loss, Report, Rival, TextLoss
+from prunec.report.data import Checks, Loss, Quantised, Report, TextLoss
 from prunec.report.layers import picture
 
 WIDEST = 100
@@ -183,7 +183,7 @@ def errors(checks: Checks) -> str:
     return f"slim against {found} (at most {checks.tolerance:.0e}){rounded}" if found else ""
 
 
-def rival_line(rival: Rival | None) -> str:
+def rival_line(rival: Quantised | None) -> str:
     """What the dense model quantised takes and loses; empty where it was not made."""
     if rival is None:
         return ""

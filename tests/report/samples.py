@@ -8,19 +8,17 @@ from prunec.report.data import (
     BudgetOutcome,
     Checks,
     Data,
-    Latency,
     Layer,
     Loss,
     Machine,
-    Measured,
     Model,
+    Quantised,
     Report,
-    Rival,
-    Round,
     Stage,
     TextLoss,
     Workload,
 )
+from prunec.report.latency import Latency, Measured, Round
 
 
 def layer(index: int, kind: str, kept: int, dense: int, **changes: object) -> Layer:
@@ -40,7 +38,7 @@ def layers(depth: int) -> tuple[Layer, ...]:
     return tuple(item for pair in zip(attention, ffn, strict=True) for item in pair)
 
 
-RIVAL = Rival(
+RIVAL = Quantised(
     "int8",
     136_000_000,
     Measured(14.5, 14.2, 15.9, 40),

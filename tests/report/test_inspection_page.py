@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from prunec.report.data import Machine, Measured, Stage
+from prunec.report.data import Machine, Stage
 from prunec.report.inspection import (
     Family,
     Floor,
@@ -20,6 +20,7 @@ from prunec.report.inspection import (
     Weight,
 )
 from prunec.report.inspection_page import TIMES, one_line, print_inspection
+from prunec.report.latency import Measured
 
 ALIKE = [Pin(f"up.{n}.weight, axis 0", f"{n + 4} units are read by {n + 2} products, not by one") for n in range(3)]
 

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 
 from prunec.destination import REPORT
 from prunec.errors import InputError
-from prunec.report.data import Latency, Report, TextLoss
+from prunec.report.data import Report, TextLoss
+from prunec.report.latency import Latency
 from prunec.report.page.chart import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Chart, Grid, axis, figure, plain
 from prunec.report.rivals import Rival
 from prunec.report.terminal import headline

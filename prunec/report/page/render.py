@@ -16,7 +16,7 @@ from prunec.report.page.layers import layer_charts, removal_sentence
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from prunec.report.page.summary import before_and_after, circumstances, settings, versions
 from prunec.report.page.waterfall import tabled, waterfall
-from prunec.report.rivals import Rivals
+from prunec.report.rivals import Rival, Rivals
 from prunec.report.semantics import Semantics
 from prunec.report.terminal import caveats, headline
 
@@ -58,11 +58,20 @@ def render(reports: Mapping[str, Report], companions: Sequence[Companion] = ()) 
         InputError: several that cannot be compared; see `frontier`.
     """
     rivals = [point for item in companions if isinstance(item, Rivals) for point in item.points]
+    rivals += [point for report in reports.values() if (point := _quantised(report)) is not None]
     return drawn(
         TEMPLATE,
         views={name: _view(report, companions) for name, report in reports.items()},
         frontier=frontier(reports, rivals) if len(reports) > 1 or rivals else [],
     )
+
+
+def _quantised(report: Report) -> Rival | None:
+    """The dense model in fewer bits, which the compile timed beside its artifact."""
+    if (found := report.rival) is None or report.latency is None or report.loss is None:
+        return None
+    losses = {text.name: text.slim for text in found.texts}
+    return Rival(f"dense in {found.dtype}", found.latency.median_ms, losses)
 
 
 def _texts(report: Report, companions: Sequence[Companion]) -> list[TextsView]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from prunec.report.data import BudgetOutcome, Latency, Measured, Stage
+from prunec.report.data import BudgetOutcome, Stage
+from prunec.report.latency import Latency, Measured
 from prunec.report.page.chart import BLUE, GREEN, ORANGE, VERMILION, Chart, Grid, axis, figure, plain
 from prunec.report.units import change, duration, milliseconds, size
 

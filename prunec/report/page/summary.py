@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from prunec.report.data import BudgetOutcome, Latency, Report
+from prunec.report.data import BudgetOutcome, Report
+from prunec.report.latency import Latency
 from prunec.report.page.chart import Grid
 from prunec.report.terminal import errors, loss_note, rival_line
 from prunec.report.units import change, count, duration, factor, milliseconds, signed, size

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunec.cost.answers import numbers
+from prunec.cost.comparison import numbers
 from prunec.cost.target import Baseline, Target, Verdict
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload

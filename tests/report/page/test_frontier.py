@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from prunec.errors import InputError
-from prunec.report.data import Latency, Loss, Measured, Report, TextLoss
+from prunec.report.data import Loss, Report, TextLoss
+from prunec.report.latency import Latency, Measured
 from prunec.report.page.frontier import frontier
 from prunec.report.rivals import Rival
 from tests.report.samples import report

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from prunec.report.data import BudgetOutcome, Report
 from prunec.report.page.render import render
 from prunec.report.terminal import headline
-from tests.report.samples import layer, report
+from tests.report.samples import RIVAL, layer, report
 
 SAMPLE = report()
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -96,6 +96,13 @@ def test_charts_show_latency_layers_and_stages_and_each_has_its_table() -> None:
     ]
     assert page.tags.count("details") == len(titles)
     assert page.tags.count("h1") == 1
+
+
+def test_the_dense_model_in_int8_is_beside_the_artifact() -> None:
+    page = Reader(render({"a": report(rival=RIVAL)}))
+    (chart,) = (figure for name, figure in page.figures.items() if "news, against latency" in name)
+    assert "dense in int8" in json.dumps(chart)
+    assert "against latency" not in render({"a": report(rival=RIVAL, loss=None)})
 
 
 def test_what_was_not_measured_is_said() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from prunec.report.data import BudgetOutcome, Latency, Round, Stage
+from prunec.report.data import BudgetOutcome, Stage
+from prunec.report.latency import Latency, Round
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from tests.report.samples import report
 
