@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -144,6 +144,7 @@ def publish_folder(staged: Path, folder: Path) -> None:
     """
     before = staged.with_name("before")
     try:
+        _share(list(staged.iterdir()))
         for path in staged.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -173,6 +174,7 @@ def _check_room(target: Path, bytes_needed: int | None) -> None:
 def _move_together(staged: Path, target: Path, stale: Iterable[Path] = ()) -> None:
     """Move side files first: `target` never names one that is not there yet. Undo it all when it cannot be finished."""
     paths = sorted(staged.iterdir(), key=lambda path: path.name == target.name)
+    _share(paths)
     with tempfile.TemporaryDirectory(prefix=".before-", dir=staged) as before:
         moves = {target.parent / path.name: path for path in paths}
         old = [place for place in {*moves, *stale} if place.exists()]
@@ -190,6 +192,18 @@ def _move_together(staged: Path, target: Path, stale: Iterable[Path] = ()) -> No
         except BaseException:
             _undo(kept, moves)
             raise
+
+
+def _share(paths: Sequence[Path]) -> None:
+    """Give files in one folder the permissions of new ones: safetensors keeps those that it writes to their owner."""
+    if not paths:
+        return
+    new = paths[0].with_name(".new")
+    new.touch()
+    mode = new.stat().st_mode
+    new.unlink()
+    for path in paths:
+        path.chmod(mode)
 
 
 def _keep(place: Path, backup: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prunec.errors import InputError
-from prunec.files import atomic_path, check_output, checked_file, publish, write_text
+from prunec.files import atomic_path, check_output, checked_file, publish, publish_folder, write_text
 
 
 def test_the_file_and_those_beside_it_move_into_place(tmp_path: Path) -> None:
@@ -152,3 +152,17 @@ def test_a_file_that_stands_alone_has_no_report(tmp_path: Path) -> None:
     assert checked_file(None, ".safetensors", "scores are", force=False) is None
     with pytest.raises(InputError, match=r"scores are written as \.safetensors, not as scores\.npz"):
         checked_file(tmp_path / "scores.npz", ".safetensors", "scores are", force=False)
+
+
+def test_files_can_be_read_by_whom_new_files_can(tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.touch()
+    target = tmp_path / "kept"
+    with atomic_path(target) as path:
+        path.touch(mode=0o600)
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    (staged / "inside").touch(mode=0o600)
+    publish_folder(staged, tmp_path / "folder")
+    modes = {path.stat().st_mode for path in (new, target, tmp_path / "folder" / "inside")}
+    assert len(modes) == 1

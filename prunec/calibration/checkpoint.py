@@ -60,12 +60,8 @@ class Checkpoint(Mapping[str, Tensor]):
 
 
 def save_tensors(tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Write `tensors` as the weights in `folder`, readable by whom new files are; raises OSError."""
-    path = folder / WEIGHTS
-    path.touch()
-    mode = path.stat().st_mode
-    save_file(dict(tensors), path, {"format": "pt"})
-    path.chmod(mode)  # the library keeps its files to their owner
+    """Write `tensors` as the weights in `folder`; raises OSError."""
+    save_file(dict(tensors), folder / WEIGHTS, {"format": "pt"})
 
 
 def counterpart(name: str, names: Mapping[str, object]) -> str | None:

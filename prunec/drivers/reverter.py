@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-from safetensors.torch import save_file
 from torch import Tensor
 
 import prunec
-from prunec.calibration.checkpoint import Checkpoint
+from prunec.calibration.checkpoint import Checkpoint, save_tensors
 from prunec.calibration.kendelta import KenDelta, derive
 from prunec.calibration.kenfile import SUFFIX, load_delta, save_delta
 from prunec.calibration.rowrule import Mode, RowRule, read_rules
@@ -238,7 +237,7 @@ def _write_model(folder: Path, tensors: Mapping[str, Tensor], files: Mapping[str
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as scratch:
             staged = Path(scratch) / "new"
             staged.mkdir()
-            save_file(dict(tensors), staged / WEIGHTS, {"format": "pt"})
+            save_tensors(tensors, staged)
             for name, content in files.items():
                 (staged / name).write_bytes(content)
             publish_folder(staged, folder)
