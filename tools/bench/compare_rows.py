@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 KEYS = (
     "model", "method", "rival", "amount", "exporter", "criterion", "calibration", "workload", "clock", "threads",
-    "step", "layers", "width", "speedup", "speedup_asked", "asked",
+    "step", "layers", "width", "set", "mode", "keep", "draw", "part", "speedup", "speedup_asked", "asked",
 )  # fmt: skip
 """What tells a row from others, in the order in which names give it. Rows alike in these are repeats: seeds, runs."""
 JUDGED = (
