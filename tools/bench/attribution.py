@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from prunec.texts import as_texts
 from tools.bench.attribution_page import EQUAL, ONLY, RANDOM, TEXT, WHOLE
 from tools.bench.frontier import CALIBRATION, MODELS, TEXTS, evaluation
 from tools.bench.methods_page import page
+from tools.bench.rows import Row, keep
 
 PIPELINE = "structure, calibrate, baseline, cost, importance, damage, knapsack"
 TOKENS = 4096
@@ -49,7 +50,6 @@ GROUPS = 5
 TEXT_SIZES = (2048, 65_536)
 """Tokens that are re-fitted on, beside the default."""
 
-Row = dict[str, Any]
 Recovery = Literal["none", "bias", "lsq"]
 
 
@@ -191,10 +191,7 @@ def main() -> None:
             chosen = Chosen(given.models, model, given.speedup, load(given.models / model), Path(scratch))
             for variant in chosen.variants():
                 if variant.part not in have:
-                    rows.append(chosen.row(variant))
-                    given.results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-                    given.page.write_text(page(rows))
-                    print(variant.part, rows[-1]["damage"], flush=True)
+                    keep(chosen.row(variant), rows, given.results, given.page, page)
 
 
 if __name__ == "__main__":

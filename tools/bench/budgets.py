@@ -20,6 +20,7 @@ import numpy as np
 
 import prunec
 from prunec.cli.work import at_work
+from tools.bench.rows import keep
 
 MODELS = {"minilm-l6": "encode:1x128", "smollm2-135m": "prefill:1x128"}
 COUNT = 20
@@ -144,9 +145,8 @@ def main() -> None:
                 kept = Path(scratch) / "found.safetensors"
                 new = rows(model, text, MODELS[name], given.threads, together, kept)
                 note = {"note": given.note} if given.note else {}
-                found += [row | {"floor": share} | note for row in new]
-                given.results.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
-                given.page.write_text(page(found))
+                for row in new:
+                    keep(row | {"floor": share} | note, found, given.results, given.page, page)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,14 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from prunec.cost.cache import cpu_model
 from prunec.facts import Structure
-from prunec.files import write_text
 from tools.bench.growth_page import page
 from tools.bench.growth_steps import STEPS, WIDEST, Shape, Subject, shapes
-
-Row = dict[str, Any]
+from tools.bench.rows import Row, keep
 
 REPEATED = 1.0
 """Steps that take less, in seconds, are measured three times, and the least counts."""
@@ -78,10 +75,7 @@ def main() -> None:
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     sizes = [shape for shape in shapes() if shape.layers <= given.layers and shape.width <= given.width]
     for row in rows(found, sizes, given.steps.split(",")):
-        found.append(row)
-        write_text(given.results, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
-        write_text(given.page, page(found))
-        print(json.dumps(row), flush=True)
+        keep(row, found, given.results, given.page, page)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from prunec.frontends.huggingface import load
 from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, TEXTS, evaluation, row
 from tools.bench.methods_cases import METHODS
 from tools.bench.methods_page import page
-
-Row = dict[str, Any]
+from tools.bench.rows import Row, keep
 
 
 def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, float]:
@@ -65,10 +64,7 @@ def main() -> None:
         every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
         if missing := [pair for pair in every if pair not in have]:
             for found in measured(given.models, model, missing, given.distill_minutes):
-                rows.append(found)
-                given.results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-                given.page.write_text(page(rows))
-                print(found["method"], found["speedup_asked"], found.get("increase", found.get("error")), flush=True)
+                keep(found, rows, given.results, given.page, page)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.corpus import Corpus
@@ -30,18 +29,17 @@ from prunec.cost.cache import cpu_model
 from prunec.cost.measure import interleaved, paired_ratio
 from prunec.cost.request import request
 from prunec.cost.workload import Workload
-from prunec.files import atomic_path, write_text
+from prunec.files import atomic_path
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
 from tools.bench.frontier import CALIBRATION, TEXTS, evaluation, figures
 from tools.bench.methods import increase
 from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
 from tools.bench.rivals_page import page
+from tools.bench.rows import Row, keep
 
 THREADS = 2
 CLOCKS = {"": time.perf_counter, "processor_": time.process_time}
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -170,10 +168,7 @@ def main() -> None:
         paths = (given.models, given.files, given.packages)
         bench = Bench(model, *paths, given.threads, given.tokens, given.seconds)
         for row in rows(bench, found, given.rivals.split(",")):
-            found.append(row)
-            write_text(given.results, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
-            write_text(given.page, page(found))
-            print(json.dumps(row), flush=True)
+            keep(row, found, given.results, given.page, page)
 
 
 if __name__ == "__main__":

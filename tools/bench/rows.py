@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from prunec.files import write_text
+
 Row = dict[str, Any]
 
 
 def keep(row: Row, rows: list[Row], results: Path, written: Path, page: Callable[[list[Row]], str]) -> None:
     """Add `row`, and write both files: all rows at `results`, what `page` makes of them at `written`."""
     rows.append(row)
-    results.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    written.write_text(page(rows))
+    write_text(results, "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    write_text(written, page(rows))
     print(json.dumps(row), flush=True)
 
 
