@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import LinearConstraint, milp
+from scipy.optimize import LinearConstraint, linprog, milp
 
 from prunec.cost.integer import least
 from prunec.errors import BudgetError
@@ -26,6 +26,22 @@ def test_the_answer_is_the_best_of_all(pairs: list[tuple[int, int]], room: int) 
     best = min(values @ choice for choice in every if weights @ choice <= room)
     assert weights @ taken <= room
     assert values @ taken == pytest.approx(best)
+
+
+def test_a_choice_that_cannot_be_proved_the_best_ends_close_to_it() -> None:
+    draw = np.random.default_rng(109)
+    gone = np.linspace(0, 1, 33)
+    sizes = (1 - 0.9 * gone) * (1 + 0.02 * draw.standard_normal(33))
+    weights = np.tile(sizes, 60)
+    values = np.concatenate([gone**1.1 * (1 + 0.05 * draw.standard_normal()) for _ in range(60)])
+    one_each = np.kron(np.eye(60), np.ones(33))
+    room = 0.66 * 60 * sizes[0]
+    taken = least(values, [LinearConstraint(one_each, 1, 1), LinearConstraint(weights[None], -np.inf, room)])
+    bound = linprog(values, weights[None], room, one_each, np.ones(60), (0, 1)).fun
+    assert bound is not None
+    assert weights @ taken <= room
+    assert (one_each @ taken == 1).all()
+    assert bound <= values @ taken <= 1.002 * bound
 
 
 def test_what_cannot_be_satisfied_is_a_budget_too_small() -> None:
