@@ -19,6 +19,9 @@ op: Any = onnx_opset.opset18  # its types describe what graphs hold, not what tr
 LOWEST = float(torch.finfo(torch.float16).min)
 """Added to what must not be attended to: far below any score, and finite in every float type."""
 
+RANK = 4
+"""Of queries, keys and values as a rule: `[batch, heads, positions, head size]`."""
+
 
 def attention(
     query: Any,
@@ -31,21 +34,51 @@ def attention(
     enable_gqa: bool = False,
 ) -> Any:
     """`scaled_dot_product_attention`: `[batch, heads, positions, head size]` each, the mask boolean or additive."""
-    if enable_gqa and query.shape[-3] != key.shape[-3]:
-        key, value = _repeat_heads(key, query), _repeat_heads(value, query)
-    rank = len(query.shape)
-    turned = op.Transpose(key, perm=[*range(rank - 2), rank - 1, rank - 2])
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = op.MatMul(op.Mul(query, op.CastLike(factor, query)), turned)
+    factor = op.CastLike(1 / math.sqrt(query.shape[-1]) if scale is None else scale, query)
     boolean = attn_mask is not None and attn_mask.dtype == ir.DataType.BOOL
-    if is_causal:
-        scores = op.Add(scores, _causal_mask(query, key))
-    elif boolean:
-        scores = op.Add(scores, op.Where(attn_mask, op.CastLike(0.0, query), op.CastLike(LOWEST, query)))
-    elif attn_mask is not None:
-        scores = op.Add(scores, attn_mask)
+    added = _causal_mask(query, key) if is_causal else _added(attn_mask, query) if boolean else attn_mask
+    attends = _attends(attn_mask, query) if boolean else None
+    if not enable_gqa or query.shape[-3] == key.shape[-3]:
+        return _attended(query, key, value, factor, added, attends, len(key.shape))
+    if len(key.shape) == RANK and _alike(attn_mask):
+        copies = query.shape[-3] // key.shape[-3]
+        added, attends = (_again(rows, attn_mask, copies) for rows in (added, attends))
+        return _by_group(query, key, value, factor, added, attends)
+    key, value = _repeat_heads(key, query), _repeat_heads(value, query)
+    return _attended(query, key, value, factor, added, attends, len(query.shape))
+
+
+def _attended(query: Any, key: Any, value: Any, factor: Any, added: Any, attends: Any, rank: int) -> Any:
+    """Attention among `[..., positions, head size]` of `rank` axes each, of which the leading ones broadcast."""
+    turned = op.Transpose(key, perm=[*range(rank - 2), rank - 1, rank - 2])
+    scores = op.MatMul(op.Mul(query, factor), turned)
+    scores = scores if added is None else op.Add(scores, added)
     result = op.MatMul(op.Softmax(scores, axis=-1), value)
-    return op.Mul(result, _attends(attn_mask, query)) if boolean else result
+    return result if attends is None else op.Mul(result, attends)
+
+
+def _by_group(query: Any, key: Any, value: Any, factor: Any, added: Any, attends: Any) -> Any:
+    """Attention of heads that share keys and values: all rows of a group's heads at once, nothing is copied."""
+    heads, groups = query.shape[-3], key.shape[-3]
+    rows = op.Reshape(query, op.Constant(value_ints=[0, groups, -1, query.shape[-1]]))
+    result = _attended(rows, key, value, factor, added, attends, RANK)
+    return op.Reshape(result, op.Constant(value_ints=[0, heads, -1, value.shape[-1]]))
+
+
+def _again(rows: Any, mask: Any, copies: int) -> Any:
+    """Rows of a mask, or what comes of them, once for each head of a group; all layers share the result."""
+    one_for_all = rows is None or (mask is not None and mask.shape[-2] == 1)
+    return rows if one_for_all else op.Concat(*[rows] * copies, axis=-2)
+
+
+def _alike(mask: Any) -> bool:
+    """Whether a mask is the same for all heads."""
+    return mask is None or len(mask.shape) < RANK - 1 or mask.shape[-3] == 1
+
+
+def _added(mask: Any, like: Any) -> Any:
+    """What a boolean mask adds to the scores."""
+    return op.Where(mask, op.CastLike(0.0, like), op.CastLike(LOWEST, like))
 
 
 def _attends(mask: Any, like: Any) -> Any:

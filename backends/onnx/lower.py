@@ -12,8 +12,11 @@ from torch import Tensor, fx
 from prunec.ir.program import Program
 
 from .decompose import constant, decompose, read
+from .groups import share_heads
 from .norms import take_out_factor
+from .rotary import fuse_rotary
 from .shapes import Shapes, symbolic_shapes
+from .sizes import leave_out_sizes
 from .torchlib import Unsupported, decompositions, has_translation, promotion_rule
 
 aten = torch.ops.aten
@@ -90,6 +93,12 @@ def _simplify(node: fx.Node) -> None:
     elif node.target is aten.mul.Tensor:
         take_out_factor(node)
         _divide(node)
+    elif node.target is aten.scaled_dot_product_attention.default:
+        share_heads(node)
+    elif node.target is aten.add.Tensor:
+        fuse_rotary(node)
+    else:
+        leave_out_sizes(node)
 
 
 def _take_apart(node: fx.Node, opset: int, shapes: Shapes) -> None:

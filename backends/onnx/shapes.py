@@ -78,6 +78,15 @@ def symbolic_shapes(program: Program) -> Shapes:
     return Shapes(values, {str(symbol): name for name, symbol in merger.symbols.items()}, merger.mode)
 
 
+def same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two shapes are always equal: symbols are not compared by value, which would fix them."""
+    return [_term(size) for size in one] == [_term(size) for size in other]
+
+
+def _term(size: Any) -> Any:
+    return size if isinstance(size, int) else size.node.expr
+
+
 def _probe(program: Program, example: Setting, sums: Collection[str]) -> tuple[list[Setting], list[dict[fx.Node, Any]]]:
     """Settings of the axes at the largest scale that the program takes, then the example's, with all values at each."""
     reason: Exception | None = None
