@@ -1,8 +1,11 @@
 """Dense ONNX files of this package against those of other exporters: seconds to write, and time of a request.
 
+    .venv/bin/pip install --no-deps --target .cache/optimum -r tools/bench/optimum.txt
+    .venv/bin/pip install --no-deps --target .cache/genai -r tools/bench/genai.txt
     python -m tools.bench.emission .cache/models --files .cache/emission --page docs/emission.md
 
-Every exporter writes in a process of its own; what fails is kept with its last line. The files of a model are then
+Every exporter writes in a process of its own, with its own packages where it needs others; what fails is kept with its
+last line. The files of a model are then
 timed by turns in one process, in wall time and in processor time, which other programs disturb less. Files and rows
 that are there are kept, so that a run that was stopped goes on where it was.
 """
@@ -11,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,14 +29,44 @@ from prunec.cost.cache import cpu_model
 from prunec.cost.measure import interleaved, paired_ratio
 from prunec.cost.request import request
 from prunec.cost.workload import Workload
-from prunec.files import write_text
+from tools.bench.emission_apart import EXPORTERS as APART
 from tools.bench.emission_page import page
-from tools.bench.emission_rivals import RIVALS
+from tools.bench.emission_rivals import EXPORTERS
+from tools.bench.rows import keep
 
-CASES = {
-    "minilm-l6": ("encode:1x128", "encode:8x128"),
-    "smollm2-135m": ("prefill:1x128", "prefill:1x512"),
-}
+
+@dataclass(frozen=True)
+class Case:
+    """One graph of one model.
+
+    Attributes:
+        graph: `plain`, or `cached`: with inputs and outputs of keys and values.
+        workloads: that its files are timed on.
+        exporters: that write it.
+    """
+
+    model: str
+    graph: str
+    workloads: tuple[str, ...]
+    exporters: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As results and page name it."""
+        return self.model if self.graph == "plain" else f"{self.model} with its cache"
+
+
+HERE = tuple(EXPORTERS["plain"])
+CASES = (
+    Case("minilm-l6", "plain", ("encode:1x128", "encode:8x128"), (*HERE, "optimum")),
+    Case("smollm2-135m", "plain", ("prefill:1x128", "prefill:1x512"), HERE),
+    Case(
+        "smollm2-135m",
+        "cached",
+        ("prefill:1x128", "prefill:1x512", "decode:1@128", "decode:1@1024"),
+        ("prunec", *APART),
+    ),
+)
 THREADS = 2
 SECONDS = 20.0
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
@@ -39,19 +74,27 @@ CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 Row = dict[str, Any]
 
 
-def emissions(models: Path, files: Path, rows: list[Row]) -> Iterator[Row]:
+def emissions(models: Path, files: Path, packages: Path, rows: list[Row]) -> Iterator[Row]:
     """A row for every file that has none: the seconds it took, or why there is no such file."""
     have = {(row["model"], row["exporter"]) for row in rows if "exporter" in row}
-    for model in CASES:
-        for exporter in RIVALS:
-            if (model, exporter) not in have:
-                yield {"model": model, "exporter": exporter, **_emitted(exporter, models / model, files)}
+    for case in CASES:
+        for exporter in case.exporters:
+            if (case.name, exporter) not in have:
+                found = _emitted(exporter, case.graph, models / case.model, _file(files, case, exporter), packages)
+                yield {"model": case.name, "exporter": exporter, **found}
 
 
-def _emitted(exporter: str, model: Path, files: Path) -> Row:
-    path = _file(files, model.name, exporter)
-    words = [sys.executable, "-m", "tools.bench.emission_rivals", exporter, str(model), str(path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+def _emitted(exporter: str, graph: str, model: Path, path: Path, packages: Path) -> Row:
+    apart = exporter in APART
+    module = f"tools.bench.emission_{'apart' if apart else 'rivals'}"
+    paths = [str((packages / exporter).absolute())] * apart + [os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", module, exporter, str(model), str(path), graph],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
     if done.returncode:
         path.unlink(missing_ok=True)
         return {"error": done.stderr.strip().splitlines()[-1]}
@@ -61,18 +104,20 @@ def _emitted(exporter: str, model: Path, files: Path) -> Row:
 def timings(files: Path, rows: list[Row]) -> Iterator[Row]:
     """A row for every workload and clock that has none: each exporter's median in ms, and its ratio to ours."""
     have = {(row["model"], row["workload"], row["clock"]) for row in rows if "workload" in row}
-    for model, workloads in CASES.items():
-        for workload in workloads:
+    for case in CASES:
+        for workload in case.workloads:
             for clock in CLOCKS:
-                if (model, workload, clock) not in have:
-                    timed = _timed(files, model, Workload.parse(workload, THREADS), clock)
-                    yield {"model": model, "workload": workload, "clock": clock, "cpu": cpu_model(), **timed}
+                if (case.name, workload, clock) not in have:
+                    timed = _timed(files, case, Workload.parse(workload, THREADS), clock)
+                    load = os.getloadavg()[0]
+                    key = {"model": case.name, "workload": workload, "clock": clock, "cpu": cpu_model(), "load": load}
+                    yield key | timed
 
 
-def _timed(files: Path, model: str, workload: Workload, clock: str) -> Row:
+def _timed(files: Path, case: Case, workload: Workload, clock: str) -> Row:
     requests = {}
-    for exporter in RIVALS:
-        path = _file(files, model, exporter)
+    for exporter in case.exporters:
+        path = _file(files, case, exporter)
         if path.exists():
             runner = OnnxBackend().load(path, workload)
             requests[exporter] = partial(runner, request(runner.feeds, workload))
@@ -84,8 +129,8 @@ def _timed(files: Path, model: str, workload: Workload, clock: str) -> Row:
     }
 
 
-def _file(files: Path, model: str, exporter: str) -> Path:
-    return files / f"{model}.{exporter}.onnx"
+def _file(files: Path, case: Case, exporter: str) -> Path:
+    return files / f"{case.model}.{case.graph}.{exporter}.onnx"
 
 
 def main() -> None:
@@ -94,16 +139,14 @@ def main() -> None:
     parser.add_argument("models", type=Path)
     parser.add_argument("--files", type=Path, required=True)
     parser.add_argument("--page", type=Path, required=True)
+    parser.add_argument("--packages", type=Path, default=Path(".cache"), help="where optimum and genai are installed")
     given = parser.parse_args()
     results = given.page.with_suffix(".json")
     given.files.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = json.loads(results.read_text()) if results.exists() else []
-    for found in (emissions(given.models, given.files, rows), timings(given.files, rows)):
+    for found in (emissions(given.models, given.files, given.packages, rows), timings(given.files, rows)):
         for row in found:
-            rows.append(row)
-            write_text(results, json.dumps(rows, indent=1) + "\n")
-            print(json.dumps(row), flush=True)
-    write_text(given.page, page(rows))
+            keep(row, rows, results, given.page, page)
 
 
 if __name__ == "__main__":

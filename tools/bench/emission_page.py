@@ -11,7 +11,9 @@ HEAD = """# Dense ONNX files, measured
 Written by `tools/bench/emission.py`; the raw figures are in `emission.json` beside this page. The same model, nothing
 removed, as written by this package; by `torch.onnx.export(dynamo=True)`, whose files ONNX Runtime optimises fully when
 it loads them, as it does all; by the same with onnxscript's fusions for ONNX Runtime; by the exporter of transformers
-with its fusions for the CPU.
+with its fusions for the CPU; by optimum-onnx at its highest level for the CPU, O3; by the model builder of
+onnxruntime-genai, float32 for the CPU. Of the language model the last two write graphs with a cache of keys and values,
+and are compared with ours that has one; `decode:1@128` is one token with 128 before it.
 
 Files of a model are timed by turns in one process, on two threads. *ratio* is the median over rounds of our time by
 theirs: below 1, ours is faster. Processor time counts both threads, and is the figure to read where the machine is
@@ -38,8 +40,15 @@ def _table(rows: list[Row]) -> list[str]:
             name = row["exporter"]
             written = f"{row['seconds']:.0f} s" if "seconds" in row else f"failed: {row['error']}"
             lines.append(f"| {name} | {written} | " + " | ".join(_cell(cells, name) for cells in timed) + " |")
-    said = [f"Rounds: {', '.join(str(row['rounds']) for row in timed)}, on {timed[0]['cpu']}.", ""] if timed else []
-    return [*lines, "", *said]
+    return [*lines, "", *([_circumstances(timed), ""] if timed else [])]
+
+
+def _circumstances(timed: list[Row]) -> str:
+    rounds = ", ".join(str(row["rounds"]) for row in timed)
+    busiest = max(row["load"] for row in timed)
+    return (
+        f"Rounds: {rounds}, on {timed[0]['cpu']}; processes that wanted a processor meanwhile: {busiest:.1f} at most."
+    )
 
 
 def _cell(row: Row, exporter: str) -> str:

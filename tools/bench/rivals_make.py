@@ -29,8 +29,7 @@ from prunec.files import atomic_path
 from prunec.frontends.module import trace
 from prunec.ir.program import Input
 from prunec.pipeline.memory import PeakMemory
-from tools.bench.emission_rivals import RIVALS as EXPORTERS
-from tools.bench.emission_rivals import example, is_causal, pretrained
+from tools.bench.emission_rivals import EXPORTERS, example, is_causal, pretrained
 from tools.bench.frontier import SEQUENCE
 from tools.bench.rivals_cases import dense_file, file_of
 from tools.bench.rivals_onnx import EDITORS
@@ -68,7 +67,7 @@ def start(name: str, model: Path, amount: float, folder: Path) -> Path | None:
     path = dense_file(folder, model.name, exporter)
     if not path.exists():
         with atomic_path(path) as staged:
-            EXPORTERS[exporter](model, staged)
+            EXPORTERS["plain"][exporter](model, staged)
     return path
 
 
