@@ -118,3 +118,13 @@ def test_a_module_brings_its_config_and_no_files(tmp_path: Path) -> None:
         "config.json",
     }
     assert AutoConfig.from_pretrained(tmp_path / "slim").hidden_size == 32
+
+
+def test_where_all_layers_keep_the_same_the_config_says_it(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    passes = ROUND.replace("knapsack", "same-shape")
+    made = prunec.compile(tiny_llama_dir, f"{tmp_path / 'slim'}/", budget_params="85k", passes=passes)
+    assert isinstance(made, CompileResult)
+    config = json.loads((tmp_path / "slim" / "config.json").read_text())
+    widths = [layer.slim_units for layer in made.report.layers if layer.unit == "neuron" and not layer.dropped]
+    assert [config["intermediate_size"]] * config["num_hidden_layers"] == widths
+    assert "of the slim model" in config["prunec"]["sizes"]

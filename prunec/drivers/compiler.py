@@ -22,7 +22,7 @@ from prunec.drivers.request import Request, side_files
 from prunec.errors import PrunecError
 from prunec.facts import Plan, Structure, Weaknesses
 from prunec.files import publish, publish_folder, write_text
-from prunec.frontends.checkpoint import require_folder, write_checkpoint
+from prunec.frontends.checkpoint import require_folder, stock_config, write_checkpoint
 from prunec.frontends.loaded import Loaded
 from prunec.ir.program import Program
 from prunec.options import Budget, Options, command_text
@@ -185,7 +185,8 @@ def _finish(job: Job, result: PipelineResult, loaded: Loaded, loading: Stage, st
             text = weakness_lines(weaknesses, loaded.program, loaded.tokenizer)
             write_text(staged / place.weakness.name, text)
         if place.folder is not None:
-            complete(staged, report, result.program)
+            as_it_is = report.checkpoint is not None or report.unpruned
+            complete(staged, report, result.program, None if as_it_is else stock_config(loaded, result.program))
             publish_folder(staged, place.folder)
         else:
             publish(staged, place.artifact, side_files(place.artifact, job.request.backend))

@@ -22,6 +22,7 @@ from prunec.files import explained
 from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.pruned import OWN, Pruned, config_hash, plain_inputs, read_pruned
+from prunec.frontends.stock import StockConfig
 from prunec.ir.program import Program
 from prunec.ir.removed import Cuts, Removed
 from prunec.ir.sizes import other_sizes
@@ -107,8 +108,7 @@ def write_checkpoint(folder: Path, loaded: Loaded, slim: Program, cuts: Cuts, su
 
 def _written_for_stock(folder: Path, loaded: Loaded, slim: Program, tensors: Mapping[str, Tensor]) -> Written | str:
     """Put a checkpoint into `folder` that transformers loads; or why there is none."""
-    assert loaded.stock is not None
-    found = loaded.stock.find({name: tuple(tensor.shape) for name, tensor in slim.tensors().items()})
+    found = _found(loaded, slim)
     if isinstance(found, str):
         return found
     renamed = {found.names[name]: tensor for name, tensor in tensors.items() if name in found.names}
@@ -118,6 +118,18 @@ def _written_for_stock(folder: Path, loaded: Loaded, slim: Program, tensors: Map
     if wrong or not difference <= STOCK_TOLERANCE:
         return wrong or f"what transformers loads differs by {difference:.2g}"
     return Written(True, "", difference, STOCK_TOLERANCE, (folder / WEIGHTS).stat().st_size)
+
+
+def stock_config(loaded: Loaded, slim: Program) -> Mapping[str, Any] | None:
+    """The config of a model with the sizes of `slim`; None where no config says them."""
+    found = _found(loaded, slim)
+    return None if isinstance(found, str) else _as_read(found.config)
+
+
+def _found(loaded: Loaded, slim: Program) -> StockConfig | str:
+    if loaded.stock is None:
+        return "the model's config is not one of transformers' own"
+    return loaded.stock.find({name: tuple(tensor.shape) for name, tensor in slim.tensors().items()})
 
 
 def require_folder(loaded: Loaded) -> tuple[Path, Mapping[str, Any]]:
