@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from prunec.ir.program import Program
+from prunec.ir.program import PAST_AXIS, Program
 
 from .decompose import constant, decompose, read
 from .groups import share_heads
@@ -60,8 +60,11 @@ def lowered(program: Program, opset: int) -> tuple[fx.Graph, Shapes]:
     graph.output(graph.graph_copy(program.graph, copies))
     for node, value in shapes.values.items():
         copies[node].meta = {"val": value}
+    past = {symbol for symbol, axis in shapes.axes.items() if axis == PAST_AXIS}
     for node in list(graph.nodes):
         _simplify(node)
+    for node in graph.nodes:
+        leave_out_sizes(node, past)
     graph.eliminate_dead_code()
     for node in list(graph.nodes):
         if not has_translation(node, opset):
@@ -97,8 +100,6 @@ def _simplify(node: fx.Node) -> None:
         share_heads(node)
     elif node.target is aten.add.Tensor:
         fuse_rotary(node)
-    else:
-        leave_out_sizes(node)
 
 
 def _take_apart(node: fx.Node, opset: int, shapes: Shapes) -> None:

@@ -41,10 +41,10 @@ def fuse_rotary(node: fx.Node) -> None:
     for one, other in ((straight, crossed), (crossed, straight)):
         sine, value = _crossed(other)
         cosine = _factor(one, value)
-        if value is None or cosine is None or sine is None:
+        if value is None or cosine is None or sine is None or node.kwargs:  # a sum may have a factor of its own
             continue
         if _is_table(cosine, value) and _is_table(sine, value) and same(_shape(node), _shape(value)):
-            node.target, node.args, node.kwargs = rotary, (value, cosine, sine), {}
+            node.target, node.args = rotary, (value, cosine, sine)
             return
 
 
@@ -88,9 +88,11 @@ def _factors(node: Any) -> list[tuple[fx.Node, fx.Node]]:
 
 
 def _is_table(node: fx.Node, value: fx.Node) -> bool:
-    """Whether `node` has a row of two equal halves for each position of `value`."""
+    """Whether `node` has a row of two equal halves for each position of `value`, in the same type."""
     shape, wanted = _shape(node), _shape(value)
     if len(shape) != RANK or shape[HEADS] != 1 or not same(shape[HEADS + 1 :], wanted[HEADS + 1 :]):
+        return False
+    if node.meta["val"].dtype != value.meta["val"].dtype:
         return False
     return (same(shape[:1], wanted[:1]) or same(shape[:1], [1])) and _is_mirrored(node)
 

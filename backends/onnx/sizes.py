@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -18,17 +19,21 @@ KEPT = -1
 """In the shape that `expand` is told: the size that the input has."""
 
 
-def leave_out_sizes(node: fx.Node) -> None:
+def leave_out_sizes(node: fx.Node, past: Collection[str]) -> None:
     """Put a number in the place of each size that `node` takes over from its input.
 
     A reshape keeps leading sizes as they are, and what one size then is follows from all others; an expansion leaves
     all but the repeated one. Every size that is computed instead costs three small operations a request.
+
+    Args:
+        node: any node of a graph.
+        past: the symbols of sizes that may be zero: then no size follows from the others.
     """
     source = node.args[0] if node.args else None
     if not isinstance(source, fx.Node) or not isinstance(source.meta["val"], Tensor):
         return
     if node.target in RESHAPES:
-        _reshape(node, source)
+        _reshape(node, source, past)
     elif node.target is aten.expand.default:
         before, sizes = source.meta["val"].shape, list(_sizes(node))
         for place, size in enumerate(reversed(sizes[len(sizes) - len(before) :]), 1):
@@ -37,7 +42,7 @@ def leave_out_sizes(node: fx.Node) -> None:
         node.args = (source, sizes)
 
 
-def _reshape(node: fx.Node, source: fx.Node) -> None:
+def _reshape(node: fx.Node, source: fx.Node, past: Collection[str]) -> None:
     before, sizes = source.meta["val"].shape, list(_sizes(node))
     if 0 in sizes:
         return
@@ -45,7 +50,7 @@ def _reshape(node: fx.Node, source: fx.Node) -> None:
         if isinstance(size, fx.Node) and same([size.meta["val"]], [before[place]]):
             sizes[place] = COPIED
     left = [place for place, size in enumerate(sizes) if isinstance(size, fx.Node)]
-    if len(left) == 1 and REST not in sizes:
+    if len(left) == 1 and REST not in sizes and not any(str(size) in past for size in before):
         sizes[left[0]] = REST
     if COPIED in sizes or REST in sizes:
         node.target = aten.reshape.default  # of the two translations the one whose 0 is a copy

@@ -75,6 +75,17 @@ def test_halves_with_angles_of_their_own_and_neighbours_stay_spelt_out(
     assert emitted(Rotate(**options), tmp_path)["RotaryEmbedding"] == 0  # type: ignore[arg-type]
 
 
+def test_a_weighted_sum_stays_spelt_out(tmp_path: Path) -> None:
+    class Weighted(Rotate):
+        def forward(self, x: Tensor, positions: Tensor) -> Tensor:
+            angles = positions[:, :, None].float() * self.pace
+            table = torch.cat([angles, angles], -1)[:, None]
+            turned = torch.cat([-x[..., SIZE // 2 :], x[..., : SIZE // 2]], -1)
+            return torch.add(x * table.cos(), turned * table.sin(), alpha=2)
+
+    assert emitted(Weighted(), tmp_path)["RotaryEmbedding"] == 0
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_sum_of_another_input_is_no_rotation(place: int, tmp_path: Path) -> None:
     class Mixed(Rotate):

@@ -55,3 +55,15 @@ def test_a_size_that_is_taken_over_is_not_computed(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", COMPUTED)
 def test_a_size_from_elsewhere_is(name: str, tmp_path: Path) -> None:
     assert emitted(COMPUTED[name], tmp_path)["Shape"] >= 1
+
+
+def test_nothing_follows_from_a_past_that_may_be_empty(tmp_path: Path) -> None:
+    program = program_from_module(
+        Changed(lambda x: x.reshape(x.shape[0], 2, 3, x.shape[1])),
+        {"x": torch.randn(2, 5, 6)},
+        {"x": {0: "batch", 1: "past"}},
+    )
+    OnnxBackend().emit(program, tmp_path / "a.onnx")
+    runner = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)
+    for length in (4, 0):
+        assert_agrees(runner, program, {"x": torch.randn(3, length, 6)}, 0)
