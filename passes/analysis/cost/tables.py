@@ -21,7 +21,7 @@ from prunec.ir.text import signature
 from prunec.passbase import Context
 
 Table = tuple[tuple[int, float], ...]
-FORMAT = 2
+FORMAT = 3
 """Raised when tables that an older prunec measured must not be reused."""
 
 
