@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from prunec.cost.line import along, require_units
-from prunec.facts import Ceiling, CostModel, Plan, Scores, Structure
-from prunec.ir.program import Program
-from prunec.passbase import Context, Facts, Pass, PassResult
+from prunec.facts import CostModel, Scores, Structure
+
+from .line import Gone, LinePass
 
 
 @dataclass(frozen=True)
-class RankedPass(Pass):
+class RankedPass(LinePass):
     """Remove the lowest-scored units of the whole model, as few as meet the budget by the cost tables.
 
     The adaptive structure search of An et al. 2024, "FLAP": there scores are standardised layer by layer, which the
@@ -22,34 +22,14 @@ class RankedPass(Pass):
     what the tables say. Scores are compared between families as they are, so name a criterion whose scores can be,
     such as that one, or `taylor` and `fisher`, which are of one loss. No damage is measured, no sublayer goes whole,
     and every family keeps what it must of its highest.
-
-    Attributes:
-        margin: as in `knapsack`.
     """
 
     name: ClassVar[str] = "ranked"
-    needs: ClassVar[tuple[type, ...]] = (Structure, Scores, CostModel, Ceiling)
-    gives: ClassVar[tuple[type, ...]] = (Plan,)
 
-    margin: float = 0.01
-
-    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
-        """Give the plan; a dense program within the budget gets an empty one.
-
-        Raises:
-            BudgetError: the budget is not met with all gone that can go.
-            InputError: no units are scored.
-        """
-        structure, scores, costs = facts[Structure], facts[Scores], facts[CostModel]
-        require_units(scores, self.name)
+    def line(self, structure: Structure, scores: Scores, costs: CostModel) -> tuple[Callable[[int], Gone], int]:
+        """One unit a step."""
         ranking = _Ranking(structure, scores, costs)
-
-        def line(step: int) -> Plan:
-            return Plan(ranking.first(step), search=self.name)
-
-        plan = along(line, len(ranking.order), structure, costs, facts[Ceiling], self.margin)
-        gone = sum(map(len, plan.units.values()))
-        return PassResult(program, (plan,), f"{gone} units go: {plan.predicted_cost:.4g} {costs.unit}")
+        return ranking.first, len(ranking.order)
 
 
 class _Ranking:
@@ -70,7 +50,7 @@ class _Ranking:
         values = [scores.units[name][own] for name, own in zip(self.names, going, strict=True)]
         self.order = np.argsort(np.concatenate(values) if values else np.zeros(0), kind="stable")
 
-    def first(self, count: int) -> dict[str, tuple[int, ...]]:
+    def first(self, count: int) -> Gone:
         """By family, what goes among the first `count`."""
         taken = self.order[:count]
         found = {

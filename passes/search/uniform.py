@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from prunec.cost.allocation import lowest
-from prunec.cost.line import along, require_units
-from prunec.facts import Ceiling, CostModel, Plan, Scores, Structure
-from prunec.ir.program import Program
-from prunec.passbase import Context, Facts, Pass, PassResult
+from prunec.facts import CostModel, Scores, Structure
+
+from .line import Gone, LinePass
 
 SHARES = 1000
 """Shares are tried in steps of one in so many."""
 
 
 @dataclass(frozen=True)
-class UniformPass(Pass):
+class UniformPass(LinePass):
     """Remove the same share of every family by the scores, the least that meets the budget by the cost tables.
 
     How most criteria are published: a ratio for every layer, as in the structured form of Wanda (An et al. 2024,
     "FLAP") and in Ma et al. 2023, "LLM-Pruner", which besides spares the first and the last layers. No damage is
     measured, no sublayer goes whole, and every family keeps what it must.
-
-    Attributes:
-        margin: as in `knapsack`.
     """
 
     name: ClassVar[str] = "uniform"
-    needs: ClassVar[tuple[type, ...]] = (Structure, Scores, CostModel, Ceiling)
-    gives: ClassVar[tuple[type, ...]] = (Plan,)
 
-    margin: float = 0.01
-
-    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
-        """Give the plan; a dense program within the budget gets an empty one.
-
-        Raises:
-            BudgetError: the budget is not met with all gone that can go.
-            InputError: no units are scored.
-        """
-        structure, scores, costs = facts[Structure], facts[Scores], facts[CostModel]
-        require_units(scores, self.name)
-
-        def line(step: int) -> Plan:
-            return Plan(uniform(structure, costs, scores, step / SHARES), search=self.name)
-
-        plan = along(line, SHARES, structure, costs, facts[Ceiling], self.margin)
-        gone = sum(map(len, plan.units.values()))
-        return PassResult(program, (plan,), f"{gone} units go: {plan.predicted_cost:.4g} {costs.unit}")
+    def line(self, structure: Structure, scores: Scores, costs: CostModel) -> tuple[Callable[[int], Gone], int]:
+        """One in `SHARES` of every family a step."""
+        return lambda step: uniform(structure, costs, scores, step / SHARES), SHARES
 
 
 def uniform(structure: Structure, costs: CostModel, scores: Scores, share: float) -> dict[str, tuple[int, ...]]:
