@@ -52,8 +52,8 @@ SECTIONS = (
 )
 TABLE = {"frontier": "--results docs/measurements.json --table docs/measurements.md"}
 """Where a tool's options differ from the others'."""
-BEFORE = {"rivals": "pip install --no-deps --target .cache/rivals -r tools/bench/rivals.txt"}
-"""What a tool needs first."""
+APART = {"rivals": ("rivals",), "emission": ("optimum", "genai")}
+"""The packages that a tool needs besides, each kept apart."""
 NAMES = {"methods": "quality"}
 """Where a tool's files are not called as it is."""
 
@@ -107,7 +107,9 @@ def _repeat(section: Section) -> list[str]:
     commands = []
     for command in section.repeat:
         tool = command.split()[0]
-        commands += [BEFORE[tool]] if tool in BEFORE else []
+        commands += [
+            f"pip install --no-deps --target .cache/{name} -r tools/bench/{name}.txt" for name in APART.get(tool, ())
+        ]
         commands.append(f"python -m tools.bench.{command} {_options(tool)}")
     return ["```sh", *commands, "```", ""]
 

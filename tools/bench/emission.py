@@ -2,7 +2,7 @@
 
     .venv/bin/pip install --no-deps --target .cache/optimum -r tools/bench/optimum.txt
     .venv/bin/pip install --no-deps --target .cache/genai -r tools/bench/genai.txt
-    python -m tools.bench.emission .cache/models --files .cache/emission --page docs/emission.md
+    python -m tools.bench.emission .cache/models --results docs/emission.json --page docs/emission.md
 
 Every exporter writes in a process of its own, with its own packages where it needs others; what fails is kept with its
 last line. The files of a model are then
@@ -135,18 +135,18 @@ def _file(files: Path, case: Case, exporter: str) -> Path:
 
 def main() -> None:
     """Write what is missing of the results, then the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path)
-    parser.add_argument("--files", type=Path, required=True)
-    parser.add_argument("--page", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="where tools/fetch_models.py put models")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
+    parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
+    parser.add_argument("--files", type=Path, default=Path(".cache/emission"), help="where files are made")
     parser.add_argument("--packages", type=Path, default=Path(".cache"), help="where optimum and genai are installed")
     given = parser.parse_args()
-    results = given.page.with_suffix(".json")
     given.files.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = json.loads(results.read_text()) if results.exists() else []
+    rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for found in (emissions(given.models, given.files, given.packages, rows), timings(given.files, rows)):
         for row in found:
-            keep(row, rows, results, given.page, page)
+            keep(row, rows, given.results, given.page, page)
 
 
 if __name__ == "__main__":

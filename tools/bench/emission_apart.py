@@ -54,7 +54,7 @@ def _config(model: Path) -> dict[str, Any]:
 
 def _moved(made: Path, path: Path, head_size: int) -> None:
     """Write the file that was made to `path` in one piece, with the head size where it was left open."""
-    model = ir.load(made)
+    model = ir.external_data.load_to_model(ir.load(made))
     for value in (*model.graph.inputs, *model.graph.outputs):
         if head_size and value.shape is not None and len(value.shape) == CACHE_RANK:
             value.shape = ir.Shape([*list(value.shape)[:-1], head_size])
