@@ -49,7 +49,7 @@ def attention(
 
 
 def _attended(query: Any, key: Any, value: Any, factor: Any, added: Any, attends: Any, rank: int) -> Any:
-    """Attention among `[..., positions, head size]` of `rank` axes each, of which the leading ones broadcast."""
+    """Attention among `[..., positions, head size]` of `rank` axes each."""
     turned = op.Transpose(key, perm=[*range(rank - 2), rank - 1, rank - 2])
     scores = op.MatMul(op.Mul(query, factor), turned)
     scores = scores if added is None else op.Add(scores, added)

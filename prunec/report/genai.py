@@ -23,8 +23,9 @@ TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 def genai_settings(config: Mapping[str, Any], program: Program, artifact: str) -> dict[str, Any] | None:
     """The settings for `program`, written to the file `artifact` of the same folder.
 
-    None where it cannot run: without a cache, with inputs or outputs that it does not know, or where a layer without a
-    cache leaves a gap in their numbers, for it counts from 0 to the number of layers. Which models it knows is its own
+    None where it cannot run: without a cache, with inputs or outputs that it does not know, where the config does not
+    say how long a text may be, or where a layer without a cache leaves a gap in their numbers, for it counts from 0 to
+    the number of layers. Which models it knows is its own
     to say, by `type`.
     """
     past, present = ([getattr(pair, side) for pair in program.caches] for side in ("past", "present"))
@@ -36,13 +37,15 @@ def genai_settings(config: Mapping[str, Any], program: Program, artifact: str) -
         return None
     sizes = program.example[past[0]].shape
     longest = config.get("max_position_embeddings") or config.get("n_positions")
+    if longest is None or "vocab_size" not in config:
+        return None
     names = {"past": _patterns(past), "present": _patterns(present)}
     ends = {name: config[name] for name in TOKENS if config.get(name) is not None}
     ends.setdefault("pad_token_id", _first(ends.get("eos_token_id", 0)))
     return {
         "model": {
             "type": config["model_type"],
-            "vocab_size": config.get("vocab_size"),
+            "vocab_size": config["vocab_size"],
             "context_length": longest,
             **ends,
             "decoder": {

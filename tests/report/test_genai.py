@@ -63,6 +63,11 @@ def test_an_input_that_decoding_does_not_fill_cannot_be_told(decoder: Program) -
     assert genai_settings(decoder.provenance.config, other, "a.onnx") is None
 
 
+def test_a_config_that_names_no_longest_text_cannot_be_told(decoder: Program) -> None:
+    config = {**decoder.provenance.config, "max_position_embeddings": None}
+    assert genai_settings(config, decoder, "a.onnx") is None
+
+
 def test_a_graph_without_a_cache_has_no_settings(tiny_llama_dir: Path) -> None:
     program = load(tiny_llama_dir).program
     assert genai_settings(program.provenance.config, program, "a.onnx") is None

@@ -5,9 +5,8 @@
     python -m tools.bench.emission .cache/models --results docs/emission.json --page docs/emission.md
 
 Every exporter writes in a process of its own, with its own packages where it needs others; what fails is kept with its
-last line. The files of a model are then
-timed by turns in one process, in wall time and in processor time, which other programs disturb less. Files and rows
-that are there are kept, so that a run that was stopped goes on where it was.
+last line. The files of a model are then timed by turns in one process, in wall time and in processor time, which other
+programs disturb less. Files and rows that are there are kept, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
