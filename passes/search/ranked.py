@@ -8,9 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from prunec.cost.line_pass import Gone, LinePass
 from prunec.facts import CostModel, Scores, Structure
-
-from .line import Gone, LinePass
 
 
 @dataclass(frozen=True)

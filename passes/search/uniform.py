@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from prunec.cost.allocation import lowest
+from prunec.cost.line_pass import Gone, LinePass
 from prunec.facts import CostModel, Scores, Structure
-
-from .line import Gone, LinePass
 
 SHARES = 1000
 """Shares are tried in steps of one in so many."""
