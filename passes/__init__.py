@@ -38,5 +38,6 @@ PASSES: dict[str, str] = {
     "verify": "prunec.passes.analysis.verify:VerifyPass",
     "weakness": "prunec.passes.analysis.weakness:WeaknessPass",
     "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",
+    "plain-export": "prunec.passes.analysis.plain_export:PlainExportPass",
     "rival": "prunec.passes.analysis.rival:RivalPass",
 }

@@ -80,7 +80,7 @@ class Options:
         logits: of which tokens a causal language model's artifact gives them: `all`, or the `last`.
         uniform: whether every layer keeps the same widths and heads, so that the model's own library can load it.
         emit: `artifact`, a file that runs, or `hf`, a checkpoint in a folder; latency is that of the file either way.
-        no_rival: whether the report goes without the dense model in int8 beside the artifact.
+        no_rival: whether the report goes without the dense model beside the artifact, in int8 and as a plain export.
         passes: pipeline text instead of the default pipeline.
         dump_ir: folder for the program before and after every pass.
         seed: for everything drawn at random.

@@ -40,6 +40,8 @@ class OnnxBackend:
         external_above: bytes of weights from which they go to a file of their own, `NAME.onnx.data`: one
             protobuf message cannot hold 2 GiB.
         numerics: what artifacts compute in, and on what they are loaded.
+        rewrites: whether files are made fast by lossless rewrites; without these they are what an export by
+            operators gives.
     """
 
     name: ClassVar[str] = "onnx"
@@ -49,6 +51,7 @@ class OnnxBackend:
     opset: int = 20
     external_above: int = 2**31 - SLACK
     numerics: Numerics = field(default_factory=Numerics)
+    rewrites: bool = True
 
     @property
     def runtime(self) -> str:
@@ -66,6 +69,10 @@ class OnnxBackend:
         """
         check(numerics)
         return replace(self, numerics=numerics)
+
+    def literal(self) -> OnnxBackend:
+        """The same backend without lossless rewrites."""
+        return replace(self, rewrites=False)
 
     def emit(self, program: Program, path: Path) -> None:
         """Write `path` (and `PATH.data` where the weights are large), checked, whole or not at all.
@@ -105,7 +112,7 @@ class OnnxBackend:
 
     def _model(self, program: Program) -> ir.Model:
         try:
-            model = translate(program, self.opset)
+            model = translate(program, self.opset, self.rewrites)
             optimise(model)
         except VerificationError:
             raise

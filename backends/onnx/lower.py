@@ -46,10 +46,11 @@ LOGIC = {
 """Python's operators: what they are on booleans, and on integers."""
 
 
-def lowered(program: Program, opset: int) -> tuple[fx.Graph, Shapes]:
+def lowered(program: Program, opset: int, rewrites: bool = True) -> tuple[fx.Graph, Shapes]:
     """A copy of the program's graph in translatable form, every node with its value in `meta["val"]`.
 
-    Calls that have no translation at `opset` are taken apart where PyTorch knows how; the others stay whole.
+    Calls that have no translation at `opset` are taken apart where PyTorch knows how; the others stay whole. Without
+    `rewrites` calls that have one stay as they were traced.
 
     Raises:
         UnknownShapes: shapes cannot be found without tracing.
@@ -63,8 +64,9 @@ def lowered(program: Program, opset: int) -> tuple[fx.Graph, Shapes]:
     past = {symbol for symbol, axis in shapes.axes.items() if axis == PAST_AXIS}
     for node in list(graph.nodes):
         _simplify(node)
-    for node in graph.nodes:
-        leave_out_sizes(node, past)
+    graph.eliminate_dead_code()
+    if rewrites:
+        _rewrite(graph, past)
     graph.eliminate_dead_code()
     for node in list(graph.nodes):
         if not has_translation(node, opset):
@@ -93,13 +95,20 @@ def _simplify(node: fx.Node) -> None:
     elif node.target in LOGIC:
         logical, bitwise = LOGIC[node.target]
         node.target = logical if node.meta["val"].dtype == torch.bool else bitwise
-    elif node.target is aten.mul.Tensor:
-        take_out_factor(node)
-        _divide(node)
-    elif node.target is aten.scaled_dot_product_attention.default:
-        share_heads(node)
-    elif node.target is aten.add.Tensor:
-        fuse_rotary(node)
+
+
+def _rewrite(graph: fx.Graph, past: set[Any]) -> None:
+    """Put calls in forms that run faster and give the same numbers; `past` are the sizes of what a cache holds."""
+    for node in list(graph.nodes):
+        if node.target is aten.mul.Tensor:
+            take_out_factor(node)
+            _divide(node)
+        elif node.target is aten.scaled_dot_product_attention.default:
+            share_heads(node)
+        elif node.target is aten.add.Tensor:
+            fuse_rotary(node)
+    for node in graph.nodes:
+        leave_out_sizes(node, past)
 
 
 def _take_apart(node: fx.Node, opset: int, shapes: Shapes) -> None:

@@ -25,7 +25,9 @@ except (ImportError, AttributeError) as error:  # another torch than the one thi
     MISSING = str(error)
 
 
-REPAIRS = {**_ONNX_TRANSLATION_TABLE, **attention.TRANSLATIONS, **operators.TRANSLATIONS}
+MENDED = {**_ONNX_TRANSLATION_TABLE, **operators.TRANSLATIONS}
+"""Translations of what torch's library lacks or gets wrong."""
+REPAIRS = {**MENDED, **attention.TRANSLATIONS}
 """Translations that are used instead of torch's."""
 
 
@@ -74,8 +76,11 @@ def decompositions(opset: int) -> Mapping[Any, Callable[..., Any]]:
     return table
 
 
-def translate_graph(graph: fx.Graph, opset: int) -> ir.Model:
-    """An ONNX model of `graph`, whose nodes have values in `meta["val"]`; every name is a node's name."""
+def translate_graph(graph: fx.Graph, opset: int, rewrites: bool = True) -> ir.Model:
+    """An ONNX model of `graph`, whose nodes have values in `meta["val"]`; every name is a node's name.
+
+    Without `rewrites` attention is what torch's library makes of it.
+    """
     model = ir.Model(ir.Graph([], [], nodes=[], name="main"), ir_version=10)
     _translate_fx_graph(
         graph,
@@ -83,7 +88,7 @@ def translate_graph(graph: fx.Graph, opset: int) -> ir.Model:
         graph_like=model.graph,
         owned_graphs={},
         lower="at_conversion",
-        registry=_registry(opset),
+        registry=_registry(opset, rewrites),
     )
     _ir_passes.add_opset_imports(model)
     convert_version(model, opset, fallback=True)
@@ -96,9 +101,9 @@ def promotion_rule(operator: torch._ops.OpOverload) -> Any:
 
 
 @cache
-def _registry(opset: int) -> _registration.ONNXRegistry:
+def _registry(opset: int, rewrites: bool = True) -> _registration.ONNXRegistry:
     registry = _registration.ONNXRegistry.from_torchlib(opset_version=opset)
-    for target, function in {**REPAIRS, **rotary.TRANSLATIONS}.items():
+    for target, function in ({**REPAIRS, **rotary.TRANSLATIONS} if rewrites else MENDED).items():
         registry.register_op(target, function)
     for target, function in complexes.TRANSLATIONS.items():
         registry.register_op(target, function, is_complex=True)

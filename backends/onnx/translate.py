@@ -23,7 +23,7 @@ ELSEWHERE = "emit a .pt, which holds every operator, or add its translation to b
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 
-def translate(program: Program, opset: int) -> ir.Model:
+def translate(program: Program, opset: int, rewrites: bool = True) -> ir.Model:
     """The program as an ONNX model, not yet optimised: axes and weights by the program's names.
 
     torch's own exporter first traces and decomposes the program again, which takes ten times as long as all the
@@ -33,7 +33,7 @@ def translate(program: Program, opset: int) -> ir.Model:
         VerificationError: a dynamic axis did not survive tracing, or an operator has no translation in either way.
     """
     try:
-        return direct(program, opset)
+        return direct(program, opset, rewrites)
     except (Unsupported, UnknownShapes, torch.onnx.OnnxExporterError) as error:
         reason = _first_line(error)
         logger.info("exported by torch's decomposition: %s", reason)
@@ -45,16 +45,16 @@ def translate(program: Program, opset: int) -> ir.Model:
         raise VerificationError(f"the program cannot be translated to ONNX ({reason})", ELSEWHERE) from error
 
 
-def direct(program: Program, opset: int) -> ir.Model:
-    """Operator by operator.
+def direct(program: Program, opset: int, rewrites: bool = True) -> ir.Model:
+    """Operator by operator; without `rewrites` as they were traced.
 
     Raises:
         UnknownShapes, Unsupported, torch.onnx.OnnxExporterError: it cannot be done.
     """
-    graph, shapes = lowered(program, opset)
+    graph, shapes = lowered(program, opset, rewrites)
     if why := untranslatable(graph, opset):
         raise Unsupported(why)
-    model = translate_graph(graph, opset)
+    model = translate_graph(graph, opset, rewrites)
     initializers = model.graph.initializers
     for node in graph.find_nodes(op="get_attr"):
         value = initializers.pop(node.name, None)

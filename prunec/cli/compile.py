@@ -121,7 +121,7 @@ DTYPE = (
 Dtype = Annotated[str, option("--dtype", LATENCY, "TYPE", DTYPE)]
 DEVICE = "What the artifact runs on: cpu or cuda. Nothing else is fallen back to."
 Device = Annotated[str, option("--device", LATENCY, "NAME", DEVICE)]
-RIVAL = "Leave the dense model in int8 out of the report: what quantisation alone gives, timed and measured."
+RIVAL = "Leave the dense model out of the report: in int8 and as a plain export, what these give without removal."
 NoRival = Annotated[bool, flag("--no-rival", panel=RUN, help=RIVAL)]
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
 LastLogits = Annotated[str, option("--logits", LATENCY, "WHICH", LOGITS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from prunec.cost.measure import Timing
+from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.numerics import PLAIN, Numerics, configured
 from prunec.cost.timer import Backend
 from prunec.cost.workload import Workload
@@ -95,6 +95,23 @@ class Artifact:
 
     path: Path
     size: int
+
+
+@dataclass(frozen=True)
+class PlainExport:
+    """The dense program in float32 without lossless rewrites, as an artifact.
+
+    Attributes:
+        latency: of the artifact; `dense`: of the dense one with them, timed in the same turns.
+    """
+
+    latency: Timing
+    dense: Timing
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast the rewrites made the dense artifact."""
+        return paired_ratio(self.latency, self.dense)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -53,4 +53,13 @@ class Backend(Protocol):
 
     def load(self, path: Path, workload: Workload) -> Runner:
         """Load an artifact with the workload's thread count set explicitly."""
+        ...
+
+
+@runtime_checkable
+class Rewriting(Backend, Protocol):
+    """A backend that makes artifacts faster by lossless rewrites."""
+
+    def literal(self) -> Backend:
+        """The same backend without them."""
         ...

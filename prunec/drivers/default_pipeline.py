@@ -40,8 +40,8 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     improved = [f"evolve{{{options.effort}}}"] if options.effort else []
     choice = [*_findings(search, options), search, *improved]
     repair = recovery_steps(options.recover, options.distill_minutes)
-    smoothed, rival = ["smooth"] * rounds, ["rival"] * (not options.no_rival)
-    rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", *rival, "evaluate"]
+    smoothed, rivals = ["smooth"] * rounds, ["plain-export", "rival"] * (not options.no_rival)
+    rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", *rivals, "evaluate"]
     known = ["weakness"] if options.recover == "weakness" else []
     return ", ".join(["structure", *order, *rest, *known])
 

@@ -17,7 +17,7 @@ from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
-from prunec.cost.target import Artifact, Baseline, Rival, Target, Verdict
+from prunec.cost.target import Artifact, Baseline, PlainExport, Rival, Target, Verdict
 from prunec.facts import Ceiling, Damage, Dense, Equivalence, Plan, Quality
 from prunec.ir.program import Program
 from prunec.passbase import Facts
@@ -72,6 +72,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         warnings=circumstances.warnings,
         uniformity=_uniformity(facts),
         rival=_rival(facts),
+        plain_export=_plain_export(facts),
     )
 
 
@@ -189,6 +190,11 @@ def _rival(facts: Facts) -> data.Quantised | None:
     speedups = paired_ratio(rival.dense, rival.latency), paired_ratio(rival.dense, rival.slim)
     texts = _texts(rival.quality, facts[Corpus])
     return data.Quantised(rival.dtype, rival.size, measured_of(rival.latency), *speedups, texts)
+
+
+def _plain_export(facts: Facts) -> data.Exported | None:
+    found = facts.get(PlainExport)
+    return data.Exported(measured_of(found.latency), found.speedup) if found else None
 
 
 def text_loss(name: str, quality: Quality) -> data.TextLoss:

@@ -15,7 +15,7 @@ from prunec.report.codec import decode, encode
 from prunec.report.latency import Latency, Measured
 from prunec.report.older import UPGRADES
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised by one whenever a reader of the older form would misread the newer; `older.py` reads those before."""
 
 
@@ -136,6 +136,19 @@ class Quantised:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """The dense model in float32 without lossless rewrites, as an artifact: where the way to the slim one begins.
+
+    Attributes:
+        latency: timed by turns with the dense artifact.
+        speedup: of the dense artifact over it, in these turns.
+    """
+
+    latency: Measured
+    speedup: float
+
+
+@dataclass(frozen=True)
 class Checks:
     """Largest absolute differences between outputs; None where not compared.
 
@@ -210,6 +223,7 @@ class Report:
         seconds: of the whole compile; `peak_memory_bytes`: of the process.
         warnings: one line each, what a reader must know to trust the numbers.
         rival: the dense model quantised, where it was made.
+        plain_export: the dense model without lossless rewrites, where it was made.
     """
 
     schema: int = SCHEMA
@@ -237,6 +251,7 @@ class Report:
     checkpoint: Checkpoint | None = None
     uniformity: Uniformity | None = None
     rival: Quantised | None = None
+    plain_export: Exported | None = None
 
     @property
     def unpruned(self) -> bool:

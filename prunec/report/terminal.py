@@ -144,6 +144,8 @@ def _notes(report: Report) -> Table:
     recovered = sum(layer.recovered for layer in report.layers)
     if recovered:
         table.add_row("recovery", f"kept in {recovered} of {sum(not layer.dropped for layer in report.layers)} places")
+    if gained := rewrites(report):
+        table.add_row("rewrites", gained)
     if quantised := rival_line(report.rival):
         table.add_row("rival", quantised)
     if compared := errors(report.checks):
@@ -181,6 +183,14 @@ def errors(checks: Checks) -> str:
     found = ", ".join(f"{name} {error:.0e}" for name, error in compared if error is not None)
     rounded = "" if checks.rounding is None else f"; rounding is {checks.rounding:.1%} of the outputs"
     return f"slim against {found} (at most {checks.tolerance:.0e}){rounded}" if found else ""
+
+
+def rewrites(report: Report) -> str:
+    """What lossless rewrites gave before anything was removed; empty where it was not timed."""
+    plain = report.plain_export
+    if plain is None:
+        return ""
+    return f"{units.factor(plain.speedup)} over a plain export of {units.milliseconds(plain.latency.median_ms)}"
 
 
 def rival_line(rival: Quantised | None) -> str:

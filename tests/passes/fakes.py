@@ -93,6 +93,7 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
         for module in (
             "passes.analysis.baseline",
             "passes.analysis.cost.tables",
+            "passes.analysis.plain_export",
             "passes.analysis.rival",
             "cost.judge",
         ):

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from prunec.report.data import BudgetOutcome, Checks, Data, Report, TextLoss
-from prunec.report.terminal import errors, headline, print_report, rival_line, warnings
-from tests.report.samples import RIVAL, layer, report
+from prunec.report.terminal import errors, headline, print_report, rewrites, rival_line, warnings
+from tests.report.samples import PLAIN_EXPORT, RIVAL, layer, report
 
 SAMPLE = report()
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -152,6 +152,12 @@ def test_the_dense_model_in_int8_stands_beside_the_slim_one() -> None:
     )
     assert "dense in int8" in page(replace(SAMPLE, rival=RIVAL))
     assert "dense in int8" not in page(SAMPLE)
+
+
+def test_what_lossless_rewrites_gave_is_said() -> None:
+    assert rewrites(replace(SAMPLE, plain_export=PLAIN_EXPORT)) == f"1.06{TIMES} over a plain export of 33.4 ms"
+    assert "over a plain export" in page(replace(SAMPLE, plain_export=PLAIN_EXPORT))
+    assert "over a plain export" not in page(SAMPLE)
 
 
 def test_an_artifact_in_fewer_bits_says_what_was_compared_and_what_rounding_is() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from prunec.report.data import BudgetOutcome, Report
 from prunec.report.latency import Latency
 from prunec.report.page.chart import Grid
-from prunec.report.terminal import errors, loss_note, rival_line
+from prunec.report.terminal import errors, loading, loss_note, price, rewrites, rival_line
 from prunec.report.units import change, count, duration, factor, milliseconds, signed, size
 
 NONE = "\N{EN DASH}"
@@ -93,8 +93,11 @@ def circumstances(report: Report) -> Grid:
         ("workload", f"{report.workload.text}, {threads} thread{'s' * (threads != 1)}"),
         *_data_rows(report),
         *([("searched by", report.loss.objective)] if report.loss else []),
+        ("rewrites", rewrites(report) or "not timed: this pipeline has no such stage, or its backend none"),
         ("rival", rival_line(report.rival) or "not made: this pipeline has no such stage, or its runtime no int8"),
         ("checks", errors(report.checks) or "nothing was compared"),
+        *([("loads", loading(report.checkpoint))] if report.checkpoint else []),
+        *([("uniform", price(report.uniformity))] if report.uniformity else []),
         ("machine", f"{machine.cpu}, {machine.cores} cores, {size(machine.memory_bytes)}, {machine.system}"),
         ("compiled", f"{report.created} by prunec {report.prunec} in {duration(report.seconds)}"),
         ("memory", f"{size(report.peak_memory_bytes)} at most"),

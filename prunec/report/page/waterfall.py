@@ -1,8 +1,9 @@
-"""Where the milliseconds went: from the dense artifact to the slim one, by what was removed."""
+"""Where the milliseconds went: from a plain export to the dense artifact and to the slim one, by what was removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
@@ -18,10 +19,26 @@ LEAST = 0.05
 """Share of the dense latency below which a step's number is left to the table."""
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A bar of the chart: a whole latency, or a step between two, in milliseconds; `how` says where it is from."""
+
+    name: str
+    value: float
+    how: str
+    total: bool = False
+
+    @property
+    def text(self) -> str:
+        """Its value, with a sign where it is a step."""
+        return milliseconds(self.value) if self.total else _signed(self.value)
+
+
 def waterfall(report: Report) -> Chart | None:
     """The dense and the slim artifact as measured by turns, and what each kind of units saves by the cost tables.
 
-    What the tables did not foresee is a step of its own. None where no latency or no table is known.
+    What the tables did not foresee is a step of its own. A plain export, where one was timed, comes before; it is
+    brought to the dense latency by the ratio of the turns that timed both. None where no latency or no table is known.
     """
     latency = report.latency
     if latency is None or not any(layer.dense_ms is not None for layer in report.layers):
@@ -33,22 +50,22 @@ def waterfall(report: Report) -> Chart | None:
         (title(column), pace * _saved([layer for _, layer in found]))
         for column, found in by_column(report.layers).items()
     ]
-    steps = [(f"{name} removed", -value) for name, value in saved if value]
-    steps.append(("not foreseen", slim - dense + sum(value for _, value in saved)))
-    values = [dense, *(value for _, value in steps), slim]
-    names = ["dense artifact", *(name for name, _ in steps), "slim artifact"]
-    how = ["measured", *(["cost tables"] * (len(steps) - 1)), "difference", "measured"]
-    sums = {0, len(values) - 1}
-    texts = [milliseconds(value) if place in sums else _signed(value) for place, value in enumerate(values)]
-    rows = tuple(zip(names, texts, [share(abs(value), dense) for value in values], how, strict=True))
+    bars = [
+        *_before(report, dense),
+        Bar("dense artifact", dense, "measured", total=True),
+        *(Bar(f"{name} removed", -value, "cost tables") for name, value in saved if value),
+        Bar("not foreseen", slim - dense + sum(value for _, value in saved), "difference"),
+        Bar("slim artifact", slim, "measured", total=True),
+    ]
     drawn = figure(
-        [_bars(names, values, texts, dense)],
+        [_drawn(bars, dense)],
         height=HEIGHT,
         showlegend=False,
         xaxis=axis(),
         yaxis=axis("ms a request", rangemode="tozero"),
     )
-    summary = "; ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+    rows = tuple((bar.name, bar.text, share(abs(bar.value), dense), bar.how) for bar in bars)
+    summary = "; ".join(f"{bar.name} {bar.text}" for bar in bars)
     return Chart("Where the milliseconds went", summary, drawn.to_json(), Grid(("step", "ms", "of dense", "by"), rows))
 
 
@@ -65,21 +82,31 @@ def _saved(layers: Sequence[Layer]) -> float:
     return sum((layer.dense_ms or 0.0) - (layer.slim_ms or 0.0) for layer in layers)
 
 
+def _before(report: Report, dense: float) -> list[Bar]:
+    """What comes before the dense artifact."""
+    if report.plain_export is None:
+        return []
+    start = dense * report.plain_export.speedup
+    return [
+        Bar("plain export", start, "measured", total=True),
+        Bar("lossless rewrites", dense - start, "difference"),
+    ]
+
+
 def _signed(value: float) -> str:
     return f"{'+' if value > 0 else MINUS}{milliseconds(abs(value))}"
 
 
-def _bars(names: Sequence[str], values: Sequence[float], texts: Sequence[str], dense: float) -> go.Waterfall:
-    steps = ["absolute", *(["relative"] * (len(values) - 2)), "total"]
+def _drawn(bars: Sequence[Bar], dense: float) -> go.Waterfall:
     return go.Waterfall(
         # A line for each word of a name, so that names lie flat on a narrow screen.
-        x=["<br>".join(map(plain, name.split(" "))) for name in names],
-        y=list(values),
-        measure=steps,
-        text=[text if abs(value) > LEAST * dense else "" for text, value in zip(texts, values, strict=True)],
+        x=["<br>".join(map(plain, bar.name.split(" "))) for bar in bars],
+        y=[bar.value for bar in bars],
+        measure=["absolute" if bar.total else "relative" for bar in bars],
+        text=[bar.text if abs(bar.value) > LEAST * dense else "" for bar in bars],
         textposition="outside",
         cliponaxis=False,
-        hovertext=[plain(f"{name}: {text}") for name, text in zip(names, texts, strict=True)],
+        hovertext=[plain(f"{bar.name}: {bar.text}") for bar in bars],
         hoverinfo="text",
         totals={"marker": {"color": BLUE}},
         decreasing={"marker": {"color": GREEN}},

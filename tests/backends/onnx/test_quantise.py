@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -41,7 +42,7 @@ def tied() -> Program:
     return program_from_module(Tied(), {"ids": ids}, {"ids": {0: "batch", 1: "sequence"}})
 
 
-def emitted(program: Program, path: Path, numerics: Numerics, **settings: int) -> onnx.ModelProto:
+def emitted(program: Program, path: Path, numerics: Numerics, **settings: Any) -> onnx.ModelProto:
     OnnxBackend(numerics=numerics, **settings).emit(program, path)
     return onnx.load(path)
 
