@@ -106,6 +106,13 @@ def test_the_dense_model_in_int8_is_beside_the_artifact() -> None:
     assert "against latency" not in render({"a": report(rival=RIVAL, loss=None)})
 
 
+def test_the_outcome_of_one_compile_comes_before_what_it_is_compared_with() -> None:
+    page = render({"a": report(rival=RIVAL)})
+    assert page.index("Budget held") < page.index("Loss against latency")
+    both = render({"a": report(rival=RIVAL), "b": report()})
+    assert both.index("Loss against latency") < both.index("Budget held")
+
+
 def test_what_loads_it_and_what_equal_layers_and_rewrites_did_is_said() -> None:
     checkpoint = Checkpoint(True, "", 2e-7, 1e-4, "ONNX Runtime")
     shown = report(plain_export=PLAIN_EXPORT, uniformity=Uniformity(0.5, 0.4, "nats"), checkpoint=checkpoint)
