@@ -71,12 +71,14 @@ def _writable(output: Path) -> Iterator[None]:
         raise InputError(f"the output {output} cannot be written ({reason})", "choose another --output") from error
 
 
-def checked_file(output: str | os.PathLike[str] | None, suffix: str, what: str, force: bool) -> Path | None:
+def checked_file(
+    output: str | os.PathLike[str] | None, suffix: str | tuple[str, ...], what: str, force: bool
+) -> Path | None:
     """The path of a file that stands alone, checked as by `check_output`; None where nothing is to be written.
 
     Args:
         output: as given.
-        suffix: what its name must end in.
+        suffix: what its name must end in, or several of which one.
         what: says what is written, as in `scores are`.
         force: whether an existing file may be replaced.
 
@@ -85,9 +87,10 @@ def checked_file(output: str | os.PathLike[str] | None, suffix: str, what: str, 
     """
     if output is None:
         return None
-    path = Path(output)
-    if path.suffix != suffix:
-        raise InputError(f"{what} written as {suffix}, not as {path.name}", f"end the name in {suffix}")
+    path, ends = Path(output), (suffix,) if isinstance(suffix, str) else suffix
+    if path.suffix not in ends:
+        known = " or ".join(ends)
+        raise InputError(f"{what} written as {known}, not as {path.name}", f"end the name in {known}")
     check_output(path, force)
     return path
 

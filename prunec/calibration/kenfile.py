@@ -25,7 +25,7 @@ from prunec.destination import CONFIG, COPIED
 from prunec.errors import InputError
 from prunec.files import atomic_path
 
-SUFFIX = ".safetensors"
+SUFFIXES = (".ken", ".safetensors")
 _FORMAT, _VERSION = "prunec ken", 1
 _AGAIN = "make it again with prunec ken TUNED --base BASE -o FILE"
 _VALUES, _WHOLE, _FILE, _GAPS, _BITS = "values:", "whole:", "file:", "gaps:", "bits:"

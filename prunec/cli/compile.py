@@ -71,7 +71,7 @@ HELP = (
     "  prunec run slim/ 'Once upon a time'    what it says: prunec run --help\n"
     "  prunec bench dense.onnx slim.onnx    artifacts against each other: prunec bench --help\n"
     "  prunec report slim-*.report.json -o all.html    reports as a page: prunec report --help\n"
-    "  prunec ken ./news --base ./minilm -o news.ken.safetensors    what a fine-tuning changed: prunec ken --help\n"
+    "  prunec ken ./news --base ./minilm -o news.ken    what a fine-tuning changed: prunec ken --help\n"
 )
 EPILOG = "Exits with 0 when every budget holds, 2 on bad input, 3 when one does not, else as the error says."
 

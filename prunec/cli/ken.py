@@ -1,4 +1,4 @@
-"""`prunec ken TUNED --base BASE -o task.ken.safetensors`: what of a fine-tuning stays, and `--apply` to restore it."""
+"""`prunec ken TUNED --base BASE -o task.ken`: what of a fine-tuning stays, and `--apply` to restore it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HELP = (
     "before tuning, not zero, so that removal takes away more than the file leaves out.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
-    "  prunec ken ./news --base ./minilm -o news.ken.safetensors --keep 0.25\n"
-    "  prunec ken ./news --base ./minilm -o news.ken.safetensors --keep-rows 16 --mode delta\n"
-    "  prunec ken ./news --base ./minilm -o news.ken.safetensors --keep 0.1,0.25,0.5    news.ken-0.1.safetensors, ...\n"
-    "  prunec ken ./news --base ./minilm -o news.ken.safetensors --keep 0.25 --mode delta --physical kept.safetensors\n"
+    "  prunec ken ./news --base ./minilm -o news.ken --keep 0.25\n"
+    "  prunec ken ./news --base ./minilm -o news.ken --keep-rows 16 --mode delta\n"
+    "  prunec ken ./news --base ./minilm -o news.ken --keep 0.1,0.25,0.5    news-0.1.ken, ...\n"
+    "  prunec ken ./news --base ./minilm -o news.ken --keep 0.25 --mode delta --physical kept.safetensors\n"
     "  prunec ./news -o slim.onnx --speedup 1.5 --importance kept.safetensors\n"
-    "  prunec ken --apply news.ken.safetensors --base ./minilm -o restored/\n"
+    "  prunec ken --apply news.ken --base ./minilm -o restored/\n"
 )
 
 Tuned = Annotated[MaybePath, typer.Argument(show_default=False, metavar="TUNED", help="Folder of the tuned model.")]

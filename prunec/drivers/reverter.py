@@ -16,9 +16,9 @@ from torch import Tensor
 import prunec
 from prunec.calibration.checkpoint import Checkpoint, save_tensors
 from prunec.calibration.kendelta import KenDelta, derive
-from prunec.calibration.kenfile import SUFFIX, load_delta, save_delta
+from prunec.calibration.kenfile import SUFFIXES, load_delta, save_delta
 from prunec.calibration.rowrule import Mode, RowRule, read_rules
-from prunec.calibration.scorefile import save_scores
+from prunec.calibration.scorefile import SUFFIX, save_scores
 from prunec.calibration.unitshares import unit_shares
 from prunec.destination import CONFIG, COPIED, WEIGHTS, Destination, report_path
 from prunec.drivers.job import Job, Recorder, source_name
@@ -87,12 +87,12 @@ def ken(
     """Write what stays of a fine-tuning, entry by entry of every matrix's rows; the rest goes back to the base.
 
     Weights are read from safetensors; no model is built and nothing in the folders is run. Of several shares, given as
-    a list, a report each comes: the output `news.ken.safetensors` becomes `news.ken-0.25.safetensors` and so on.
+    a list, a report each comes: the output `news.ken` becomes `news-0.25.ken` and so on.
 
     Args:
         tuned: the folder of the fine-tuned model. Tensors that it alone has are kept whole.
         base: the folder of the model that it was tuned from.
-        output: the file to write, ending in `.safetensors`.
+        output: the file to write, safetensors, ending in `.ken` or `.safetensors`.
         mode: how entries are chosen: `faithful` as published, by their change (`delta`), by size, or at random.
         keep: the share of each row that stays; half of it where neither this nor `rows` is given.
         rows: entries that stay of each row, in the place of `keep`.
@@ -111,8 +111,8 @@ def ken(
     asked, shown = read_rules(mode, keep, rows), progress or Silent()
     rules = asked if isinstance(asked, tuple) else (asked,)
     labels = [rule.label for rule in rules] if isinstance(asked, tuple) else [None]
-    places = [_place(output, label, "what stays is", force, page) for label in labels]
-    scores = [None if physical is None else _place(physical, label, "scores are", force) for label in labels]
+    places = [_place(output, label, SUFFIXES, "what stays is", force, page) for label in labels]
+    scores = [None if physical is None else _place(physical, label, SUFFIX, "scores are", force) for label in labels]
     pair = _Pair.read(Path(tuned), Path(base))
     structure = structure_of(pair.after.folder, progress) if physical is not None else None
     found = []
@@ -128,11 +128,13 @@ def ken(
     return tuple(found) if isinstance(asked, tuple) else found[0]
 
 
-def _place(output: Folder, label: str | None, what: str, force: bool, page: bool = False) -> Destination:
+def _place(
+    output: Folder, label: str | None, suffix: str | tuple[str, ...], what: str, force: bool, page: bool = False
+) -> Destination:
     """Where the file goes that is one of several if it has a label, and its page, checked."""
     place = Destination(Path(output), report_path(Path(output)))
     place = place if label is None else place.labelled(label)
-    checked_file(place.artifact, SUFFIX, what, force)
+    checked_file(place.artifact, suffix, what, force)
     if page:
         check_output(place.artifact, force, (place.report, place.page))
     return place

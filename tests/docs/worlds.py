@@ -97,7 +97,7 @@ def _tune(root: Path) -> None:
     weights, draw = load_file(root / "BASE" / "model.safetensors"), torch.Generator().manual_seed(3)
     moved = {name: value + 0.01 * torch.randn(value.shape, generator=draw) for name, value in weights.items()}
     save_file(moved, root / "TUNED" / "model.safetensors")
-    prunec.ken(root / "TUNED", root / "BASE", root / "task.ken.safetensors", keep=0.25)
+    prunec.ken(root / "TUNED", root / "BASE", root / "task.ken", keep=0.25)
 
 
 def _compile(root: Path, encodes: bool) -> None:

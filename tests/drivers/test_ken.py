@@ -231,7 +231,7 @@ def test_the_base_and_other_folders_are_never_replaced(tuned: Path, base: Path, 
 def test_the_command_writes_and_restores(
     tuned: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, ends = tmp_path / "a.ken.safetensors", ["--base", str(base), "-o"]
+    path, ends = tmp_path / "a.ken", ["--base", str(base), "-o"]
     assert cli.main(["ken", str(tuned), *ends, str(path), "--keep", "0.25", "--mode", "delta", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["artifact_bytes"] == path.stat().st_size
