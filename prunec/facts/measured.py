@@ -98,12 +98,18 @@ class Equivalence:
 
 @dataclass(frozen=True)
 class Recovered:
-    """What recovery did: which sublayers were re-fitted, and the damage before and after on held-out text."""
+    """What recovery did: which sublayers were re-fitted, and the damage before and after on held-out text.
+
+    Attributes:
+        missing: by sublayer, the share of what it has to add to the residual stream that its output misses on held-out
+            text, before and after, by squared size; of those alone that a walk along the stream re-fitted.
+    """
 
     method: str
     sublayers: tuple[str, ...]
     before: float
     after: float
+    missing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

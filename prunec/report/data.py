@@ -15,7 +15,7 @@ from prunec.report.codec import decode, encode
 from prunec.report.latency import Latency, Measured
 from prunec.report.older import UPGRADES
 
-SCHEMA = 4
+SCHEMA = 3
 """Raised by one whenever a reader of the older form would misread the newer; `older.py` reads those before."""
 
 
@@ -174,6 +174,8 @@ class Layer:
         family: name of the family; `unit` is the kind of its units; both empty, and 0 units, where there is none.
         dropped: whether the whole sublayer is bypassed (`slim_units` is then 0).
         recovered: whether the weights that read it were re-fitted.
+        missing: before and after that, the share of what the sublayer has to add to the residual stream that its output
+            misses, by squared size on held-out text; empty where that is not known.
         removed: the indices of the units that went, ascending; empty where the whole sublayer did.
         dense_ms, slim_ms: its share of a request by the cost tables, before and after, in milliseconds; None where no
             table has it.
@@ -194,6 +196,7 @@ class Layer:
     slim_ms: float | None = None
     kept_scores: tuple[float, ...] = ()
     removed_scores: tuple[float, ...] = ()
+    missing: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def _layer(facts: Facts, family: Family, plan: Plan, dropped: bool) -> Layer:
         slim_ms=slim_ms,
         kept_scores=kept_scores,
         removed_scores=removed_scores,
+        missing=recovered.missing.get(sublayer.name, ()) if recovered and sublayer else (),
     )
 
 

@@ -14,10 +14,5 @@ def _from_2(plain: Plain) -> Plain:
     return {**plain, "schema": 3, "layers": [{**unknown, **layer} for layer in plain["layers"]]}
 
 
-def _from_3(plain: Plain) -> Plain:
-    """Schema 3 knew no plain export."""
-    return {**plain, "schema": 4}
-
-
-UPGRADES: Mapping[int, Callable[[Plain], Plain]] = {2: lambda plain: _from_3(_from_2(plain)), 3: _from_3}
+UPGRADES: Mapping[int, Callable[[Plain], Plain]] = {2: _from_2}
 """By the older schema."""

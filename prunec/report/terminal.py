@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +12,7 @@ from rich.text import Text
 
 from prunec.report import units
 from prunec.report.checkpoint import Checkpoint, Uniformity
-from prunec.report.data import Checks, Loss, Quantised, Report, TextLoss
+from prunec.report.data import Checks, Layer, Loss, Quantised, Report, TextLoss
 from prunec.report.layers import picture
 
 WIDEST = 100
@@ -141,9 +143,8 @@ def _notes(report: Report) -> Table:
     if (data := report.data) is not None:
         tokens = data.tokens_score + data.tokens_choose + data.tokens_report
         table.add_row("text", f"{data.description}, {tokens:,} tokens")
-    recovered = sum(layer.recovered for layer in report.layers)
-    if recovered:
-        table.add_row("recovery", f"kept in {recovered} of {sum(not layer.dropped for layer in report.layers)} places")
+    if repaired := repair(report.layers):
+        table.add_row("recovery", repaired)
     if gained := rewrites(report):
         table.add_row("rewrites", gained)
     if quantised := rival_line(report.rival):
@@ -183,6 +184,19 @@ def errors(checks: Checks) -> str:
     found = ", ".join(f"{name} {error:.0e}" for name, error in compared if error is not None)
     rounded = "" if checks.rounding is None else f"; rounding is {checks.rounding:.1%} of the outputs"
     return f"slim against {found} (at most {checks.tolerance:.0e}){rounded}" if found else ""
+
+
+def repair(layers: Sequence[Layer]) -> str:
+    """Where recovery changed weights, and what that did in the middle; empty where nothing was changed."""
+    recovered = sum(layer.recovered for layer in layers)
+    if not recovered:
+        return ""
+    places = f"kept in {recovered} of {sum(not layer.dropped for layer in layers)} places"
+    known = [layer.missing for layer in layers if layer.missing]
+    if not known:
+        return places
+    before, after = map(median, zip(*known, strict=True))
+    return f"{places}; what an output misses, in the middle {before:.1%} before and {after:.1%} after"
 
 
 def rewrites(report: Report) -> str:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from prunec.report.data import BudgetOutcome, Checks, Data, Report, TextLoss
-from prunec.report.terminal import errors, headline, print_report, rewrites, rival_line, warnings
+from prunec.report.terminal import errors, headline, print_report, repair, rewrites, rival_line, warnings
 from tests.report.samples import PLAIN_EXPORT, RIVAL, layer, report
 
 SAMPLE = report()
@@ -152,6 +152,15 @@ def test_the_dense_model_in_int8_stands_beside_the_slim_one() -> None:
     )
     assert "dense in int8" in page(replace(SAMPLE, rival=RIVAL))
     assert "dense in int8" not in page(SAMPLE)
+
+
+def test_what_repair_gave_back_is_said() -> None:
+    ffn = [layer(i, "ffn", 4, 10, recovered=True, missing=(0.1 * i, 0.02 * i)) for i in (1, 2, 3)]
+    assert repair([*ffn, layer(4, "ffn", 10, 10)]) == (
+        "kept in 3 of 4 places; what an output misses, in the middle 20.0% before and 4.0% after"
+    )
+    assert repair([layer(0, "ffn", 4, 10, recovered=True)]) == "kept in 1 of 1 places"
+    assert repair([layer(0, "ffn", 4, 10, recovered=False)]) == ""
 
 
 def test_what_lossless_rewrites_gave_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,6 +19,9 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 from .merge import merged_weights
 from .obs import dense_moments, losing, updated
 from .walk import Walk
+
+Repair = tuple[Program, list[str], Mapping[str, tuple[float, float]]]
+"""The program, the sublayers that changed, and what each of them missed before and after, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RecoverPass(Pass):
         corpus, objective = facts[Corpus], facts[Goal].objective
         if self.method == "none" or plan.is_empty():
             return PassResult(program, (), "nothing to recover" if plan.is_empty() else "not asked for")
-        repaired, fitted = (self._updated if self.method == "obs" else self._walked)(program, facts, context)
+        repaired, fitted, missing = (self._updated if self.method == "obs" else self._walked)(program, facts, context)
         if not fitted:
             return PassResult(program, (), "no projection gained on held-out tokens")
         held_out = HeldOut.of(dense, corpus.choose, objective)
@@ -73,24 +77,24 @@ class RecoverPass(Pass):
                 f"held-out damage would rise: {before:.4g} to {after:.4g}",
             )
         log = f"{len(fitted)} projections re-fitted: held-out damage {before:.4g} to {after:.4g}"
-        return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after),), log)
+        return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after, missing),), log)
 
-    def _walked(self, program: Program, facts: Facts, context: Context) -> tuple[Program, list[str]]:
+    def _walked(self, program: Program, facts: Facts, context: Context) -> Repair:
         """The program re-fitted along the residual stream, and the sublayers where that changed something."""
         structure, batches = facts[Structure], list(facts[Corpus].score)
         dense = facts[Dense].program
         walk = Walk(dense, program, structure, facts[Plan], batches, context.progress, self._merged(facts))
         fitted = walk.run(self.method)
-        return walk.repaired(), fitted
+        return walk.repaired(), fitted, walk.missing
 
-    def _updated(self, program: Program, facts: Facts, context: Context) -> tuple[Program, list[str]]:
+    def _updated(self, program: Program, facts: Facts, context: Context) -> Repair:
         """The program with the surgeon's updates, and the sublayers (or families) that lost units."""
         structure, plan, dense = facts[Structure], facts[Plan], facts[Dense].program
         moments = facts.get(SecondMoments) or dense_moments(
             dense, structure, plan, facts[Corpus].score, facts[Goal].objective, context
         )
         places = [(structure.sublayer_of(item.name) or item).name for item in losing(structure, plan)]
-        return updated(program, dense, structure, plan, moments), list(dict.fromkeys(places))
+        return updated(program, dense, structure, plan, moments), list(dict.fromkeys(places)), {}
 
     def _merged(self, facts: Facts) -> dict[str, Tensor]:
         """What `merge` puts in, by the weight's name; nothing for the other methods."""

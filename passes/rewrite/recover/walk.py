@@ -49,6 +49,7 @@ class Walk:
         self.batches, self.progress, self.merged = batches, progress, merged
         self.tensors = dict(slim.tensors())
         self.added: dict[str, str] = {}
+        self.missing: dict[str, tuple[float, float]] = {}
         self.stopped = False
         self.dense_nodes = {node.name: node for node in dense.graph.nodes}
         self.slim_nodes = {node.name: node for node in slim.graph.nodes}
@@ -102,7 +103,11 @@ class Walk:
             values[skip] = stream[skip]
         if projection is not None:
             targets = [stream[self.dense_nodes[sublayer.add]] for stream in dense]
-            changed = self._fit_projection(projection, skip, inside, targets, method)
+            missing = [target - values[skip] for target, values in zip(targets, inside, strict=True)]
+            before = self._missing(projection, inside, missing)
+            changed = self._fit_projection(projection, inside, missing, method)
+            if changed and before is not None:
+                self.missing[sublayer.name] = before, self._missing(projection, inside, missing) or 0.0
         for stream, values in zip(slim, inside, strict=True):
             stream[add] = values[add] if projection is None else values[skip] + values[projection]
             _forget(stream, (start, add))
@@ -111,16 +116,14 @@ class Walk:
     def _fit_projection(
         self,
         projection: fx.Node,
-        skip: fx.Node,
         inside: list[dict[fx.Node, Tensor]],
-        targets: Sequence[Tensor],
+        missing: Sequence[Tensor],
         method: str,
     ) -> bool:
         """Fit weight or bias; `inside[i][projection]` becomes the new output."""
         inputs: tuple[Any, ...] = projection.args
         activation = inputs[0]
         weight = self.tensors[inputs[1].target]
-        missing = [target - values[skip] for target, values in zip(targets, inside, strict=True)]
         rows = [token_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
         gaps = [token_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
         outputs = [token_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
@@ -144,6 +147,18 @@ class Walk:
         for values in inside:
             values[projection] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
         return True
+
+    def _missing(
+        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], missing: Sequence[Tensor]
+    ) -> float | None:
+        """The share of what is missing that the projection does not give, held out; None where nothing is."""
+        held_out = slice(HELD_OUT - 1, None, HELD_OUT)
+        error = size = 0.0
+        for gap, values, batch in zip(missing[held_out], inside[held_out], self.batches[held_out], strict=True):
+            wanted, given = (token_rows(item, batch).double() for item in (gap, values[projection]))
+            error += float((wanted - given).square().sum())
+            size += float(wanted.square().sum())
+        return error / size if size else None
 
     def _merge(
         self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]

@@ -74,11 +74,11 @@ def _chart(name: str, found: Sequence[tuple[Place, Layer]], dense_ms: float | No
     at = {"x": list(range(len(layers))), "hovertext": hover, "hoverinfo": "text"}
     traces = [go.Bar(y=kept, name="kept", marker={"color": BLUE}, **at)]
     if any(partly) or every:
-        traces.append(go.Bar(y=partly, name="removed", marker=_hatched(ORANGE, "/"), **at))
+        traces.append(go.Bar(y=partly, name="removed", marker=hatched(ORANGE, "/"), **at))
     if any(whole) or every:
         mark = {"text": [DROPPED if gone else "" for gone in whole], "textposition": "inside", "textangle": 0}
         went = f"{DROPPED} went with its sublayer"
-        traces.append(go.Bar(y=whole, name=went, marker=_hatched(VERMILION, "x"), **mark, **at))
+        traces.append(go.Bar(y=whole, name=went, marker=hatched(VERMILION, "x"), **mark, **at))
     ticks = {"tickvals": at["x"], "ticktext": list(map(plain, labels))} if len(labels) <= 40 else {}
     drawn = figure(
         traces,
@@ -96,7 +96,8 @@ def _chart(name: str, found: Sequence[tuple[Place, Layer]], dense_ms: float | No
     return Chart(name, summary, drawn.to_json(), Grid((*HEAD, *known), rows))
 
 
-def _hatched(color: str, shape: str) -> dict[str, object]:
+def hatched(color: str, shape: str) -> dict[str, object]:
+    """The look of bars that are told from others by more than their colour."""
     return {
         "color": color,
         "pattern": {"shape": shape, "fillmode": "overlay", "fgcolor": "#000", "fgopacity": 0.4, "size": 6},

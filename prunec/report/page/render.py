@@ -13,6 +13,7 @@ from prunec.report.page.drawn import drawn
 from prunec.report.page.forgotten import forgotten_chart
 from prunec.report.page.frontier import frontier
 from prunec.report.page.layers import layer_charts, removal_sentence
+from prunec.report.page.repair import repair_charts
 from prunec.report.page.speed import distribution, prediction, stage_chart
 from prunec.report.page.summary import before_and_after, circumstances, settings, versions
 from prunec.report.page.waterfall import tabled, waterfall
@@ -41,6 +42,7 @@ class View:
     prediction: Chart | None
     forgotten: list[Chart]
     texts: list[TextsView]
+    repair: list[Chart]
     stages: Chart | None
     circumstances: Grid
     settings: Grid
@@ -99,6 +101,7 @@ def _view(report: Report, companions: Sequence[Companion]) -> View:
         prediction(latency, budget) if latency and latency.rounds else None,
         [forgotten_chart(item) for item in companions if isinstance(item, Semantics) and fits(item, report)],
         _texts(report, companions),
+        repair_charts(report.layers),
         stage_chart(report.stages) if report.stages else None,
         circumstances(report),
         settings(report),

@@ -43,6 +43,8 @@ def test_held_out_damage_falls(method: str, bert: Case, context: Context) -> Non
     assert found.after < 0.95 * found.before
     assert found.method == method
     assert found.sublayers
+    assert tuple(found.missing) == found.sublayers
+    assert all(after < before for before, after in found.missing.values())
     assert {name: value.shape for name, value in result.program.tensors().items()} == {
         name: value.shape for name, value in slim.tensors().items()
     }
@@ -56,6 +58,9 @@ def test_a_neuron_that_has_a_twin_is_mended_completely(bert: Case, context: Cont
     found = damages(result)
     assert found.before > 1e-5
     assert found.after < 0.01 * found.before
+    before, after = found.missing["bert.encoder.layer.1.output"]
+    assert before > 1e-5
+    assert after < 0.01 * before
 
 
 def test_a_constant_neuron_is_mended_by_the_bias(bert: Case, context: Context) -> None:
