@@ -22,6 +22,14 @@ Table = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A table, and what it was scaled by when it was timed so that the whole model's latency came out."""
+
+    table: Table
+    scale: float
+
+
+@dataclass(frozen=True)
 class TableCache:
     """A folder of tables.
 
@@ -33,24 +41,24 @@ class TableCache:
     folder: Path
     progress: Progress = field(default_factory=Silent)
 
-    def read(self, key: Key) -> Table | None:
-        """The table kept under `key`, or None."""
+    def read(self, key: Key) -> Kept | None:
+        """What is kept under `key`, or None."""
         path = self._path(key)
         if not path.exists():
             return None
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return tuple((int(size), float(cost)) for size, cost in found["table"])
+            return Kept(tuple((int(size), float(cost)) for size, cost in found["table"]), float(found["scale"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.progress.note(f"{path} is damaged ({type(error).__name__}): it is measured again")
             return None
 
-    def write(self, key: Key, table: Table) -> None:
-        """Keep `table` under `key`."""
+    def write(self, key: Key, kept: Kept) -> None:
+        """Keep it under `key`."""
         path = self._path(key)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, json.dumps({"key": dict(key), "table": table}, indent=1))
+            write_text(path, json.dumps({"key": dict(key), "table": kept.table, "scale": kept.scale}, indent=1))
         except (InputError, OSError) as error:
             self.progress.warn(f"a cost table could not be kept: {error}")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 
-from prunec.cost.cache import TableCache, machine_id
+from prunec.cost.cache import Kept, TableCache, machine_id
 from prunec.cost.measure import Timing, interleaved, monotone_table, workload_inputs
 from prunec.cost.target import Baseline, Target
 from prunec.facts import CostModel, Family, Structure
@@ -21,8 +21,10 @@ from prunec.ir.text import signature
 from prunec.passbase import Context
 
 Table = tuple[tuple[int, float], ...]
-FORMAT = 3
+FORMAT = 4
 """Raised when tables that an older prunec measured must not be reused."""
+PACE = 1.15
+"""How many times as fast or slow the machine may be as when kept tables were timed."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,29 @@ def measured_costs(
     distinct = {piece.mark: piece for piece in pieces.values()}
     cache = TableCache(context.cache / "cost", context.progress)
     keys = {mark: _key(piece, target, sizes) for mark, piece in distinct.items()}
-    tables = {mark: kept for mark in distinct if (kept := cache.read(keys[mark])) is not None}
-    missing = {mark: piece for mark, piece in distinct.items() if mark not in tables}
-    if missing:
-        for mark, table in _time(missing, target, context, sizes, seconds).items():
-            cache.write(keys[mark], table)
-            tables[mark] = table
-    model = _calibrate(structure, {name: tables[piece.mark] for name, piece in pieces.items()}, baseline)
+    kept = {mark: found for mark in distinct if (found := cache.read(keys[mark])) is not None}
+    tables = {mark: found.table for mark, found in kept.items()}
+
+    def calibrated() -> CostModel:
+        return _calibrate(structure, {name: tables[piece.mark] for name, piece in pieces.items()}, baseline)
+
+    stale = len(kept) == len(distinct) and _is_stale(calibrated().scale, kept.values())
+    missing = {mark: piece for mark, piece in distinct.items() if stale or mark not in tables}
+    tables |= _time(missing, target, context, sizes, seconds) if missing else {}
+    model = calibrated()
+    for mark in missing:
+        cache.write(keys[mark], Kept(tables[mark], model.scale))
     source = f"{len(missing)} tables timed, {len(distinct) - len(missing)} from the cache"
-    return model, f"{source}; constant {model.constant:.2f} ms, tables scaled by {model.scale:.2f}"
+    why = ": the pace of those kept was another" if stale else ""
+    return model, f"{source}{why}; constant {model.constant:.2f} ms, tables scaled by {model.scale:.2f}"
+
+
+def _is_stale(scale: float, kept: Iterable[Kept]) -> bool:
+    """Whether the machine has another pace than when tables were timed that have to be scaled by `scale` now.
+
+    What sizes cost beside each other is then another, too: one that is busy or hot does not slow down all alike.
+    """
+    return any(not 1 / PACE <= scale / found.scale <= PACE for found in kept)
 
 
 def _pieces(program: Program, structure: Structure, target: Target, context: Context) -> dict[str, Piece]:

@@ -125,6 +125,16 @@ def test_tables_outlive_the_run_on_the_same_terms(llama: Case, context: Context,
     assert other_threads.programs
 
 
+def test_tables_of_another_pace_are_timed_again(llama: Case, context: Context) -> None:
+    measure(llama, context, lambda program: 1.5 * proportional(program))
+    costs, backend = measure(llama, context)
+    assert backend.programs
+    assert costs.scale == pytest.approx(1, rel=1e-3)
+    costs, backend = measure(llama, context, lambda program: 1.1 * proportional(program))
+    assert not backend.programs
+    assert costs.scale == pytest.approx(1.1, rel=1e-3)
+
+
 def test_noise_that_swamps_a_table_is_refused(llama: Case, context: Context) -> None:
     toggle = itertools.cycle([1.0, 3.0])
     with pytest.raises(MeasurementError, match="too noisy"):
