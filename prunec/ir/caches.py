@@ -1,7 +1,8 @@
-"""Key-value caches after a removal: those that are only handed on go, inputs and outputs."""
+"""Key-value caches after a removal: those that are only handed on go, inputs and outputs; others are counted anew."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -9,16 +10,19 @@ import torch
 from torch import fx
 
 from prunec.ir.nodes import operator
-from prunec.ir.program import Program, build_module
+from prunec.ir.program import CachePair, Program, build_module
 
 aten = torch.ops.aten
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+"""The number of a layer in the name of a cache, such as `past_key_values.3.key`."""
 
 
 def without_idle_caches(program: Program, graph: fx.Graph) -> Program:
     """`program` over `graph`, which it takes over, without dead code.
 
     A cache goes if no output is computed from it but what it hands on itself. Where the graph reads how long the past
-    is from such a cache, it reads it from another input; the last input that tells stays.
+    is from such a cache, it reads it from another input; the last input that tells stays. Caches that stay are numbered
+    from 0 without a gap: who feeds them counts layers.
     """
     nodes = {item.name: node for item, node in zip(program.inputs, graph.find_nodes(op="placeholder"), strict=True)}
     idle = _idle(program, graph, nodes)
@@ -33,12 +37,31 @@ def without_idle_caches(program: Program, graph: fx.Graph) -> Program:
     remove_dead_code(graph)
     for name in idle:
         graph.erase_node(nodes[name])
-    return replace(
+    slim = replace(
         program.with_module(build_module(graph, program.tensors())),
         inputs=tuple(item for item in program.inputs if item.name not in idle),
         outputs=tuple(name for name, stays in zip(program.outputs, kept, strict=True) if stays),
         example={name: tensor for name, tensor in program.example.items() if name not in idle},
         caches=tuple(pair for pair in program.caches if pair.past not in idle),
+    )
+    return _renumbered(slim) if idle else slim
+
+
+def _renumbered(program: Program) -> Program:
+    """`program` with the numbers in the names of its caches counted from 0."""
+    pairs = program.caches
+    numbers = sorted({int(found[0]) for pair in pairs if (found := NUMBER.search(pair.past))})
+
+    def name(old: str) -> str:
+        return NUMBER.sub(lambda found: str(numbers.index(int(found[0]))), old, count=1)
+
+    names = {old: name(old) for pair in pairs for old in (pair.past, pair.present)}
+    return replace(
+        program,
+        inputs=tuple(replace(item, name=names.get(item.name, item.name)) for item in program.inputs),
+        outputs=tuple(names.get(item, item) for item in program.outputs),
+        example={names.get(item, item): value for item, value in program.example.items()},
+        caches=tuple(CachePair(names[pair.past], names[pair.present]) for pair in pairs),
     )
 
 

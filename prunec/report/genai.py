@@ -6,15 +6,13 @@ layers may differ there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from prunec.ir.caches import NUMBER
 from prunec.ir.program import Program
 
 GENAI = "genai_config.json"
-NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
-"""The number of a layer in the name of a cache, such as `past_key_values.3.key`."""
 FED = ("input_ids", "attention_mask", "position_ids")
 """The inputs that its decoding fills by itself, by their names here."""
 TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -23,10 +21,9 @@ TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 def genai_settings(config: Mapping[str, Any], program: Program, artifact: str) -> dict[str, Any] | None:
     """The settings for `program`, written to the file `artifact` of the same folder.
 
-    None where it cannot run: without a cache, with inputs or outputs that it does not know, where the config does not
-    say how long a text may be, or where a layer without a cache leaves a gap in their numbers, for it counts from 0 to
-    the number of layers. Which models it knows is its own
-    to say, by `type`.
+    None where it cannot run: without a cache, with inputs or outputs that it does not know, or where the config does
+    not say how long a text may be. Layers are those that have a cache, for it counts these. Which models it knows is
+    its own to say, by `type`.
     """
     past, present = ([getattr(pair, side) for pair in program.caches] for side in ("past", "present"))
     others = {item.name for item in program.inputs} - set(past)
