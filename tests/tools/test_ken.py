@@ -33,6 +33,15 @@ def test_what_is_not_measured_yet_is_empty() -> None:
     assert "| random |  | 0.600 |" in page([*rows(), more])
 
 
+def test_a_mode_is_held_against_as_many_entries_at_random_of_the_same_tuning() -> None:
+    drawn: list[Row] = [
+        {"set": "news", "seed": seed, "mode": "random", "keep": share, "accuracy": accuracy, "bytes": 1e6}
+        for seed, share, accuracy in ((0, 0.1, 0.45), (0, 0.5, 0.6), (1, 0.5, 0.75))
+    ]
+    assert "- `delta` beside `random`: +0.050 at 10%, +0.075 at 50%" in page([*rows(), *drawn])
+    assert "beside `random`" not in page([*rows(), *drawn[1:]])
+
+
 def test_criteria_of_units_are_listed_best_first_below_the_whole_model() -> None:
     found = [*rows()]
     for name, accuracy in (("random", 0.3), ("ken", 0.6)):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tools.bench.ken_cases import SEEDS, SETS
 from tools.bench.rows import Row, spread, table
 
+RANDOM = "random"
+"""The mode that the others are held against."""
 AT = 0.9
 """An accuracy of which the page says how sure it is."""
 HEAD = """# What stays of a fine-tuning, measured
@@ -74,7 +77,23 @@ def _set(rows: list[Row]) -> list[str]:
             ("size of the file", [_megabytes([row for row in rows if row.get("keep") == share]) for share in shares]),
         ],
     )
-    return [*lines, *(line for row in rows if "same" in row for line in _density(row))]
+    against = _against_random(cells, shares)
+    return [*lines, *against, *(line for row in rows if "same" in row for line in _density(row))]
+
+
+def _against_random(cells: Mapping[str, Sequence[list[Row]]], shares: Sequence[float]) -> list[str]:
+    """What each mode gains over as many entries drawn at random, seed by seed and on average."""
+    drawn = [{row["seed"]: row["accuracy"] for row in found} for found in cells.get(RANDOM, ())]
+    lines = []
+    for mode, own in cells.items():
+        gains = [
+            [row["accuracy"] - others[row["seed"]] for row in found if row["seed"] in others]
+            for found, others in zip(own, drawn, strict=False)
+        ]
+        if mode != RANDOM and gains and all(gains):
+            told = (f"{np.mean(each):+.3f} at {share:.0%}" for share, each in zip(shares, gains, strict=True))
+            lines.append(f"- `{mode}` beside `{RANDOM}`: {', '.join(told)}")
+    return [*lines, ""] if lines else []
 
 
 def _density(row: Row) -> list[str]:
