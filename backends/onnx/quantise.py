@@ -62,6 +62,8 @@ def _by_tensor(model: onnx.ModelProto, names: Collection[str], source: Path) -> 
         weight_type=QuantType.QInt8,
         nodes_to_quantize=sorted(names),
         use_external_data_format=True,
+        # Behind operators of ONNX Runtime's own no type is inferred, and all that products are of is float32.
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},
     )
     return onnx.load(target)
 

@@ -56,7 +56,9 @@ class RivalPass(Pass):
         try:
             dense, rival, path = self._emit(facts, context)
         except Exception as error:  # Others' tools raise what they like, and nobody asked for this file.
-            return PassResult(program, (), f"there is none: {type(error).__name__}: {error}")
+            why = f"{type(error).__name__}: {error}"
+            context.progress.warn(f"the dense model in {DTYPE} could not be made to compare with ({why})")
+            return PassResult(program, (), f"there is none: {why}")
         context.progress.item("timing the three by turns", 1, 3)
         timings = self._timed(program, path, rival, facts, context)
         objective = with_labels(facts[Goal].objective, facts[Corpus].report)

@@ -17,6 +17,8 @@ from prunec.backends.onnx.halve import halved
 from prunec.backends.onnx.quantise import saturates
 from prunec.calibration.rounding import by_tensor
 from prunec.cost.numerics import Numerics
+from prunec.frontends.huggingface import load
+from prunec.ir.past import completed
 from prunec.ir.program import Program
 from tests.backends.agreement import WORKLOAD
 from tests.programs import program_from_module
@@ -114,6 +116,24 @@ def test_sixteen_bits_are_those_of_weights_and_values(tied: Program, tmp_path: P
     assert {item.data_type for item in model.graph.initializer if item.name.endswith("weight")} == {10}
     onnx.save(model, tmp_path / "b.onnx")
     assert share_off(tied, tmp_path / "b.onnx") < 0.01
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(("dtype", "most"), [("int8", 0.1), ("int4", 0.5), ("fp16", 0.01)])
+def test_a_decoder_computes_in_fewer_bits(
+    dtype: str, most: float, cached: bool, tiny_llama_dir: Path, tmp_path: Path
+) -> None:
+    """Shared keys, rotary embeddings and sizes are in operators that the tools know nothing of."""
+    program = load(tiny_llama_dir, with_cache=cached).program
+    OnnxBackend(numerics=Numerics(dtype)).emit(program, tmp_path / "a.onnx")
+    inputs = dict(
+        completed(
+            program, {"input_ids": torch.randint(0, 50, (2, 9)), "attention_mask": torch.ones(2, 9, dtype=torch.long)}
+        )
+    )
+    got = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)({name: value.numpy() for name, value in inputs.items()})
+    wanted = program(inputs)["logits"].detach()
+    assert 0 < np.linalg.norm(got["logits"] - wanted.numpy()) / wanted.norm() < most
 
 
 def test_products_that_overflow_are_told_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
