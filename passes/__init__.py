@@ -38,6 +38,7 @@ PASSES: dict[str, str] = {
     "verify": "prunec.passes.analysis.verify:VerifyPass",
     "weakness": "prunec.passes.analysis.weakness:WeaknessPass",
     "evaluate": "prunec.passes.analysis.evaluate:EvaluatePass",
+    "outlook": "prunec.passes.analysis.outlook:OutlookPass",
     "plain-export": "prunec.passes.analysis.plain_export:PlainExportPass",
     "rival": "prunec.passes.analysis.rival:RivalPass",
 }

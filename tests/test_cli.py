@@ -183,15 +183,25 @@ def test_the_default_command_has_a_name_too(compiler: Compiler, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("compiler")
-def test_the_page_goes_to_standard_output_and_progress_to_standard_error(
+def test_the_outcome_goes_to_standard_output_and_off_a_terminal_that_is_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "--budget-latency", "20ms") == 0
     out, err = capsys.readouterr()
     assert out.startswith("Budget held: 20.0 ms asked")
     assert out.endswith(f"{tmp_path / 'slim.report.html'}\n")
+    assert "chatter" not in out
+    assert not err
+
+
+@pytest.mark.usefixtures("compiler")
+def test_progress_goes_to_standard_error_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--budget-latency", "20ms", "--verbose") == 0
+    out, err = capsys.readouterr()
     assert "structure" in err
-    assert "chatter" not in out + err
+    assert "structure" not in out
 
 
 @pytest.mark.usefixtures("compiler")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 def test_a_compile_without_any_text(tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(tiny_bert_dir), "-o", str(tmp_path / "slim.onnx"), "--budget-params", "60k", "--passes", ROUND]
-    assert cli.main([*words, "--threads", "1"]) == 0
+    assert cli.main([*words, "--threads", "1", "--verbose"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("Budget held: 60.0 k parameters asked")
     assert (out + err).count("--calibration") == 2  # one warning on the page, one stage's own line

@@ -75,6 +75,14 @@ Passes = Annotated[MaybeText, option("--passes", CUTTING, "PIPELINE", "Run these
 Seed = Annotated[int, option("--seed", RUN, "N", "For everything drawn at random.")]
 Cache = Annotated[MaybePath, option("--cache-dir", RUN, "FOLDER", "Measurements are kept here.", "the user's cache")]
 
-Verbose = Annotated[bool, flag("--verbose", "-v", panel=PRINTED, help="Also what the libraries underneath say.")]
+Verbose = Annotated[
+    bool,
+    flag(
+        "--verbose",
+        "-v",
+        panel=PRINTED,
+        help="A line for each pass, also where standard error is no terminal, and what the libraries underneath say.",
+    ),
+]
 Debug = Annotated[bool, flag("--debug", panel=PRINTED, help="The traceback of an error.")]
 Version = Annotated[bool, flag("--version", panel=PRINTED, help="prunec's version.", callback=_print_version)]

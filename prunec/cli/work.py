@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def at_work(*, quiet: bool, verbose: bool) -> Iterator[Reporter]:
-    """Progress on standard error, unless `quiet`; what libraries print on standard output is kept off it.
+    """Progress on standard error, unless `quiet`, and off a terminal only where `verbose`.
+
+    What libraries print on standard output is kept off it.
 
     Whatever imports them belongs inside.
     """
     settle_libraries(verbose)
     from prunec.report.progress import Reporter
 
-    progress = Reporter(Console(stderr=True, quiet=quiet))
+    progress = Reporter(Console(stderr=True, quiet=quiet), verbose=verbose)
     with progress, Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stderr if verbose else nowhere):
         progress.begin("loading the libraries")
         yield progress

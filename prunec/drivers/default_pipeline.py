@@ -42,8 +42,9 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     repair = recovery_steps(options.recover, options.distill_minutes)
     smoothed, rivals = ["smooth"] * rounds, ["plain-export", "rival"] * (not options.no_rival)
     rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", *rivals, "evaluate"]
+    outlook = ["outlook"] * (search == SEARCH)
     known = ["weakness"] if options.recover == "weakness" else []
-    return ", ".join(["structure", *order, *rest, *known])
+    return ", ".join(["structure", *order, *rest, *known, *outlook])
 
 
 def importance_step(criterion: str | None, ema: float | None) -> str:

@@ -73,6 +73,20 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What other budgets would have given, by the costs and the damages that the search went by.
+
+    Attributes:
+        unit: of costs, such as `ms`.
+        points: `(cost, damage)` of the plan under each budget, ascending in cost up to the dense model, whose damage is
+            0. Damage is a sum of damages measured one place at a time, in the unit of `Damage.objective`.
+    """
+
+    unit: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Leanings:
     """How much the damage of each place weighs among all others, as a search learned from whole plans.
 

@@ -18,11 +18,11 @@ from prunec.calibration.objective import Goal
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, PlainExport, Rival, Target, Verdict
-from prunec.facts import Ceiling, Damage, Dense, Equivalence, Plan, Quality
+from prunec.facts import Ceiling, Damage, Dense, Equivalence, Outlook, Plan, Quality
 from prunec.ir.program import Program
 from prunec.passbase import Facts
 from prunec.pipeline import PipelineResult, Stage
-from prunec.report import data
+from prunec.report import data, outlook
 from prunec.report.checkpoint import Uniformity
 from prunec.report.latency import Latency, Measured, Round
 from prunec.report.layers_build import build_layers
@@ -73,6 +73,7 @@ def build_report(result: PipelineResult, circumstances: Circumstances) -> data.R
         uniformity=_uniformity(facts),
         rival=_rival(facts),
         plain_export=_plain_export(facts),
+        outlook=_outlook(facts),
     )
 
 
@@ -195,6 +196,14 @@ def _rival(facts: Facts) -> data.Quantised | None:
 def _plain_export(facts: Facts) -> data.Exported | None:
     found = facts.get(PlainExport)
     return data.Exported(measured_of(found.latency), found.speedup) if found else None
+
+
+def _outlook(facts: Facts) -> outlook.Outlook | None:
+    found, damage, plan = facts.get(Outlook), facts.get(Damage), facts.get(Plan)
+    if found is None or damage is None or plan is None or plan.predicted_damage is None or found.unit != "ms":
+        return None
+    points = tuple(outlook.Point(*point) for point in found.points)
+    return outlook.Outlook(damage.objective, plan.predicted_damage, points)
 
 
 def text_loss(name: str, quality: Quality) -> data.TextLoss:

@@ -14,6 +14,7 @@ from prunec.report.checkpoint import Checkpoint, Uniformity
 from prunec.report.codec import decode, encode
 from prunec.report.latency import Latency, Measured
 from prunec.report.older import UPGRADES
+from prunec.report.outlook import Outlook
 
 SCHEMA = 3
 """Raised by one whenever a reader of the older form would misread the newer; `older.py` reads those before."""
@@ -225,8 +226,8 @@ class Report:
         bypassed: names of the sublayers that went whole, also where another one still holds their family.
         seconds: of the whole compile; `peak_memory_bytes`: of the process.
         warnings: one line each, what a reader must know to trust the numbers.
-        rival: the dense model quantised, where it was made.
-        plain_export: the dense model without lossless rewrites, where it was made.
+        rival, plain_export: the dense model quantised, and without lossless rewrites, where they were made.
+        outlook: the solution path that the plan lies on, under a budget of time.
     """
 
     schema: int = SCHEMA
@@ -255,6 +256,7 @@ class Report:
     uniformity: Uniformity | None = None
     rival: Quantised | None = None
     plain_export: Exported | None = None
+    outlook: Outlook | None = None
 
     @property
     def unpruned(self) -> bool:

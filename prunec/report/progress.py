@@ -1,4 +1,4 @@
-"""Progress of a compile: a live line with the time left on a terminal, sparse plain lines elsewhere."""
+"""Progress of a compile: a live line with the time left on a terminal; elsewhere nothing, or sparse plain lines."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ BAR = 16
 class Reporter:
     """The `Progress` of passbase on a console, as a context manager, with stages besides.
 
-    A stage that ended stays as one line. What is under way is a live line on a terminal; elsewhere a line
-    when it starts, and then at most one every `PLAIN_SECONDS`.
+    On a terminal what is under way is a live line, and a stage that ended stays as one. Elsewhere, where a log or
+    another program reads, there is nothing of either unless `verbose`: then what is under way has a line when it
+    starts, and at most one every `PLAIN_SECONDS`. Notes and warnings are always printed.
 
     Args:
         console: where to write; usually standard error.
+        verbose: whether progress is written where there is no terminal.
         clock: seconds, for tests.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._shown = console.is_terminal or verbose
         self._clock = clock
         self._work, self._done, self._total = "", 0, 0
         self._started = self._said = clock()
@@ -66,7 +69,8 @@ class Reporter:
         label = f"{name}, round {round}" if round > 1 else name
         line = Text.assemble((label.ljust(24), "bold"), f"{duration(seconds):>11}  ", (log, "dim"))
         line.rstrip()
-        self._print(line, one_line=self._console.is_terminal)
+        if self._shown:
+            self._print(line, one_line=self._console.is_terminal)
         self._work, self._done, self._total, self._started = "", 0, 0, self._clock()
 
     def item(self, text: str, done: int, total: int) -> None:
@@ -76,7 +80,7 @@ class Reporter:
         if fresh:
             self._work, self._started = text, now
         self._done, self._total = done, total
-        if not self._console.is_terminal and (fresh or now - self._said >= PLAIN_SECONDS):
+        if self._shown and not self._console.is_terminal and (fresh or now - self._said >= PLAIN_SECONDS):
             self._said = now
             self._print(Text(self._line()))
 

@@ -380,7 +380,7 @@ def test_what_removal_made_wrong_is_listed_as_text_to_calibrate_with(
         distill_minutes=0.05,
     )
     assert "distill{minutes=0.05, weakness=3.0}" in result.report.pipeline
-    assert result.report.pipeline.endswith("evaluate, weakness")
+    assert result.report.pipeline.endswith("evaluate, weakness, outlook")
     listed = tmp_path / "slim.weakness.jsonl"
     rows = [json.loads(line) for line in listed.read_text().splitlines()]
     assert rows
@@ -457,6 +457,11 @@ def test_rounding_is_prepared_before_anything_is_timed_and_before_the_artifact()
     assert not {"plain-export", "rival"}.intersection(usual(no_rival=True).split(", "))
 
 
+def test_other_budgets_are_looked_at_where_the_search_would_find_them() -> None:
+    assert usual().split(", ")[-1] == "outlook"
+    assert "outlook" not in usual(search="sublayer") + usual(uniform=True)
+
+
 def test_a_search_that_uses_no_scores_gets_none() -> None:
     steps = usual(search="sublayer").split(", ")
     assert steps[steps.index("sublayer") - 1 : steps.index("sublayer") + 2] == ["calibrate", "sublayer", "remove"]
@@ -464,7 +469,7 @@ def test_a_search_that_uses_no_scores_gets_none() -> None:
 
 
 def test_equal_layers_are_searched_for_by_a_search_of_their_own() -> None:
-    assert usual(uniform=True) == usual().replace("knapsack", "same-shape")
+    assert usual(uniform=True) == usual().replace("knapsack", "same-shape").removesuffix(", outlook")
     with pytest.raises(InputError, match="--uniform and --search are both given"):
         usual(uniform=True, search="summed")
     with pytest.raises(InputError, match="--effort tries plans whose layers differ"):

@@ -1,4 +1,4 @@
-"""Progress: sparse lines off a terminal, a live line with the time left on one."""
+"""Progress: a live line with the time left on a terminal; elsewhere nothing, or sparse lines where asked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Clock:
         return self.now
 
 
-def reporter(*, terminal: bool = False, width: int = 80) -> tuple[Reporter, Clock, io.StringIO]:
+def reporter(*, terminal: bool = False, verbose: bool = True, width: int = 80) -> tuple[Reporter, Clock, io.StringIO]:
     """A reporter with a clock to turn and the text it wrote."""
     clock, text = Clock(), io.StringIO()
     console = Console(file=text, width=width, force_terminal=terminal, color_system=None)
-    return Reporter(console, clock), clock, text
+    return Reporter(console, verbose=verbose, clock=clock), clock, text
 
 
 def test_a_stage_that_ended_is_one_line() -> None:
@@ -55,6 +55,20 @@ def test_new_work_is_said_at_once() -> None:
         progress.item("timing", 1, 9)
         progress.item("scoring", 1, 9)
     assert text.getvalue().splitlines() == ["reading", "timing  1 of 9", "scoring  1 of 9"]
+
+
+def test_off_a_terminal_there_is_nothing_but_notes_and_warnings() -> None:
+    progress, clock, text = reporter(verbose=False)
+    with progress:
+        progress.begin("reading")
+        for done in range(1, 41):
+            progress.item("timing", done, 40)
+            clock.now += 1.0
+        progress.end("cost-tables", 121.0, "24 sizes")
+        assert not text.getvalue()
+        progress.note("measured again")
+        progress.warn("noise")
+    assert text.getvalue().splitlines() == ["measured again", "warning: noise"]
 
 
 def test_notes_and_warnings_are_printed_as_they_are() -> None:

@@ -14,6 +14,7 @@ from prunec.errors import InputError
 from prunec.report.data import Report, TextLoss
 from prunec.report.latency import Latency
 from prunec.report.page.chart import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, Chart, Grid, axis, figure, plain
+from prunec.report.page.outlook import NAME, Expected, expected, line
 from prunec.report.rivals import Rival
 from prunec.report.terminal import headline
 from prunec.report.units import milliseconds
@@ -48,8 +49,9 @@ class Point:
 def frontier(reports: Mapping[str, Report], rivals: Sequence[Rival] = ()) -> list[Chart]:
     """A chart for each text that all of `reports`, by file, have a loss on; with those of `rivals` that have one, too.
 
-    Each compile timed the dense model beside its own artifact, so there is a dense point for each: how far these lie
-    apart is what the machine's pace changed. Compiles with different pipelines have different marks.
+    One report alone brings its solution path. Each compile timed the dense model beside its own artifact, so there is a
+    dense point for each: how far these lie apart is what the machine's pace changed. Compiles with different pipelines
+    have different marks.
 
     Raises:
         InputError: they are not of one model, workload and machine, one lacks latency or loss, or no text is common.
@@ -63,7 +65,12 @@ def frontier(reports: Mapping[str, Report], rivals: Sequence[Rival] = ()) -> lis
     common = [text for text in found[first] if all(text in points for points in found.values())]
     if not common:
         raise InputError("the reports have losses on no text in common", "give compiles with one --calibration")
-    return [_chart([points[text] for points in found.values()], rivals) for text in common]
+    alone = next(iter(reports.values())) if len(reports) == 1 else None
+    charts = []
+    for text in common:
+        points = [of_report[text] for of_report in found.values()]
+        charts.append(_chart(points, rivals, expected(alone, points[0].loss) if alone else []))
+    return charts
 
 
 def _ways(reports: Mapping[str, Report]) -> dict[str, str]:
@@ -102,12 +109,12 @@ def _work(report: Report) -> str:
     return f"{report.workload.text} on {report.workload.threads} threads"
 
 
-def _chart(unsorted: Sequence[Point], known: Sequence[Rival]) -> Chart:
+def _chart(unsorted: Sequence[Point], known: Sequence[Rival], path: Sequence[Expected]) -> Chart:
     points = sorted(unsorted, key=lambda point: point.latency.slim.median_ms)
     text = points[0].loss
     rivals = {rival: rival.losses[text.name] for rival in known if text.name in rival.losses}
     drawn = figure(
-        [*_traces(points), *([_others(rivals)] if rivals else [])],
+        [*([line(path)] if path else []), *_traces(points), *([_others(rivals)] if rivals else [])],
         height=380,
         xaxis=axis("median ms a request", rangemode="tozero"),
         yaxis=axis(plain(text.metric)),
@@ -128,6 +135,7 @@ def _chart(unsorted: Sequence[Point], known: Sequence[Rival]) -> Chart:
         for point in points
     ]
     rows += [(item.name, milliseconds(item.latency_ms), "", f"{loss:.3f}", "", "") for item, loss in rivals.items()]
+    rows += [(NAME, milliseconds(item.latency_ms), "", f"{item.loss:.3f}", "", "") for item in path]
     head = ("report", "slim latency", "dense latency", f"slim {text.metric}", f"dense {text.metric}", "made by")
     lowest = f", floor {milliseconds(min(floors))}" if floors else ""
     summary = f"{len(points)} artifact{'s' * (len(points) != 1)}, {rows[0][1]} to {rows[len(points) - 1][1]}{lowest}"

@@ -64,8 +64,13 @@ def render(reports: Mapping[str, Report], companions: Sequence[Companion] = ()) 
     return drawn(
         TEMPLATE,
         views={name: _view(report, companions) for name, report in reports.items()},
-        frontier=frontier(reports, rivals) if len(reports) > 1 or rivals else [],
+        frontier=frontier(reports, rivals) if len(reports) > 1 or rivals or _has_path(reports) else [],
     )
+
+
+def _has_path(reports: Mapping[str, Report]) -> bool:
+    """Whether there is a solution path, and what it is drawn with."""
+    return all(report.outlook and report.latency and report.loss for report in reports.values())
 
 
 def _quantised(report: Report) -> Rival | None:
