@@ -16,7 +16,9 @@ LINEAR = 1.1
 
 WHY = {
     "damage": "Each removal is measured by all layers after it, so on a fixed text this is the square of the layers; "
-    "a compile reads less text the more there is to measure, down to 512 tokens."
+    "a compile reads less text the more there is to measure, down to 512 tokens.",
+    "importance": "Reconstruction inverts the second moments of each family, which takes the cube of its neurons; "
+    "criteria that need no such matrix, such as `wanda` or `fisher`, do not.",
 }
 """What is known of the causes, by step."""
 
