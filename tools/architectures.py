@@ -11,39 +11,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import SimpleQueue
 
 from tests.zoo.cases import VISIBLE, case_named, cases
 from tests.zoo.judge import Judgement, judgement_from
 from tests.zoo.sample import SAMPLE
 from tools.architectures_page import page
+from tools.workers import ask_all
 
 LIMIT = 300
 """Seconds for one case."""
-RENEWED_AFTER = 30
-"""Cases after which a process makes place for a new one: tracers keep what they have seen."""
-
-PATIENCE = 5
-"""Seconds that an idle process has for leaving."""
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
-def serve(pipe: Connection) -> None:
-    """Judge the cases that come through `pipe`, as `(name, onnx)`, until None comes."""
-    import torch
-
-    torch.set_num_threads(1)
-    while (asked := pipe.recv()) is not None:
-        pipe.send(judge_case(*asked).as_data())
-        torch._dynamo.reset()
+def answer(asked: tuple[str, bool]) -> dict[str, object]:
+    """Judge the case `(name, onnx)`."""
+    return judge_case(*asked).as_data()
 
 
 def judge_case(name: str, onnx: bool) -> Judgement:
@@ -61,79 +45,11 @@ def judge_case(name: str, onnx: bool) -> Judgement:
         return judge(name, model, inputs, dynamic_axes(inputs), onnx=onnx)
 
 
-class Worker:
-    """A process that judges one case at a time; one that dies or takes too long is replaced."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._start()
-
-    def judge(self, name: str, onnx: bool) -> Judgement:
-        """The judgement of the case called `name`."""
-        self._done += 1
-        if self._done > RENEWED_AFTER:
-            self.stop()
-            self._start()
-        self._pipe.send((name, onnx))
-        self._busy = True
-        if self._pipe.poll(self._limit):
-            try:
-                found = judgement_from(self._pipe.recv())
-                self._busy = False
-                return found
-            except EOFError:
-                trouble = "crash: the process died"
-        else:
-            trouble = f"time: not judged within {self._limit:g} s"
-        self.stop()
-        self._start()
-        return Judgement(name, trouble=trouble)
-
-    def stop(self) -> None:
-        """End the process: it may leave, and is ended if it does not."""
-        with suppress(OSError):  # where it died
-            self._pipe.send(None)
-        self._pipe.close()
-        self._process.join(0 if self._busy else PATIENCE)
-        self._process.kill()
-        self._process.join()
-
-    def _start(self) -> None:
-        self._done, self._busy = 0, False
-        ours, theirs = SPAWN.Pipe()
-        self._pipe: Connection = ours
-        self._process = SPAWN.Process(target=serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-
-@contextmanager
-def pool(size: int, limit: float) -> Iterator[SimpleQueue[Worker]]:
-    """Workers to take and to put back; all are ended in the end."""
-    workers = [Worker(limit) for _ in range(size)]
-    free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        free.put(worker)
-    try:
-        yield free
-    finally:
-        for worker in workers:
-            worker.stop()
-
-
 def judge_all(names: list[str], onnx: set[str], jobs: int, limit: float) -> Iterator[Judgement]:
     """The judgements of the cases `names`, as they are done; those in `onnx` run in ONNX Runtime, too."""
-    with pool(min(jobs, len(names)), limit) as free, ThreadPoolExecutor(jobs) as threads:
-
-        def one(name: str) -> Judgement:
-            worker = free.get()
-            try:
-                return worker.judge(name, name in onnx)
-            finally:
-                free.put(worker)
-
-        for future in as_completed([threads.submit(one, name) for name in names]):
-            yield future.result()
+    questions = [(name, name in onnx) for name in names]
+    for found in ask_all(answer, questions, lambda asked, why: Judgement(asked[0], trouble=why).as_data(), jobs, limit):
+        yield judgement_from(found)
 
 
 def read(path: Path) -> dict[str, Judgement]:

@@ -9,7 +9,7 @@ import pytest
 from tests.zoo.judge import Judgement
 from tests.zoo.trial import Trial
 from tools import architectures
-from tools.architectures import Worker, main, read
+from tools.architectures import main, read
 from tools.architectures_page import page, reason
 
 WHOLE = Judgement("bert:masked_lm", traced="dynamic", nodes=9, families={"head": 1, "neuron": 1}, sizes="batch 3",
@@ -71,12 +71,3 @@ def test_a_case_is_judged_once_and_kept(
     monkeypatch.setattr(architectures, "judge_all", None)
     main(asked)
     assert "| no such:case | no |" in (tmp_path / "page.md").read_text(encoding="utf-8")
-
-
-def test_a_process_that_takes_too_long_is_replaced() -> None:
-    worker = Worker(limit=0.01)
-    try:
-        first, second = worker.judge("bert:masked_lm", False), worker.judge("bert:masked_lm", False)
-    finally:
-        worker.stop()
-    assert first.trouble == second.trouble == "time: not judged within 0.01 s"

@@ -46,6 +46,9 @@ def _pruned(
 ) -> PreTrainedModel:
     import torch_pruning as tp
 
+    # It follows keys and values to the heads that share them where these are repeated, which the usual way does not.
+    usual = model.config._attn_implementation
+    model.set_attn_implementation("eager")
     decoder = hasattr(model, "lm_head")
     encoder: Any = model
     pruner = tp.pruner.BasePruner(
@@ -64,6 +67,7 @@ def _pruned(
     )
     for group in pruner.step(interactive=True):
         group.prune()
+    model.set_attn_implementation(usual)
     (_mend_decoder if decoder else _mend_encoder)(model, pruner)
     return model
 
