@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ def frontier(raw: Raw) -> Part:
         for row in own:
             ways[row["way"]].append((row["faster"], row["increase"][SEEN]))
         ordered = dict(sorted(ways.items(), key=lambda item: (not item[0].startswith(OURS), item[0])))
-        name = f"benchmarks-{model}.svg"
+        name = f"benchmarks-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.svg"
         title = f"{model}: how much worse than dense on {SEEN}, by how much faster"
         pictures[name] = chart(title, Axis("times faster"), Axis(own[0]["metric"]), ordered, OURS)
         lines += [f"### {model}", "", f"![{title}]({name})", "", f"Worse by, in {own[0]['metric']}.", ""]

@@ -22,6 +22,7 @@ from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Objective, objective
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
+from prunec.cost.feeding import answers
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
@@ -50,7 +51,9 @@ def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> lis
     totals, items = [0.0, 0.0], 0.0
     for batch in corpus.report:
         arrays = {name: value.numpy() for name, value in batch.items()}
-        outputs = [{name: torch.from_numpy(value) for name, value in run(arrays).items()} for run in (dense, slim)]
+        outputs = [
+            {name: torch.from_numpy(value) for name, value in answers(run, arrays).items()} for run in (dense, slim)
+        ]
         for index, own in enumerate(outputs):
             value, count = goal.report(own, outputs[0], batch)
             totals[index] += value
@@ -58,23 +61,37 @@ def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> lis
     return [total / items for total in totals]
 
 
+def subject(model: str, workload: str | None) -> str:
+    """What rows are of: a model, with the workload that its latency is of where that is not the usual one."""
+    return f"{model}, {workload}" if workload else model
+
+
+def begin(model: Path, workload: str | None) -> tuple[Loaded, dict[str, Any]]:
+    """The model as the compiles see it, and the options that say what their latency is of."""
+    options = {"workload": workload} if workload else {}
+    return load(model, with_cache=bool(workload) and Workload.parse(str(workload), 1).phase == "decode"), options
+
+
 def row(
     model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus], **options: Any
 ) -> dict[str, Any]:
-    """One compile with `options` and its figures, as plain data. A missed budget has no artifact, so no loss."""
+    """One compile with `options` and its figures, as plain data. A missed budget has no artifact, so no loss.
+
+    `loaded` has a cache of keys and values where the workload of `options` is one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         slim, dense = Path(folder) / "slim.onnx", Path(folder) / "dense.onnx"
         # What the dense model is in int8 or without rewrites is the same in every row, and told elsewhere.
         report = prunec.compile(model, slim, speedup=speedup, calibration=text, no_rival=True, **options).report
         backend = catalogue.find_backend("onnx")()
         backend.emit(loaded.program, dense)
-        work = Workload(loaded.task.phase, 1, SEQUENCE, report.workload.threads)
+        work = Workload.parse(report.workload.text, report.workload.threads)
         goal = objective(loaded.task.objective)
         runners = [backend.load(path, work) for path in (dense, slim) if path.exists()]
         loss = {name: figures(goal, runners[0], runners[-1], corpus) for name, corpus in corpora.items()}
     assert report.latency is not None
     return {
-        "model": model.name,
+        "model": subject(model.name, options.get("workload")),
         "calibration": text.stem if text else "default",
         "speedup_asked": speedup,
         "held": report.budget.held,
@@ -178,18 +195,19 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
     parser.add_argument("--calibration", default=CALIBRATION, help="a text by name, or `default`")
+    parser.add_argument("--workload", help="what latencies are of, such as decode:1@512; the usual one by default")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     for name in given.only.split(","):
-        loaded = load(given.models / name)
+        loaded, options = begin(given.models / name, given.workload)
         corpora = {text: evaluation(loaded, given.models / "text" / f"{text}.txt") for text in TEXTS}
         text = None if given.calibration == "default" else given.models / "text" / f"{given.calibration}.txt"
         for speedup in map(float, given.speedups.split(",")):
-            if (name, given.calibration, speedup) in {
+            if (subject(name, given.workload), given.calibration, speedup) in {
                 (item["model"], item["calibration"], item["speedup_asked"]) for item in rows
             }:
                 continue
-            rows.append(row(given.models / name, text, speedup, loaded, corpora))
+            rows.append(row(given.models / name, text, speedup, loaded, corpora, **options))
             given.results.write_text(json.dumps(rows, indent=1) + "\n")
             given.table.write_text(table(rows))
             print(_line(rows[-1], list(TEXTS)), flush=True)

@@ -16,8 +16,7 @@ from typing import Any
 
 from prunec.calibration.objective import objective
 from prunec.errors import PrunecError
-from prunec.frontends.huggingface import load
-from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, TEXTS, evaluation, row
+from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, TEXTS, begin, evaluation, row, subject
 from tools.bench.methods_cases import METHODS
 from tools.bench.methods_page import page
 from tools.bench.rows import Row, keep
@@ -28,17 +27,19 @@ def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, 
     return {text: dense - slim if higher_is_better else slim - dense for text, (dense, slim) in loss.items()}
 
 
-def measured(folder: Path, model: str, wanted: list[tuple[str, float]], minutes: float | None) -> Iterator[Row]:
+def measured(
+    folder: Path, model: str, wanted: list[tuple[str, float]], minutes: float | None, workload: str | None
+) -> Iterator[Row]:
     """The rows of `model`, by method and speed-up."""
-    loaded = load(folder / model)
+    loaded, usual = begin(folder / model, workload)
     corpora = {text: evaluation(loaded, folder / "text" / f"{text}.txt") for text in TEXTS}
     text = folder / "text" / f"{CALIBRATION}.txt"
     higher = objective(loaded.task.objective).higher_is_better
     for name, speedup in wanted:
-        options: dict[str, Any] = dict(METHODS[name].options)
+        options: dict[str, Any] = usual | dict(METHODS[name].options)
         if options.get("recover") == "distill" and minutes is not None:
             options["distill_minutes"] = minutes
-        key = {"model": model, "method": name, "speedup_asked": speedup}
+        key = {"model": subject(model, workload), "method": name, "speedup_asked": speedup}
         try:
             found = row(folder / model, text, speedup, loaded, corpora, **options)
         except PrunecError as error:
@@ -57,13 +58,15 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS), help="by name, separated by commas")
     parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
     parser.add_argument("--distill-minutes", type=float, help="of `prunec-distill`")
+    parser.add_argument("--workload", help="what latencies are of, such as decode:1@512; the usual one by default")
     given = parser.parse_args()
     rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for model in given.only.split(","):
-        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == model and "method" in item}
+        about = subject(model, given.workload)
+        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == about and "method" in item}
         every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
         if missing := [pair for pair in every if pair not in have]:
-            for found in measured(given.models, model, missing, given.distill_minutes):
+            for found in measured(given.models, model, missing, given.distill_minutes, given.workload):
                 keep(found, rows, given.results, given.page, page)
 
 
