@@ -31,6 +31,16 @@ PAIRING = "mutual-information"
 _ASKING = "--budget-latency 20ms, --speedup 2, --budget-params 80M, --budget-size 200MB"
 
 
+def require_device(name: str) -> None:
+    """Make sure that `name` is one of `DEVICES`.
+
+    Raises:
+        InputError: it is not.
+    """
+    if name not in DEVICES:
+        raise InputError(f"device '{name}' is not known", f"choose {' or '.join(DEVICES)}")
+
+
 @dataclass(frozen=True)
 class Budget:
     """The one upper bound a compile must hold.
@@ -129,8 +139,7 @@ class Options:
             )
         if self.dtype not in DTYPES:
             raise InputError(f"dtype '{self.dtype}' is not known", f"choose {', '.join(DTYPES)}")
-        if self.device not in DEVICES:
-            raise InputError(f"device '{self.device}' is not known", f"choose {' or '.join(DEVICES)}")
+        require_device(self.device)
         if self.effort not in EFFORTS:
             raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
         check_minutes(self.distill_minutes, self.recover)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from prunec.cli.options import LATENCY, PRINTED, WORK, Debug, Threads, Verbose, Version, command, flag, option
+from prunec.cli.options import LATENCY, PRINTED, WORK, Debug, Device, Threads, Verbose, Version, command, flag, option
 from prunec.cli.work import at_work
 
 HELP = (
@@ -40,6 +40,7 @@ def bench_artifacts(
     files: Files,
     workload: Work = "prefill:1x128",
     threads: Threads = None,
+    device: Device = "cpu",
     seconds: Seconds = 10.0,
     json: Json = False,
     quiet: Quiet = False,
@@ -51,7 +52,7 @@ def bench_artifacts(
     with at_work(quiet=quiet, verbose=verbose) as progress:
         from prunec.drivers.benchmark import bench
 
-        found = bench(files, workload=workload, threads=threads, seconds=seconds, progress=progress)
+        found = bench(files, workload=workload, threads=threads, device=device, seconds=seconds, progress=progress)
     from prunec.report.benchmark import print_benchmark
 
     if json:

@@ -18,6 +18,7 @@ from prunec.cli.options import (
     Cache,
     Calibration,
     Debug,
+    Device,
     Ema,
     Importance,
     Latency,
@@ -119,8 +120,6 @@ DTYPE = (
     "The budget holds for the artifact as it is then; --speedup stays over fp32."
 )
 Dtype = Annotated[str, option("--dtype", LATENCY, "TYPE", DTYPE)]
-DEVICE = "What the artifact runs on: cpu or cuda. Nothing else is fallen back to."
-Device = Annotated[str, option("--device", LATENCY, "NAME", DEVICE)]
 RIVAL = "Leave the dense model out of the report: in int8 and as a plain export, what these give without removal."
 NoRival = Annotated[bool, flag("--no-rival", panel=RUN, help=RIVAL)]
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from prunec.cli.options import (
+    DEVICE,
     MODEL,
     PRINTED,
     RUN,
@@ -47,6 +48,7 @@ Texts = Annotated[list[str], option("--text", MEASURED, "PATH", TEXTS)]
 Tokens = Annotated[int | None, option("--tokens", MEASURED, "N", "About so many of each text, by --seed.", "all")]
 Sequence = Annotated[int, option("--sequence", MEASURED, "N", "Tokens in a window, or in a text at most.")]
 Threads = Annotated[int | None, option("--threads", RUN, "N", "Threads of the runtime.", "all processors")]
+Device = Annotated[str, option("--device", RUN, "NAME", DEVICE)]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="No progress.")]
 
@@ -62,6 +64,7 @@ def evaluate_artifact(
     tokens: Tokens = None,
     sequence: Sequence = 128,
     threads: Threads = None,
+    device: Device = "cpu",
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -83,6 +86,7 @@ def evaluate_artifact(
             tokens=tokens,
             sequence=sequence,
             threads=threads,
+            device=device,
             seed=seed,
             progress=progress,
         )

@@ -63,6 +63,8 @@ WORK = "B sequences of S tokens, as prefill:1x128, encode:8x64; or the next toke
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
 Backend = Annotated[str, option("--backend", LATENCY, "NAME", "The artifact kind that is timed.")]
 Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]
+DEVICE = "What the artifact runs on: cpu or cuda. Nothing else is fallen back to."
+Device = Annotated[str, option("--device", LATENCY, "NAME", DEVICE)]
 
 TEXTS = "Text like yours: .txt, .jsonl or a folder of them. Several are NAME=PATH each, and have equal shares."
 Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]

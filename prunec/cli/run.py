@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from prunec.cli.options import (
+    DEVICE,
     MODEL,
     PRINTED,
     RUN,
@@ -43,6 +44,7 @@ FOLDER = "Where the model's config and tokenizer are."
 Tokenizer = Annotated[MaybePath, option("--tokenizer", MODEL, "FOLDER", FOLDER, "ARTIFACT")]
 Tokens = Annotated[int, option("--tokens", RUN, "N", "How many tokens are generated at most.")]
 Threads = Annotated[int | None, option("--threads", RUN, "N", "Threads of the runtime.", "all processors")]
+Device = Annotated[str, option("--device", RUN, "NAME", DEVICE)]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="No progress.")]
 
@@ -57,6 +59,7 @@ def run_artifact(
     tokens: Tokens = 32,
     task: Task = None,
     threads: Threads = None,
+    device: Device = "cpu",
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -67,7 +70,7 @@ def run_artifact(
     with at_work(quiet=quiet, verbose=verbose):
         from prunec.drivers.answerer import Answerer
 
-        loaded = Answerer.open(artifact, tokenizer, task=task, threads=threads)
+        loaded = Answerer.open(artifact, tokenizer, task=task, threads=threads, device=device)
     from prunec.report.answer import print_answer
 
     if json:

@@ -31,7 +31,7 @@ class Footprint:
     bytes: int
 
 
-def footprint(backend: type[Backend], path: Path, workload: Workload) -> Footprint:
+def footprint(backend: Backend, path: Path, workload: Workload) -> Footprint:
     """Load the artifact at `path` and run it once, in a process of its own.
 
     Raises:
@@ -46,10 +46,10 @@ def footprint(backend: type[Backend], path: Path, workload: Workload) -> Footpri
             raise MeasurementError(f"loading {path} ended the process", "look whether memory is left") from error
 
 
-def _measured(backend: type[Backend], path: Path, workload: Workload) -> Footprint:
+def _measured(backend: Backend, path: Path, workload: Workload) -> Footprint:
     process = psutil.Process(os.getpid())
     before, started = process.memory_info().rss, time.perf_counter()
-    runner = backend().load(path, workload)
+    runner = backend.load(path, workload)
     loaded = time.perf_counter()
     runner(request(runner.feeds, workload))
     return Footprint((loaded - started) * 1e3, max(0, process.memory_info().rss - before))

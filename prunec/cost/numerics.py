@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from prunec.cost.timer import Backend
 from prunec.errors import InputError
-from prunec.options import DEVICES, DTYPES
+from prunec.options import DEVICES, DTYPES, require_device
 
 PLAIN = DTYPES[0]
 ROUNDED = ("int8", "int4")
@@ -45,6 +45,16 @@ class Numerical(Backend, Protocol):
         ...
 
 
+def on_device(backend: type[Backend], device: str) -> Backend:
+    """A backend that loads artifacts on `device`.
+
+    Raises:
+        InputError: there is no such device, or the backend, or its runtime here, does not have it.
+    """
+    require_device(device)
+    return configured(backend(), Numerics(device=device))
+
+
 def configured(backend: Backend, numerics: Numerics) -> Backend:
     """`backend` for `numerics`, checked before any long work.
 
@@ -58,6 +68,6 @@ def configured(backend: Backend, numerics: Numerics) -> Backend:
         if asked != usual:
             raise InputError(
                 f"--{flag} {asked} is asked for, and {backend.name} artifacts know {usual} alone",
-                f"write an .onnx file, or leave --{flag} out",
+                f"use an .onnx file, or leave --{flag} out",
             )
     return backend

@@ -18,10 +18,12 @@ import prunec
 from prunec import catalogue
 from prunec.cost.feeding import fixed_sizes
 from prunec.cost.greedy import greedy, one_text
+from prunec.cost.numerics import on_device
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
+from prunec.options import DEVICES
 from prunec.report.answer import Answer, Label
 
 Say = Callable[[str], object]
@@ -48,6 +50,7 @@ class Answerer:
         *,
         task: str | None = None,
         threads: int | None = None,
+        device: str = DEVICES[0],
     ) -> Answerer:
         """Load an artifact.
 
@@ -56,23 +59,25 @@ class Answerer:
             tokenizer: the folder with the model's config and tokenizer; None is that of the artifact.
             task: as optimum names it; by default what that folder says.
             threads: of the runtime; None uses every processor this process may use.
+            device: what the artifact runs on, `cpu` or `cuda`; nothing else is fallen back to.
 
         Raises:
             InputError: one of them cannot be used, or nothing is known that shows an answer for the task.
         """
-        path, backend = catalogue.find_artifact(Path(artifact))
+        path, kind = catalogue.find_artifact(Path(artifact))
+        backend = on_device(kind, device)
         if tokenizer is None and not Path(artifact).is_dir():
             raise InputError(
                 f"nothing says which tokens {path.name} takes", "give --tokenizer, the folder of its model"
             )
         work = Workload.parse("encode:1x1", threads)
-        runner = backend().load(path, work)
+        runner = backend.load(path, work)
         card = read_card(Path(artifact if tokenizer is None else tokenizer), task)
         if card.task.name not in KINDS:
             raise InputError(
                 f"there is no way to show an answer for {card.task.name}", f"there is for {', '.join(KINDS)}"
             )
-        return Answerer(path, runner, backend().runtime, card)
+        return Answerer(path, runner, backend.runtime, card)
 
     def answer(self, text: str, tokens: int = 32, say: Say = unsaid) -> Answer:
         """What the artifact says to `text`: a continuation of at most `tokens` tokens, labels, or an embedding.

@@ -12,10 +12,12 @@ import prunec
 from prunec import catalogue
 from prunec.cost.footprint import Footprint, footprint
 from prunec.cost.measure import Timing, interleaved, paired_ratio
+from prunec.cost.numerics import on_device
 from prunec.cost.request import request
 from prunec.cost.timer import Backend, Runner
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, PrunecError
+from prunec.options import DEVICES
 from prunec.passbase import Progress, Silent
 from prunec.report.benchmark import Benchmark, Row
 from prunec.report.build import machine_of, measured_of
@@ -30,6 +32,7 @@ def bench(
     *,
     workload: str = "prefill:1x128",
     threads: int | None = None,
+    device: str = DEVICES[0],
     seconds: float = SECONDS,
     progress: Progress | None = None,
 ) -> Benchmark:
@@ -39,11 +42,13 @@ def bench(
         artifacts: files, or folders with one; the suffix says what runs each. The others are compared with the first.
         workload: what a request is, such as `prefill:1x128`.
         threads: of the runtime; None uses every processor this process may use.
+        device: what they run on, `cpu` or `cuda`; nothing else is fallen back to.
         seconds: how long they are timed altogether.
         progress: where to report; silent by default.
 
     Raises:
-        InputError: there is no artifact, one cannot be loaded, or does not take such a request.
+        InputError: there is no artifact, one cannot be loaded, or does not take such a request, or the device is not
+            there.
     """
     if not artifacts:
         raise InputError("there is nothing to time", "name one artifact or more")
@@ -51,10 +56,9 @@ def bench(
         raise InputError(f"{seconds:g} seconds are no time", "give more than 0")
     work, said = Workload.parse(workload, threads), progress or Silent()
     found = dict(catalogue.find_artifact(Path(item)) for item in artifacts)
-    paths, backends = list(found), list(found.values())
+    paths, backends = list(found), [on_device(kind, device) for kind in found.values()]
     requests = {
-        str(path): _request(path, backend().load(path, work), work)
-        for path, backend in zip(paths, backends, strict=True)
+        str(path): _request(path, backend.load(path, work), work) for path, backend in zip(paths, backends, strict=True)
     }
     loads = []
     for number, (path, backend) in enumerate(zip(paths, backends, strict=True)):
@@ -98,11 +102,11 @@ def _request(path: Path, runner: Runner, work: Workload) -> Callable[[], object]
     return partial(runner, arrays)
 
 
-def _row(path: Path, backend: type[Backend], load: Footprint, timing: Timing, first: Timing, work: Workload) -> Row:
+def _row(path: Path, backend: Backend, load: Footprint, timing: Timing, first: Timing, work: Workload) -> Row:
     beside = (file for file in path.parent.iterdir() if file.name.startswith(path.name) and file.is_file())
     return Row(
         artifact=str(path),
-        runtime=backend().runtime,
+        runtime=backend.runtime,
         latency=measured_of(timing),
         against_first=paired_ratio(first, timing),
         tokens_per_second=work.batch * work.sequence / timing.median * 1e3,

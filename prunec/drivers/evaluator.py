@@ -21,12 +21,14 @@ from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text
 from prunec.calibration.totals import Totals
 from prunec.cost.feeding import IDS, MASK, answers, fixed_sizes
+from prunec.cost.numerics import on_device
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
 from prunec.frontends.huggingface import load
 from prunec.ir.program import Input, Program
+from prunec.options import DEVICES
 from prunec.passbase import Progress, Silent
 from prunec.report.build import machine_of
 from prunec.report.evaluation import Evaluation, Row
@@ -48,6 +50,7 @@ def evaluate(
     tokens: int | None = None,
     sequence: int = SEQUENCE,
     threads: int | None = None,
+    device: str = DEVICES[0],
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -61,21 +64,23 @@ def evaluate(
         tokens: about how many tokens of each text, drawn by `seed`; None takes all.
         sequence: tokens in a window, or in a text at most; fewer where the model takes fewer.
         threads: of the runtime; None uses every processor this process may use.
+        device: what the artifact runs on, `cpu` or `cuda`; nothing else is fallen back to.
         seed: for everything drawn at random.
         progress: where to report; silent by default.
 
     Raises:
-        InputError: the artifact, the model or a text cannot be used, or they do not go together.
+        InputError: the artifact, the model, a text or the device cannot be used, or they do not go together.
     """
     started, said = time.perf_counter(), progress or Silent()
     if sequence < 2 or (tokens is not None and tokens < 1):
         raise InputError("there are no tokens to measure on", "give --tokens of 1 or more, --sequence of 2 or more")
-    path, backend = catalogue.find_artifact(Path(artifact))
+    path, kind = catalogue.find_artifact(Path(artifact))
+    backend = on_device(kind, device)
     if model is None and not Path(artifact).is_dir():
         raise InputError(f"nothing says which tokens {path.name} takes", "give --model, the folder of the dense model")
     texts = {name: Text(read_texts(place, seed), str(place)) for name, place in _by_name(text).items()}
     work = Workload.parse(f"encode:{BATCH}x{sequence}", threads)
-    runner, card = backend().load(path, work), read_card(Path(artifact if model is None else model), task)
+    runner, card = backend.load(path, work), read_card(Path(artifact if model is None else model), task)
     said.item("loading what is measured", 0, 0)
     trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
     batches = {name: trial.batches(item, tokens, seed) for name, item in texts.items()}
@@ -87,7 +92,7 @@ def evaluate(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine_of(work.threads),
         artifact=str(path),
-        runtime=backend().runtime,
+        runtime=backend.runtime,
         model=str(model) if model is not None else None,
         metric=goal.report_unit,
         higher_is_better=goal.higher_is_better,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 import prunec
@@ -87,12 +88,29 @@ def test_a_request_that_an_artifact_does_not_take_is_said(artifacts: tuple[Path,
         prunec.bench(artifacts[:1], workload="encode:1x4096", threads=1, seconds=0.1)
 
 
+@pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="there is a GPU")
+@pytest.mark.parametrize("words", [["bench", "a.onnx"], ["eval", "a.onnx", "--text", "t.txt"], ["run", "a.onnx", "hi"]])
+def test_a_device_that_is_missing_is_never_replaced_unsaid(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.txt").write_text("some words")
+    folder = {"bench": [], "eval": ["--model", "."], "run": ["--tokenizer", "."]}[words[0]]
+    assert cli.main([*words, *folder, "--device", "cuda", "-q"]) == 2
+    assert "has no CUDAExecutionProvider here, but" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["absent.onnx"], "absent.onnx does not exist"),
         (["model.tflite"], "no backend writes model.tflite"),
         (["absent.onnx", "--seconds", "0"], "0 seconds are no time"),
+        (["absent.onnx", "--device", "tpu"], "device 'tpu' is not known. Choose cpu or cuda"),
+        (
+            ["model.pt", "--device", "cuda"],
+            "torchscript artifacts know cpu alone. Use an .onnx file, or leave --device",
+        ),
         (["absent.onnx", "--workload", "dance:1x8"], "workload 'dance:1x8' is not understood"),
     ],
 )
