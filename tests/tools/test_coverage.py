@@ -24,8 +24,11 @@ UP, DOWN = GENERATOR.standard_normal((6, 4)), GENERATOR.standard_normal((4, 6))
 KEPT = [0, 2, 5]
 
 
-def row(case: str, tool: str, *outcomes: str) -> dict[str, str]:
-    return {"case": case, "tool": tool, **dict(zip(("heads", "neurons", "sublayers"), outcomes, strict=True))}
+def kinds(case: str, tool: str, *outcomes: str) -> list[dict[str, str]]:
+    return [
+        {"case": case, "tool": tool, "kind": kind, "outcome": outcome}
+        for kind, outcome in zip(("heads", "neurons", "sublayers"), outcomes, strict=True)
+    ]
 
 
 def test_what_went_is_zero_in_the_dense_weights() -> None:
@@ -109,10 +112,12 @@ def test_a_file_with_other_weights_gives_other_outputs() -> None:
 
 
 def test_a_model_that_cannot_be_built_is_a_row_and_rows_that_are_there_are_kept(tmp_path: Path) -> None:
-    known = [row("no such:case", "optipfair", "equal", "equal", "equal")]
-    (found,) = rows(known, ["no such:case"], ["optipfair", "torch-pruning"], tmp_path, 1)
-    assert found["tool"] == "torch-pruning"
-    assert found["heads"].startswith("build: ")
+    known = kinds("no such:case", "optipfair", "equal", "equal", "equal")
+    found = list(rows(known, ["no such:case"], ["optipfair", "torch-pruning"], tmp_path, 1))
+    assert {(row["tool"], row["kind"]) for row in found} == {
+        ("torch-pruning", kind) for kind in ("heads", "neurons", "sublayers")
+    }
+    assert all(row["outcome"].startswith("build: ") for row in found)
 
 
 @pytest.mark.parametrize(
@@ -128,16 +133,16 @@ def test_a_model_that_cannot_be_built_is_a_row_and_rows_that_are_there_are_kept(
     ],
 )
 def test_ours_is_read_off_the_judgement(judged: Judgement, outcomes: tuple[str, ...]) -> None:
-    assert ours(judged) == row("a", "prunec", *outcomes)
+    assert ours(judged) == kinds("a", "prunec", *outcomes)
 
 
 def test_the_page_counts_what_is_equal_and_says_why_the_rest_is_not() -> None:
     text = page(
         [
-            row("a", "prunec", "equal", "equal", "equal"),
-            row("b", "prunec", "equal", "none found", "equal"),
-            row("a", "other", "equal", "failed: it | broke", "not tried: never"),
-            row("b", "other", "failed: it | broke", "failed: it | broke", "not tried: never"),
+            *kinds("a", "prunec", "equal", "equal", "equal"),
+            *kinds("b", "prunec", "equal", "none found", "equal"),
+            *kinds("a", "other", "equal", "failed: it | broke", "not tried: never"),
+            *kinds("b", "other", "failed: it | broke", "failed: it | broke", "not tried: never"),
         ]
     )
     assert "| prunec | 2 | 2 (100%) | 1 (50%) | 2 (100%) | 1 (50%) |" in text

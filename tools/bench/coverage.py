@@ -37,31 +37,36 @@ from tools.bench.rows import Row, keep
 from tools.workers import ask_all
 
 KINDS = ("heads", "neurons", "sublayers")
-TOOLS = (*coverage_torch.TOOLS, "onnxsim")
+ON_FILES = "onnxsim"
+TOOLS = (*coverage_torch.TOOLS, ON_FILES)
 LIMIT = 45
-"""Seconds for one tool on one model."""
+"""Seconds for one question."""
 
 
-def answer(asked: tuple[str, str, str]) -> Row:
-    """What the tool does with each kind: a row of `(case, tool, where tools are installed)`."""
-    name, tool, packages = asked
+Asked = tuple[str, str, tuple[str, ...], str]
+"""A case, a tool, kinds of units, and where tools are installed."""
+
+
+def answer(asked: Asked) -> list[Row]:
+    """What the tool does with each kind, a row each."""
+    name, tool, kinds, packages = asked
     if packages not in sys.path:
         sys.path.append(packages)
-    found: Row = {"case": name, "tool": tool}
-    with quiet():
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         try:
             model, inputs = case_named(name).build()
         except Exception as error:  # some need packages that are not here
-            return found | dict.fromkeys(KINDS, f"build: {first_line(error)}")
+            return _rows(name, tool, dict.fromkeys(kinds, f"build: {first_line(error)}"))
         _without_cache(model)
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                begun = (
-                    coverage_onnx.exported(model, inputs, Path(folder) / "dense.onnx") if tool == "onnxsim" else None
-                )
-            except Exception as error:  # whatever the exporter raises is the finding
-                return found | dict.fromkeys(KINDS, f"export: {first_line(error)}")
-            return found | {kind: _outcome(tool, kind, model, inputs, begun) for kind in KINDS}
+        try:
+            begun = coverage_onnx.exported(model, inputs, Path(folder) / "dense.onnx") if tool == ON_FILES else None
+        except Exception as error:  # whatever the exporter raises is the finding
+            return _rows(name, tool, dict.fromkeys(kinds, f"export: {first_line(error.__cause__ or error)}"))
+        return _rows(name, tool, {kind: _outcome(tool, kind, model, inputs, begun) for kind in kinds})
+
+
+def _rows(case: str, tool: str, outcomes: Mapping[str, str]) -> list[Row]:
+    return [{"case": case, "tool": tool, "kind": kind, "outcome": outcome} for kind, outcome in outcomes.items()]
 
 
 def _without_cache(model: nn.Module) -> None:
@@ -109,7 +114,7 @@ def _in_file(kind: str, begun: Path, inputs: Mapping[str, Tensor]) -> float:
     return distance(found, coverage_onnx.outputs_of(coverage_onnx.with_arrays(dense, zeroed), inputs))
 
 
-def ours(judged: Judgement) -> Row:
+def ours(judged: Judgement) -> list[Row]:
     """What prunec does with a case, by the same words."""
     trouble = judged.trouble or (f"unlike: {len(judged.broken)} plans differ" if judged.broken else "")
     have = {
@@ -117,21 +122,26 @@ def ours(judged: Judgement) -> Row:
         "neurons": sum(count for kind, count in judged.families.items() if kind in NOT_HEADS),
         "sublayers": sum(judged.sublayers.values()),
     }
-    return {"case": judged.case, "tool": "prunec"} | {
-        kind: trouble or ("equal" if count else "none found") for kind, count in have.items()
-    }
+    return _rows(
+        judged.case, "prunec", {kind: trouble or ("equal" if count else "none found") for kind, count in have.items()}
+    )
 
 
 def rows(known: list[Row], names: list[str], tools: list[str], packages: Path, jobs: int) -> Iterator[Row]:
     """The rows that are missing, as they come."""
     have = {(row["case"], row["tool"]) for row in known}
-    asked = [(name, tool, str(packages.absolute())) for tool in tools for name in names if (name, tool) not in have]
+    asked: list[Asked] = []
+    for tool in tools:
+        # A file is exported once for all kinds; else one that hangs takes no other with it.
+        parts = [KINDS] if tool == ON_FILES else [(kind,) for kind in KINDS]
+        missing = [name for name in names if (name, tool) not in have]
+        asked += [(name, tool, kinds, str(packages.absolute())) for name in missing for kinds in parts]
 
-    def lost(question: tuple[str, str, str], why: str) -> Row:
-        return {"case": question[0], "tool": question[1]} | dict.fromkeys(KINDS, f"failed: {why}")
+    def lost(question: Asked, why: str) -> list[Row]:
+        return _rows(*question[:2], dict.fromkeys(question[2], f"failed: {why}"))
 
-    if asked:
-        yield from ask_all(answer, asked, lost, jobs, LIMIT)
+    for found in ask_all(answer, asked, lost, jobs, LIMIT) if asked else ():
+        yield from found
 
 
 def main() -> None:
@@ -149,7 +159,7 @@ def main() -> None:
     found = [row for row in found if row["tool"] != "prunec"]
     names = given.cases or list(VISIBLE)
     judged = read(given.judged)
-    found += [ours(judged[name]) for name in names if name in judged]
+    found += [row for name in names if name in judged for row in ours(judged[name])]
     wanted: Any = given.tools.split(",")
     for row in rows(found, names, wanted, given.packages, given.jobs):
         keep(row, found, given.results, given.page, page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from tools.bench.rows import Row, table
@@ -36,38 +37,33 @@ def page(rows: list[Row]) -> str:
     """The page, as Markdown."""
     tools = sorted({row["tool"] for row in rows}, key=lambda tool: (tool != "prunec", tool))
     by_tool = {tool: [row for row in rows if row["tool"] == tool] for tool in tools}
-    lines = [
-        (tool, [str(len(found)), *(_share(found, kind) for kind in KINDS), _share_of_all(found)])
-        for tool, found in by_tool.items()
-    ]
+    lines = [(tool, _cells(found)) for tool, found in by_tool.items()]
     told = [INTRODUCTION, *table(("tool", "models", *KINDS, "all three"), lines)]
     for tool, found in by_tool.items():
         told += [f"## {tool}, where it is not counted", "", *_reasons(found)]
     return "\n".join(told)
 
 
-def _share(found: list[Row], kind: str) -> str:
-    held = sum(row[kind] == "equal" for row in found)
-    return f"{held} ({held / len(found):.0%})"
-
-
-def _share_of_all(found: list[Row]) -> str:
-    held = sum(all(row[kind] == "equal" for kind in KINDS) for row in found)
-    return f"{held} ({held / len(found):.0%})"
+def _cells(found: list[Row]) -> list[str]:
+    """How many models there are, and on how many each kind passes, and all of them."""
+    held = {kind: {row["case"] for row in found if row["kind"] == kind and row["outcome"] == "equal"} for kind in KINDS}
+    models = len({row["case"] for row in found})
+    counted = [*held.values(), set.intersection(*held.values())]
+    return [str(models), *(f"{len(cases)} ({len(cases) / models:.0%})" for cases in counted)]
 
 
 def _reasons(found: list[Row]) -> list[str]:
-    lines = []
+    lines: list[tuple[str, list[str]]] = []
     for kind in KINDS:
-        counted = Counter(_brief(row[kind]) for row in found if row[kind] != "equal")
-        for why, count in counted.most_common(SHOWN):
-            lines.append((kind, [str(count), f"`{why}`"]))
-        if (rest := len(counted) - SHOWN) > 0:
-            lines.append((kind, [str(sum(counted.values()) - sum(n for _, n in counted.most_common(SHOWN))),
-                                 f"{rest} other reasons"]))  # fmt: skip
+        counted = Counter(_brief(row["outcome"]) for row in found if row["kind"] == kind and row["outcome"] != "equal")
+        shown = counted.most_common(SHOWN)
+        lines += [(kind, [str(count), f"`{why}`"]) for why, count in shown]
+        if len(counted) > SHOWN:
+            rest = counted.total() - sum(count for _, count in shown)
+            lines.append((kind, [str(rest), f"{len(counted) - SHOWN} other reasons"]))
     return table(("kind", "models", "why"), lines)
 
 
 def _brief(why: str) -> str:
-    told = why.replace("`", "'").replace("|", "/").replace("\n", " ")
+    told = re.sub(r"\x1b\[\d*m", "", why).replace("`", "'").replace("|", "/").replace("\n", " ")
     return told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"

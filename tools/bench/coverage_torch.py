@@ -137,7 +137,7 @@ def _neurons(model: nn.Module, inputs: Inputs) -> set[nn.Module]:
 
     graph = tp.DependencyGraph().build_dependency(model, dict(inputs), output_transform=_differentiable, verbose=False)
     found: set[nn.Module] = set()
-    for group in graph.get_all_groups():
+    for group in graph.get_all_groups(ignored_layers=list(_projections(model))):
         parts = [(item.dep.target, item.dep.handler.__name__) for item in group]
         read = any(_is_linear(part.module) and handler == "prune_in_channels" for part, handler in parts)
         said = " ".join(f"{part.name} {type(part.module).__name__}" for part, _ in parts)
