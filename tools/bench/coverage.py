@@ -32,11 +32,10 @@ from tests.zoo.judge import Judgement
 from tools.architectures import read
 from tools.bench import coverage_onnx, coverage_torch
 from tools.bench.coverage_masks import TOLERANCE, NotMaskedError, distance, masked
-from tools.bench.coverage_page import page
+from tools.bench.coverage_page import KINDS, page
 from tools.bench.rows import Row, keep
 from tools.workers import ask_all
 
-KINDS = ("heads", "neurons", "sublayers")
 ON_FILES = "onnxsim"
 TOOLS = (*coverage_torch.TOOLS, ON_FILES)
 LIMIT = 45

@@ -13,9 +13,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from tools.bench.coverage_torch import SHARE
 from tools.bench.rivals_onnx import smaller
-
-SHARE = 0.5
 
 
 def exported(model: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> Path:
