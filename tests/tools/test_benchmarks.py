@@ -51,6 +51,17 @@ def test_rivals_that_failed_are_quoted(tmp_path: Path) -> None:
     )
 
 
+def test_other_tools_are_counted_beside_ours(tmp_path: Path) -> None:
+    rows = [
+        {"case": "a", "tool": tool, "kind": kind, "outcome": "equal" if tool == "prunec" else "failed"}
+        for tool in ("other", "prunec")
+        for kind in ("heads", "neurons", "sublayers")
+    ]
+    lines = drawn(tmp_path, coverage=rows)["benchmarks.md"].splitlines()
+    first = lines.index("| prunec | 1 | 1 (100%) | 1 (100%) | 1 (100%) | 1 (100%) |")
+    assert lines[first + 1] == "| other | 1 | 0 (0%) | 0 (0%) | 0 (0%) | 0 (0%) |"
+
+
 def test_what_nobody_measured_is_said_with_the_command_that_does(tmp_path: Path) -> None:
     page = drawn(tmp_path)["benchmarks.md"]
     assert page.count("Not measured yet.") == len(SECTIONS)

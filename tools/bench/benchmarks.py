@@ -49,10 +49,11 @@ SECTIONS = (
     Section("Are our dense files fast?", ("emission",), parts.emission, ("emission .cache/models",)),
     Section("Which units should go?", ("criteria",), parts.criteria, ("criteria .cache/models",)),
     Section("How does a compile grow?", ("growth",), parts.growth, ("growth",)),
+    Section("What can other tools cut?", ("coverage",), parts.coverage, ("coverage .cache/architectures.jsonl",)),
 )
 TABLE = {"frontier": "--results docs/measurements.json --table docs/measurements.md"}
 """Where a tool's options differ from the others'."""
-APART = {"rivals": ("rivals",), "emission": ("optimum", "genai")}
+APART = {"rivals": ("rivals",), "coverage": ("rivals",), "emission": ("optimum", "genai")}
 """The packages that a tool needs besides, each kept apart."""
 NAMES = {"methods": "quality"}
 """Where a tool's files are not called as it is."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tools.bench.chart import Axis, Point, chart
+from tools.bench.coverage_page import summary
 from tools.bench.growth_page import exponent, named
 from tools.bench.methods_cases import METHODS
 from tools.bench.rivals_cases import RIVALS
@@ -157,6 +158,11 @@ def growth(raw: Raw) -> Part:
     picture = chart(title, Axis("layers", True), Axis("seconds", True), lines) if lines else ""
     said = [*(named(rows, sweep, by) for sweep, by in SWEEPS.items()), "", f"![{title}](benchmarks-growth.svg)"]
     return said, {"benchmarks-growth.svg": picture}
+
+
+def coverage(raw: Raw) -> Part:
+    """On how many models each tool cuts each kind of unit."""
+    return summary(raw["coverage"])[:-1], {}
 
 
 SWEEPS = {"layers": "layers", "width": "parameters"}

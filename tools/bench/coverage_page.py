@@ -35,13 +35,21 @@ to zero (a layer: bypassed), within 0.0001 of the largest. What went is read off
 
 def page(rows: list[Row]) -> str:
     """The page, as Markdown."""
-    tools = sorted({row["tool"] for row in rows}, key=lambda tool: (tool != "prunec", tool))
-    by_tool = {tool: [row for row in rows if row["tool"] == tool] for tool in tools}
-    lines = [(tool, _cells(found)) for tool, found in by_tool.items()]
-    told = [INTRODUCTION, *table(("tool", "models", *KINDS, "all three"), lines)]
-    for tool, found in by_tool.items():
+    told = [INTRODUCTION, *summary(rows)]
+    for tool, found in _by_tool(rows).items():
         told += [f"## {tool}, where it is not counted", "", *_reasons(found)]
     return "\n".join(told)
+
+
+def summary(rows: list[Row]) -> list[str]:
+    """A line for each tool: on how many models it passes each kind."""
+    lines = [(tool, _cells(found)) for tool, found in _by_tool(rows).items()]
+    return table(("tool", "models", *KINDS, "all three"), lines)
+
+
+def _by_tool(rows: list[Row]) -> dict[str, list[Row]]:
+    tools = sorted({row["tool"] for row in rows}, key=lambda tool: (tool != "prunec", tool))
+    return {tool: [row for row in rows if row["tool"] == tool] for tool in tools}
 
 
 def _cells(found: list[Row]) -> list[str]:
