@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prunec.cost.sweep import sweep
 from prunec.errors import PassError
-from prunec.facts import CostModel, Damage, Outlook, Scores, Structure
+from prunec.facts import CostModel, Damage, Outlook, Plan, Scores, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
@@ -24,7 +24,7 @@ class OutlookPass(Pass):
     """
 
     name: ClassVar[str] = "outlook"
-    needs: ClassVar[tuple[type, ...]] = (Structure,)
+    needs: ClassVar[tuple[type, ...]] = (Structure, Plan)
     reads: ClassVar[tuple[type, ...]] = (Scores, Damage, CostModel)
     gives: ClassVar[tuple[type, ...]] = (Outlook,)
 
@@ -36,8 +36,8 @@ class OutlookPass(Pass):
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the outlook."""
-        costs, scores, damage = facts.get(CostModel), facts.get(Scores), facts.get(Damage)
-        if costs is None or scores is None or damage is None:
+        costs, scores, damage, made = facts.get(CostModel), facts.get(Scores), facts.get(Damage), facts[Plan]
+        if costs is None or scores is None or damage is None or made.predicted_damage is None:
             return PassResult(program, (), "nothing was searched")
         if costs.unit != "ms":
             return PassResult(program, (), f"there is none: the budget is of {costs.unit}, and no latency is known")
@@ -50,5 +50,6 @@ class OutlookPass(Pass):
             assert plan.predicted_damage is not None
             if plan.predicted_damage < min(best.values(), default=float("inf")):
                 best[plan.predicted_cost] = plan.predicted_damage
-        points = tuple(sorted(best.items()))
-        return PassResult(program, (Outlook(costs.unit, points),), f"{len(points)} plans along the solution path")
+        chosen = costs.predict(facts[Structure], made), made.predicted_damage
+        found = Outlook(costs.unit, chosen, tuple(sorted(best.items())))
+        return PassResult(program, (found,), f"{len(found.points)} plans along the solution path")

@@ -78,11 +78,13 @@ class Outlook:
 
     Attributes:
         unit: of costs, such as `ms`.
-        points: `(cost, damage)` of the plan under each budget, ascending in cost up to the dense model, whose damage is
+        chosen: `(cost, damage)` of the plan that was made, by the same costs and damages.
+        points: the same of the plan under each budget, ascending in cost up to the dense model, whose damage is
             0. Damage is a sum of damages measured one place at a time, in the unit of `Damage.objective`.
     """
 
     unit: str
+    chosen: tuple[float, float]
     points: tuple[tuple[float, float], ...]
 
 

@@ -199,11 +199,11 @@ def _plain_export(facts: Facts) -> data.Exported | None:
 
 
 def _outlook(facts: Facts) -> outlook.Outlook | None:
-    found, damage, plan = facts.get(Outlook), facts.get(Damage), facts.get(Plan)
-    if found is None or damage is None or plan is None or plan.predicted_damage is None or found.unit != "ms":
+    found, damage = facts.get(Outlook), facts.get(Damage)
+    if found is None or damage is None:
         return None
     points = tuple(outlook.Point(*point) for point in found.points)
-    return outlook.Outlook(damage.objective, plan.predicted_damage, points)
+    return outlook.Outlook(damage.objective, outlook.Point(*found.chosen), points)
 
 
 def text_loss(name: str, quality: Quality) -> data.TextLoss:

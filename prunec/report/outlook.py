@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """A plan that was not made: its predicted latency, and the sum of the damages of what would go."""
+    """A plan: its predicted latency, and the sum of the damages of what goes."""
 
     latency_ms: float
     damage: float
@@ -19,10 +19,10 @@ class Outlook:
 
     Attributes:
         unit: of damages, which are measured one place at a time and added up.
-        chosen: the damage of the plan that was made, predicted likewise.
+        chosen: the plan that was made, predicted likewise.
         points: ascending in latency; the last is the dense model.
     """
 
     unit: str
-    chosen: float
+    chosen: Point
     points: tuple[Point, ...]

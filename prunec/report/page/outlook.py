@@ -27,15 +27,25 @@ class Expected:
 def expected(report: Report, text: TextLoss) -> list[Expected]:
     """What plans along the solution path are expected to have on `text`, ascending in latency.
 
-    Damages are sums over places that were tried alone, in their own unit. They are read as shares of the damage of the
-    plan that was made, and its measured loss gives the scale: the line goes through the dense model and the artifact.
-    Empty where the report has no path or its plan no damage to scale by.
+    Damages are sums over places that were tried alone, in their own unit, and latencies those of parts timed alone, at
+    another hour. Both are read in proportion between the dense model and the plan that was made, which were measured:
+    the line goes through these. Empty where the report has no path, or its plan nothing to scale by.
     """
-    if (found := report.outlook) is None or found.chosen <= 0:
+    found, latency = report.outlook, report.latency
+    if found is None or latency is None or found.chosen.damage <= 0:
         return []
-    scale = (text.slim - text.dense) / found.chosen
-    near = [point for point in found.points if point.damage <= MOST * found.chosen]
-    return [Expected(point.latency_ms, text.dense + scale * point.damage) for point in near]
+    chosen, dense = found.chosen, found.points[-1]
+    if chosen.latency_ms >= dense.latency_ms:
+        return []
+    slower = (latency.dense.median_ms - latency.slim.median_ms) / (dense.latency_ms - chosen.latency_ms)
+    worse = (text.slim - text.dense) / chosen.damage
+    return [
+        Expected(
+            latency.slim.median_ms + slower * (point.latency_ms - chosen.latency_ms), text.dense + worse * point.damage
+        )
+        for point in found.points
+        if point.damage <= MOST * chosen.damage
+    ]
 
 
 def line(points: Sequence[Expected]) -> go.Scatter:

@@ -18,10 +18,14 @@ KNOWN = outline(3, 40)
 COSTS = CostModel("ms", 1.0, KNOWN.parameters.families, 0.01)
 
 
-def known() -> Facts:
+MADE = Plan({"layer.0.mlp": (0, 1, 2)}, predicted_damage=0.25)
+
+
+def known(*missing: type) -> Facts:
     facts = Facts()
-    for fact in (KNOWN.structure, COSTS, *measured(KNOWN).values()):
-        facts.put(fact)
+    for fact in (KNOWN.structure, COSTS, MADE, *measured(KNOWN).values()):
+        if not isinstance(fact, missing):
+            facts.put(fact)
     return facts
 
 
@@ -43,18 +47,16 @@ def test_each_point_is_a_plan_that_the_search_would_make(llama: Case, context: C
 
 
 def test_it_ends_at_the_dense_model_and_more_time_always_loses_less(llama: Case, context: Context) -> None:
-    points = looked(llama, context, 20).points
+    found = looked(llama, context, 20)
+    points = found.points
+    assert found.chosen == (COSTS.predict(KNOWN.structure, MADE), 0.25)
     assert points[-1] == (COSTS.predict(KNOWN.structure, Plan({})), 0.0)
     assert all(one < two and more > less for (one, more), (two, less) in pairwise(points))
 
 
 @pytest.mark.parametrize("missing", [Scores, Damage, CostModel])
 def test_where_nothing_was_searched_there_is_none(missing: type, llama: Case, context: Context) -> None:
-    facts = Facts()
-    for fact in (KNOWN.structure, COSTS, *measured(KNOWN).values()):
-        if not isinstance(fact, missing):
-            facts.put(fact)
-    assert OutlookPass().run(llama.program, facts, context).facts == ()
+    assert OutlookPass().run(llama.program, known(missing), context).facts == ()
 
 
 def test_counted_budgets_have_no_latency_to_draw(llama: Case, context: Context) -> None:
