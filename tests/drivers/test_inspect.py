@@ -176,7 +176,7 @@ def test_json_holds_everything(tiny_bert_dir: Path, capsys: pytest.CaptureFixtur
 
 
 def test_equal_layers_share_a_row(tiny_llama_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["inspect", str(tiny_llama_dir)]) == 0
+    assert cli.main(["inspect", str(tiny_llama_dir), "--verbose"]) == 0
     out, err = capsys.readouterr()
     headline = "LlamaForCausalLM for text-generation: 92.6 k of 112 k parameters (82.8 %) could go model "
     assert " ".join(out.split()).startswith(headline)

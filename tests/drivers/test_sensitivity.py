@@ -146,7 +146,7 @@ def test_the_page_tells_plans_texts_and_what_they_have_in_common(found: Sensitiv
 def test_progress_names_the_text_and_json_holds_everything(
     tiny_llama_dir: Path, texts: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(words(tiny_llama_dir, texts, "--budget-params", BUDGET, "--passes", PASSES, "--json")) == 0
+    assert cli.main(words(tiny_llama_dir, texts, "--budget-params", BUDGET, "--passes", PASSES, "--json", "-v")) == 0
     out, err = capsys.readouterr()
     assert [line.split("  ")[0] for line in err.splitlines() if ": importance" in line] == [
         f"{name}: importance" for name in PLANS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,9 +25,9 @@ UP, DOWN = GENERATOR.standard_normal((6, 4)), GENERATOR.standard_normal((4, 6))
 KEPT = [0, 2, 5]
 
 
-def kinds(case: str, tool: str, *outcomes: str) -> list[dict[str, str]]:
+def kinds(case: str, tool: str, *outcomes: str) -> list[dict[str, Any]]:
     return [
-        {"case": case, "tool": tool, "kind": kind, "outcome": outcome}
+        {"case": case, "tool": tool, "kind": kind, "outcome": outcome, "lacking": int(outcome != "equal")}
         for kind, outcome in zip(("heads", "neurons", "sublayers"), outcomes, strict=True)
     ]
 

@@ -20,11 +20,13 @@ Row = dict[str, Any]
 KEYS = (
     "model", "method", "rival", "amount", "exporter", "criterion", "calibration", "workload", "clock", "threads",
     "step", "layers", "width", "set", "mode", "keep", "draw", "part", "speedup", "speedup_asked", "asked",
+    "case", "tool", "kind",
 )  # fmt: skip
 """What tells a row from others, in the order in which names give it. Rows alike in these are repeats: seeds, runs."""
 JUDGED = (
     "seconds", "processor_seconds", "peak_bytes", "peak_memory_bytes", "file_bytes", "measured_ms", "median_ms*",
     "ratio*", "processor_ratio*", "increase*", "loss*.1", "cut*.0", "fitted*.0", "stages*",
+    "lacking",
 )  # fmt: skip
 """Figures that say how good something is, as patterns of names; the others say under which circumstances."""
 SEED, STAGES = "seed", "stages"

@@ -65,7 +65,10 @@ def answer(asked: Asked) -> list[Row]:
 
 
 def _rows(case: str, tool: str, outcomes: Mapping[str, str]) -> list[Row]:
-    return [{"case": case, "tool": tool, "kind": kind, "outcome": outcome} for kind, outcome in outcomes.items()]
+    return [
+        {"case": case, "tool": tool, "kind": kind, "outcome": outcome, "lacking": int(outcome != "equal")}
+        for kind, outcome in outcomes.items()
+    ]
 
 
 def _without_cache(model: nn.Module) -> None:
