@@ -38,9 +38,10 @@ from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.uniform import UniformPass
 from prunec.texts import as_texts
 from tools.bench.attribution_page import EQUAL, ONLY, RANDOM, TEXT, WHOLE
-from tools.bench.frontier import CALIBRATION, MODELS, TEXTS, evaluation
+from tools.bench.frontier import CALIBRATION, MODELS
 from tools.bench.methods_page import page
 from tools.bench.rows import Row, keep
+from tools.bench.unseen import TEXTS, evaluation
 
 PIPELINE = "structure, calibrate, baseline, cost, importance, damage, knapsack"
 TOKENS = 4096

@@ -49,8 +49,8 @@ from prunec.texts import as_texts
 from tools.bench.criteria_cases import CASES, Case, named
 from tools.bench.criteria_costs import costs
 from tools.bench.criteria_page import page
-from tools.bench.frontier import evaluation
 from tools.bench.rows import keep
+from tools.bench.unseen import evaluation
 
 SPEEDUPS = (1.25, 1.5, 2.0)
 MIDDLE = 1.5

@@ -14,51 +14,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import prunec
-from prunec import catalogue
-from prunec.calibration.corpus import Corpus
-from prunec.calibration.objective import Objective, objective
-from prunec.calibration.sources import read_texts
-from prunec.calibration.textsource import Text, TextSource
-from prunec.cost.feeding import answers
-from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
-from prunec.frontends.loaded import Loaded
-from prunec.passbase import Silent
+from tools.bench.unseen import TEXTS, TOKENS, Unseen
 
 MODELS = ("minilm-l6", "smollm2-135m")
 SPEEDUPS = (1.25, 1.5, 2.0)
-TEXTS = ("wiki_eval", "tales_eval")
 CALIBRATION = "wiki_calib"
-TOKENS = 16_384
-"""Tokens of each unseen text that a row is evaluated on."""
-SEQUENCE = 128
-
-
-def evaluation(loaded: Loaded, path: Path, tokens: int = TOKENS) -> Corpus:
-    """A corpus whose reporting part is `tokens` of the text at `path`."""
-    packs = loaded.task.objective == "causal-lm"
-    text = Text(read_texts(path), path.stem)
-    source = TextSource(SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, texts={"": text})
-    return source.build(loaded.program, tokens=(512, 512, tokens), batch=8, seed=1, progress=Silent())
-
-
-def figures(goal: Objective, dense: Runner, slim: Runner, corpus: Corpus) -> list[float]:
-    """The objective's report of the dense and of the slim artifact, means over the corpus's reporting part."""
-    totals, items = [0.0, 0.0], 0.0
-    for batch in corpus.report:
-        arrays = {name: value.numpy() for name, value in batch.items()}
-        outputs = [
-            {name: torch.from_numpy(value) for name, value in answers(run, arrays).items()} for run in (dense, slim)
-        ]
-        for index, own in enumerate(outputs):
-            value, count = goal.report(own, outputs[0], batch)
-            totals[index] += value
-        items += count
-    return [total / items for total in totals]
 
 
 def subject(model: str, workload: str | None) -> str:
@@ -66,29 +29,24 @@ def subject(model: str, workload: str | None) -> str:
     return f"{model}, {workload}" if workload else model
 
 
-def begin(model: Path, workload: str | None) -> tuple[Loaded, dict[str, Any]]:
-    """The model as the compiles see it, and the options that say what their latency is of."""
+def begin(models: Path, model: str, workload: str | None, scratch: Path) -> tuple[Unseen, dict[str, Any]]:
+    """The model as the compiles see it with the unseen text, and the options that say what their latency is of."""
     options = {"workload": workload} if workload else {}
-    return load(model, with_cache=bool(workload) and Workload.parse(str(workload), 1).phase == "decode"), options
+    decodes = bool(workload) and Workload.parse(str(workload), 1).phase == "decode"
+    return Unseen(load(models / model, with_cache=decodes), models / "text", scratch / "dense.onnx"), options
 
 
-def row(
-    model: Path, text: Path | None, speedup: float, loaded: Loaded, corpora: dict[str, Corpus], **options: Any
-) -> dict[str, Any]:
+def row(model: Path, text: Path | None, speedup: float, unseen: Unseen, **options: Any) -> dict[str, Any]:
     """One compile with `options` and its figures, as plain data. A missed budget has no artifact, so no loss.
 
-    `loaded` has a cache of keys and values where the workload of `options` is one.
+    The dense model of `unseen` has a cache of keys and values where the workload of `options` needs one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        slim, dense = Path(folder) / "slim.onnx", Path(folder) / "dense.onnx"
+        slim = Path(folder) / "slim.onnx"
         # What the dense model is in int8 or without rewrites is the same in every row, and told elsewhere.
         report = prunec.compile(model, slim, speedup=speedup, calibration=text, no_rival=True, **options).report
-        backend = catalogue.find_backend("onnx")()
-        backend.emit(loaded.program, dense)
         work = Workload.parse(report.workload.text, report.workload.threads)
-        goal = objective(loaded.task.objective)
-        runners = [backend.load(path, work) for path in (dense, slim) if path.exists()]
-        loss = {name: figures(goal, runners[0], runners[-1], corpus) for name, corpus in corpora.items()}
+        loss = unseen.figures(slim if slim.exists() else None, work)
     assert report.latency is not None
     return {
         "model": subject(model.name, options.get("workload")),
@@ -102,8 +60,8 @@ def row(
         "floor_ms": report.latency.floor_ms,
         "rounds": [[item.predicted_ms, item.measured_ms] for item in report.latency.rounds],
         "parameters": [report.model.parameters_dense, report.model.parameters_slim],
-        "metric": goal.report_unit,
-        "loss": loss if report.budget.held else {name: [dense, None] for name, (dense, _) in loss.items()},
+        "metric": unseen.goal.report_unit,
+        "loss": loss if report.budget.held else {name: [dense, None] for name, (dense, *_) in loss.items()},
         "slim_vs_masked": report.checks.slim_vs_masked,
         "artifact_vs_slim": report.checks.artifact_vs_slim,
         "sublayers_dropped": sum(layer.dropped for layer in report.layers),
@@ -199,18 +157,17 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     for name in given.only.split(","):
-        loaded, options = begin(given.models / name, given.workload)
-        corpora = {text: evaluation(loaded, given.models / "text" / f"{text}.txt") for text in TEXTS}
+        have = {(item["model"], item["calibration"], item["speedup_asked"]) for item in rows}
         text = None if given.calibration == "default" else given.models / "text" / f"{given.calibration}.txt"
-        for speedup in map(float, given.speedups.split(",")):
-            if (subject(name, given.workload), given.calibration, speedup) in {
-                (item["model"], item["calibration"], item["speedup_asked"]) for item in rows
-            }:
-                continue
-            rows.append(row(given.models / name, text, speedup, loaded, corpora, **options))
-            given.results.write_text(json.dumps(rows, indent=1) + "\n")
-            given.table.write_text(table(rows))
-            print(_line(rows[-1], list(TEXTS)), flush=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            unseen, options = begin(given.models, name, given.workload, Path(scratch))
+            for speedup in map(float, given.speedups.split(",")):
+                if (subject(name, given.workload), given.calibration, speedup) in have:
+                    continue
+                rows.append(row(given.models / name, text, speedup, unseen, **options))
+                given.results.write_text(json.dumps(rows, indent=1) + "\n")
+                given.table.write_text(table(rows))
+                print(_line(rows[-1], list(TEXTS)), flush=True)
 
 
 if __name__ == "__main__":

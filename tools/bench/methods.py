@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prunec.calibration.objective import objective
 from prunec.errors import PrunecError
-from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, TEXTS, begin, evaluation, row, subject
+from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, begin, row, subject
 from tools.bench.methods_cases import METHODS
 from tools.bench.methods_page import page
 from tools.bench.rows import Row, keep
@@ -28,23 +28,27 @@ def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, 
 
 
 def measured(
-    folder: Path, model: str, wanted: list[tuple[str, float]], minutes: float | None, workload: str | None
+    folder: Path,
+    model: str,
+    wanted: list[tuple[str, float]],
+    minutes: float | None,
+    workload: str | None,
+    scratch: Path,
 ) -> Iterator[Row]:
     """The rows of `model`, by method and speed-up."""
-    loaded, usual = begin(folder / model, workload)
-    corpora = {text: evaluation(loaded, folder / "text" / f"{text}.txt") for text in TEXTS}
+    unseen, usual = begin(folder, model, workload, scratch)
     text = folder / "text" / f"{CALIBRATION}.txt"
-    higher = objective(loaded.task.objective).higher_is_better
     for name, speedup in wanted:
         options: dict[str, Any] = usual | dict(METHODS[name].options)
         if options.get("recover") == "distill" and minutes is not None:
             options["distill_minutes"] = minutes
         key = {"model": subject(model, workload), "method": name, "speedup_asked": speedup}
         try:
-            found = row(folder / model, text, speedup, loaded, corpora, **options)
+            found = row(folder / model, text, speedup, unseen, **options)
         except PrunecError as error:
             yield key | {"error": str(error)}
         else:
+            higher = unseen.goal.higher_is_better
             yield key | found | {"increase": increase(found["loss"], higher) if found["held"] else {}}
 
 
@@ -66,8 +70,10 @@ def main() -> None:
         have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == about and "method" in item}
         every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
         if missing := [pair for pair in every if pair not in have]:
-            for found in measured(given.models, model, missing, given.distill_minutes, given.workload):
-                keep(found, rows, given.results, given.page, page)
+            with tempfile.TemporaryDirectory() as scratch:
+                each = measured(given.models, model, missing, given.distill_minutes, given.workload, Path(scratch))
+                for found in each:
+                    keep(found, rows, given.results, given.page, page)
 
 
 if __name__ == "__main__":

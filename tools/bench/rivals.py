@@ -23,20 +23,17 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from prunec.backends.onnx import OnnxBackend
-from prunec.calibration.corpus import Corpus
-from prunec.calibration.objective import objective
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import interleaved, paired_ratio
 from prunec.cost.request import request
 from prunec.cost.workload import Workload
-from prunec.files import atomic_path
 from prunec.frontends.huggingface import load
-from prunec.frontends.loaded import Loaded
-from tools.bench.frontier import CALIBRATION, TEXTS, evaluation, figures
+from tools.bench.frontier import CALIBRATION
 from tools.bench.methods import increase
 from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
 from tools.bench.rivals_page import page
 from tools.bench.rows import Row, keep
+from tools.bench.unseen import Unseen
 
 THREADS = 2
 CLOCKS = {"": time.perf_counter, "processor_": time.process_time}
@@ -68,23 +65,10 @@ class Bench:
         return Workload.parse(WORKLOADS[self.model], self.threads)
 
     @cached_property
-    def loaded(self) -> Loaded:
-        """The dense model."""
-        return load(self.folder / self.model)
-
-    @cached_property
-    def corpora(self) -> dict[str, Corpus]:
-        """The texts that are measured on."""
-        return {text: evaluation(self.loaded, self.folder / "text" / f"{text}.txt", self.tokens) for text in TEXTS}
-
-    @cached_property
-    def dense(self) -> Path:
-        """The dense file."""
-        path = dense_file(self.files, self.model, "prunec")
-        if not path.exists():
-            with atomic_path(path) as staged:
-                OnnxBackend().emit(self.loaded.program, staged)
-        return path
+    def unseen(self) -> Unseen:
+        """What is measured on, and the dense file."""
+        dense = dense_file(self.files, self.model, "prunec")
+        return Unseen(load(self.folder / self.model), self.folder / "text", dense, self.tokens)
 
     def row(self, rival: str, amount: float) -> Row:
         """What became of one rival."""
@@ -93,7 +77,7 @@ class Bench:
         if "error" in made:
             return key | made
         path = file_of(self.files, self.model, rival, amount)
-        sizes = {"file_bytes": path.stat().st_size, "dense_file_bytes": self.dense.stat().st_size}
+        sizes = {"file_bytes": path.stat().st_size, "dense_file_bytes": self.unseen.dense_file().stat().st_size}
         machine = {"machine": f"{cpu_model()}, {self.threads} threads", "load": os.getloadavg()[0]}
         return key | machine | made | sizes | self.timed(path) | self.quality(path)
 
@@ -116,7 +100,7 @@ class Bench:
 
     def timed(self, path: Path) -> Row:
         """Medians of the file and of the dense one, by turns, and the medians of their ratios; below 1 is faster."""
-        runners = {"dense": self.dense, "measured": path}
+        runners = {"dense": self.unseen.dense_file(), "measured": path}
         loaded = {name: OnnxBackend().load(file, self.workload) for name, file in runners.items()}
         calls = {name: partial(runner, request(runner.feeds, self.workload)) for name, runner in loaded.items()}
         row: Row = {}
@@ -130,10 +114,9 @@ class Bench:
 
     def quality(self, path: Path) -> Row:
         """The figure of each text, of the dense file and of this one, and how much worse this one is."""
-        goal = objective(self.loaded.task.objective)
-        dense, slim = (OnnxBackend().load(file, self.workload) for file in (self.dense, path))
+        goal = self.unseen.goal
         try:
-            loss = {name: figures(goal, dense, slim, corpus) for name, corpus in self.corpora.items()}
+            loss = self.unseen.figures(path, self.workload)
         except RuntimeError as error:  # as of features that are fewer than the dense model's
             return {"error": f"its outputs do not compare with the dense ones: {error}"}
         return {"metric": goal.report_unit, "loss": loss, "increase": increase(loss, goal.higher_is_better)}

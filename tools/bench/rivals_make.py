@@ -30,10 +30,10 @@ from prunec.frontends.module import trace
 from prunec.ir.program import Input
 from prunec.pipeline.memory import PeakMemory
 from tools.bench.emission_rivals import EXPORTERS, example, is_causal, pretrained
-from tools.bench.frontier import SEQUENCE
 from tools.bench.rivals_cases import dense_file, file_of
 from tools.bench.rivals_onnx import EDITORS
 from tools.bench.rivals_torch import PRUNERS
+from tools.bench.unseen import SEQUENCE
 
 TOKENS = 16_384
 """Of the calibration text, as many as a compile scores on."""
