@@ -81,7 +81,7 @@ class Options:
         effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
         recover: `none`, `bias`, `merge`, `rescale`, `obs`, `lsq`, `distill`, which is `lsq` and training after it, or
             `weakness`, which is `distill` with what removal made wrong counting more.
-        distill_minutes: how long training may take; None uses the usual time.
+        distill_minutes: how long training may take; None allows it a fixed amount of work.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
         threads: of the runtime; None uses every processor this process may use.
@@ -105,7 +105,7 @@ class Options:
     importance: str | None = None
     ema: float | None = None
     effort: int = 0
-    recover: str = "lsq"
+    recover: str = TRAINING[0]
     search: str | None = None
     path: Path | None = None
     save_path: Path | None = None

@@ -65,6 +65,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def little_training() -> Iterator[None]:
+    """The training at the end of a compile has a few steps where no number is given."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prunec.passes.rewrite.distill.limits.MOST", 3)
+        yield
+
+
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a command settles for libraries is undone afterwards."""

@@ -405,7 +405,7 @@ def test_weaknesses_without_labels(refuse: Refusal, tiny_bert_dir: Path, text: P
 
 
 def test_a_time_to_distil_in_without_distillation(refuse: Refusal, model: Path) -> None:
-    message = refuse(model, *BUDGET, "--distill-minutes", "3")
+    message = refuse(model, *BUDGET, "--recover", "lsq", "--distill-minutes", "3")
     assert message.lower() == "--distill-minutes is given, and recovery by lsq has none. add --recover distill"
 
 

@@ -64,7 +64,8 @@ def test_the_command_text_names_what_is_not_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"recover": "magic"}, {"threads": 0}, {"seed": -1}, {"distill_minutes": 2.0}, {"effort": 4}]
+    "changes",
+    [{"recover": "magic"}, {"threads": 0}, {"seed": -1}, {"recover": "lsq", "distill_minutes": 2.0}, {"effort": 4}],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
@@ -74,12 +75,12 @@ def test_settings_out_of_range_are_refused(changes: dict[str, object]) -> None:
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
 def test_no_time_to_distil_in_is_refused(minutes: float) -> None:
     with pytest.raises(InputError, match="no time to distil in"):
-        Options(BUDGET, recover="distill", distill_minutes=minutes)
+        Options(BUDGET, distill_minutes=minutes)
 
 
 def test_the_command_text_names_the_time_to_distil_in() -> None:
-    options = Options(BUDGET, recover="distill", distill_minutes=2.5)
-    assert command_text("m", None, options) == "prunec m --speedup 2 --recover distill --distill-minutes 2.5"
+    options = Options(BUDGET, distill_minutes=2.5)
+    assert command_text("m", None, options) == "prunec m --speedup 2 --distill-minutes 2.5"
 
 
 def test_settings_are_plain_data() -> None:

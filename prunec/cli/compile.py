@@ -102,8 +102,8 @@ REPAIR = (
 Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
 MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to 3 (a quarter of an hour and more)."
 Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
-TRAINING = "Time for the training of --recover distill or weakness."
-Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING, "4")]
+TRAINING = "Time for the training of --recover distill or weakness; without it, some minutes' work on two cores."
+Minutes = Annotated[float | None, option("--distill-minutes", CUTTING, "N", TRAINING)]
 SEARCH = (
     "Who chooses what goes; the published searches: uniform, ranked or summed by scores alone, path by one order of "
     "all units, surrogate by a regression on measured plans, greedy-loss, layer-influence or sublayer of whole "
@@ -164,7 +164,7 @@ def compile_model(
     importance: Importance = None,
     ema: Ema = None,
     effort: Effort = 0,
-    recover: Recover = "lsq",
+    recover: Recover = "distill",
     search: Search = None,
     distill_minutes: Minutes = None,
     path: Kept = None,

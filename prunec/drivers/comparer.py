@@ -33,6 +33,8 @@ from prunec.report.sensitivity import PlanOutcome, Sensitivity
 
 SUFFIX = ".json"
 POOLED = "all texts"
+REPAIR = "lsq"
+"""What mends plans where nothing is said: training would mend away some of what text decides."""
 """The plan by all texts in equal shares. No text can be called so: names have no spaces."""
 
 
@@ -68,7 +70,8 @@ def sensitivity(
         progress: where to report; silent by default.
         force: whether an existing file may be replaced.
         options: the other fields of `prunec.options.Options`, such as `importance`. Each slim program is repaired by
-            the text of its plan before it is measured, as a compile does, unless `recover` is `none`.
+            the text of its plan before it is measured, as a compile does, unless `recover` is `none`; without training
+            where nothing is said of `recover`.
 
     Raises:
         PrunecError: as one line that says what, where and how to mend it.
@@ -76,7 +79,7 @@ def sensitivity(
     path = checked_file(output, SUFFIX, "the comparison is", force)
     budget = parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
     require_several(calibration)
-    given = {**options, "calibration": calibration, "force": force}
+    given = {"recover": REPAIR, **options, "calibration": calibration, "force": force}
     request = Request.read(Options(budget, **read_options(given)), None, backend, None)
     steps = _Steps.of(request.passes)
     job = Job(str(model), request, Recorder(progress))

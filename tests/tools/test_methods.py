@@ -18,7 +18,7 @@ from tools.bench.methods_page import page
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_is_a_pipeline_of_its_own(name: str) -> None:
     options = METHODS[name].options
-    Options(Budget("speedup", 2.0), **options)  # type: ignore[arg-type]
+    Options(Budget("speedup", 2.0), **options)
     text = usual(**options, text_given=True)
     assert parse(text, catalogue.find_pass)
     others = [other for other in METHODS if other != name]

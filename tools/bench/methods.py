@@ -28,20 +28,13 @@ def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, 
 
 
 def measured(
-    folder: Path,
-    model: str,
-    wanted: list[tuple[str, float]],
-    minutes: float | None,
-    workload: str | None,
-    scratch: Path,
+    folder: Path, model: str, wanted: list[tuple[str, float]], workload: str | None, scratch: Path
 ) -> Iterator[Row]:
     """The rows of `model`, by method and speed-up."""
     unseen, usual = begin(folder, model, workload, scratch)
     text = folder / "text" / f"{CALIBRATION}.txt"
     for name, speedup in wanted:
         options: dict[str, Any] = usual | dict(METHODS[name].options)
-        if options.get("recover") == "distill" and minutes is not None:
-            options["distill_minutes"] = minutes
         key = {"model": subject(model, workload), "method": name, "speedup_asked": speedup}
         try:
             found = row(folder / model, text, speedup, unseen, **options)
@@ -61,7 +54,6 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--methods", default=",".join(METHODS), help="by name, separated by commas")
     parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
-    parser.add_argument("--distill-minutes", type=float, help="of `prunec-distill`")
     parser.add_argument("--workload", help="what latencies are of, such as decode:1@512; the usual one by default")
     given = parser.parse_args()
     rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
@@ -71,7 +63,7 @@ def main() -> None:
         every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
         if missing := [pair for pair in every if pair not in have]:
             with tempfile.TemporaryDirectory() as scratch:
-                each = measured(given.models, model, missing, given.distill_minutes, given.workload, Path(scratch))
+                each = measured(given.models, model, missing, given.workload, Path(scratch))
                 for found in each:
                     keep(found, rows, given.results, given.page, page)
 

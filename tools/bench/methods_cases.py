@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Method:
         published: whether it is somebody else's.
     """
 
-    options: Mapping[str, str]
+    options: Mapping[str, Any]
     source: str = ""
     published: bool = True
 
@@ -50,6 +51,11 @@ METHODS = {
         {"search": "sublayer", "recover": "lsq"},
         "Park et al. 2025: damped re-fits towards the dense model; true damage decides among the best",
     ),
+    "prunec-lsq": Method({"recover": "lsq"}, published=False),
     "prunec": Method({}, published=False),
-    "prunec-distill": Method({"recover": "distill"}, published=False),
+    "prunec-1min": Method({"distill_minutes": 1.0}, published=False),
+    "prunec-4min": Method({"distill_minutes": 4.0}, published=False),
+    "prunec-17min": Method(
+        {"distill_minutes": 17.0}, "as long as sprint takes in all for SmolLM2-135M at 1.5x", published=False
+    ),
 }

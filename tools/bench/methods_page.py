@@ -37,7 +37,7 @@ def page(rows: list[Row]) -> str:
 
 def _described(name: str) -> str:
     method = METHODS[name]
-    words = " ".join(f"--{option} {value}" for option, value in method.options.items())
+    words = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in method.options.items())
     return f"- {name}: {f'`{words}`' if words else 'the default'}{f'; {method.source}' if method.source else ''}"
 
 

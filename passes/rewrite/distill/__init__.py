@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+
 from prunec.calibration.batching import Batch
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.hashes import content_hash, tensors_hash
@@ -20,9 +22,10 @@ from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .checkpoint import Checkpoints
+from .limits import Limits, memory_free, memory_needed
 from .precision import Device, halves_pay, runs_in_halves, training_device
 from .student import Student, surviving_streams, with_values
-from .training import Course, Limits, Training
+from .training import Course, Training
 
 MOST_TOKENS = 1_000_000
 """Tokens that are read for training: more than a processor sees in an hour."""
@@ -32,7 +35,7 @@ NEGLIGIBLE = 1e-4
 
 @dataclass(frozen=True)
 class DistillPass(Pass):
-    """Train the slim program until it says what the dense one says, within a time.
+    """Train the slim program until it says what the dense one says, within a time or so much work.
 
     The loss is the objective's distance to the dense outputs, such as KL divergence (Hinton et al. 2015, at
     temperature 1), and `hidden` times the relative squared error of the residual stream behind each surviving
@@ -40,13 +43,16 @@ class DistillPass(Pass):
     they are. The text is that of scoring and the rest of its share. Damage on the choosing text is measured at
     intervals: the best weights are kept, and the program stays as it was where nothing is better than that.
 
+    What cannot be trained stays as it is, and a warning says why: there is too little memory for it, or the program has
+    an operator without a derivative.
+
     An interrupted distillation of the same slim program on the same text goes on from its last checkpoint in the cache
     folder.
 
     Attributes:
-        minutes: how long it may take, measuring included.
-        steps: how many steps it may take; None leaves that to `minutes`. Where they end it, the result is the same from
-            run to run.
+        minutes: how long it may take, measuring included; None leaves that to `steps`.
+        steps: how many steps it may take; None leaves that to `minutes`, and where these are None, too, to `WORK` of
+            `limits`, some minutes on two cores. Where steps end it, the result is the same from run to run.
         rate: the highest rate.
         sequences: rows a step, where the text is cut for it.
         hidden: what the error of the residual stream weighs. 0 leaves it out: in the same time, weights of 1 and 10 did
@@ -63,7 +69,7 @@ class DistillPass(Pass):
     rewrites: ClassVar[bool] = True
     keeps: ClassVar[tuple[type, ...]] = (object,)
 
-    minutes: float = 4.0
+    minutes: float | None = None
     steps: int | None = None
     rate: float = 2.5e-4
     sequences: int = 4
@@ -89,6 +95,8 @@ class DistillPass(Pass):
         corpus, device = facts[Corpus], training_device(self.device)
         if facts[Plan].is_empty():
             return PassResult(program, (), "nothing to distil")
+        if reason := _no_room(program, device):
+            return _untrained(program, reason, context)
         student, teacher = Student.of(program, device), on_device(facts[Dense].program, device)
         choose = [{name: value.to(device) for name, value in batch.items()} for batch in corpus.choose]
         objective = with_labels(facts[Goal].objective, choose)
@@ -98,24 +106,27 @@ class DistillPass(Pass):
         before = held_out.damage(student.program)
         if before < NEGLIGIBLE:
             return PassResult(program, (), f"nothing to distil: held-out damage is {before:.2g}")
-        text = corpus.training(MOST_TOKENS, self.sequences)
-        halves = halves_pay(device) and runs_in_halves(student.program, choose[0])
-        course = self._course(teacher, text, held_out, facts, halves, context.seed)
-        checkpoints = Checkpoints(self._place(program, text, corpus, context), context.progress)
+        course = self._course(teacher, student, held_out, facts, context.seed)
+        checkpoints = Checkpoints(self._place(program, course.text, corpus, context), context.progress)
         training = Training(student, course, checkpoints, context.progress)
-        standing = training.run()
+        try:
+            standing = training.run()
+        except RuntimeError as error:  # as of an operator without a derivative
+            return _untrained(program, (str(error).strip().splitlines() or [type(error).__name__])[0], context)
         student.take(training.best)
         after = held_out.damage(student.program) if standing.best_step else before
         checkpoints.remove()
-        log = f"{standing.step} steps, {standing.tokens:,} tokens{' in bfloat16' if halves else ''}: held-out damage"
+        products = " in bfloat16" if course.halves else ""
+        log = f"{standing.step} steps, {standing.tokens:,} tokens{products}: held-out damage"
         fact = Distilled(standing.step, standing.tokens, standing.seconds, before, min(before, after))
         if not after < before:
             return PassResult(program, (fact,), f"{log} stays at {before:.4g}")
         return PassResult(with_values(program, training.best), (fact,), f"{log} {before:.4g} to {after:.4g}")
 
-    def _course(
-        self, teacher: Program, text: Sequence[Batch], held_out: HeldOut, facts: Facts, halves: bool, seed: int
-    ) -> Course:
+    def _course(self, teacher: Program, student: Student, held_out: HeldOut, facts: Facts, seed: int) -> Course:
+        text = facts[Corpus].training(MOST_TOKENS, self.sequences)
+        batch = held_out.batches[0]
+        device = next(iter(batch.values())).device
         return Course(
             teacher,
             text,
@@ -124,8 +135,8 @@ class DistillPass(Pass):
             rate=self.rate,
             hidden=self.hidden,
             weakness=self.weakness,
-            halves=halves,
-            limits=Limits(60 * self.minutes, self.steps),
+            halves=halves_pay(device) and runs_in_halves(student.program, batch),
+            limits=Limits.of(self.minutes, self.steps, teacher, student.program, text[0]),
             seed=seed,
         )
 
@@ -134,3 +145,15 @@ class DistillPass(Pass):
         parts = [content_hash(program), corpus.data_hash, tensors_hash(text)]
         parts += [repr(self), str(context.seed)]
         return context.cache / "distill" / f"{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}.safetensors"
+
+
+def _no_room(slim: Program, device: torch.device) -> str:
+    """Why there is too little memory to train `slim`; empty where there is enough."""
+    needed, free = memory_needed(slim), memory_free(device)
+    return f"that takes {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} are free" if needed > free else ""
+
+
+def _untrained(program: Program, reason: str, context: Context) -> PassResult:
+    """The program as it is, and why it stays so."""
+    context.progress.warn(f"the slim model is not trained, and stays as it was re-fitted: {reason}")
+    return PassResult(program, (), f"not trained: {reason}")

@@ -20,6 +20,7 @@ from prunec.passbase import Progress
 
 from . import checkpoint
 from .checkpoint import Checkpoints, Standing
+from .limits import Limits
 from .precision import mixed
 from .student import Student, outputs_and_streams
 
@@ -34,18 +35,6 @@ LONGEST_GRADIENT = 1.0
 MOMENTS = "exp_avg", "exp_avg_sq"
 
 Batch = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What training may take: `seconds` in all, and `steps` if not None; whichever is up first."""
-
-    seconds: float
-    steps: int | None
-
-    def share(self, standing: Standing) -> float:
-        """How much of them is used up: 1 or more where training is over."""
-        return max(standing.seconds / self.seconds, standing.step / self.steps if self.steps else 0.0)
 
 
 @dataclass(frozen=True)
