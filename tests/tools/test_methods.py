@@ -58,3 +58,10 @@ def test_failures_and_missed_budgets_are_said() -> None:
 def test_worse_is_positive_whichever_way_the_figure_goes() -> None:
     assert increase({"prose": [3.0, 3.5]}, higher_is_better=False) == {"prose": 0.5}
     assert increase({"prose": [1.0, 0.75]}, higher_is_better=True) == {"prose": 0.25}
+
+
+def test_what_is_said_of_a_row_stands_below_the_table() -> None:
+    text = page([row("sprint", 1.0) | {"note": "its search went on from a journal"}])
+    assert text.endswith(
+        "| sprint | 1.000 (1.00) | 1.50 | 5.0 | 60 | 2.0 |\n\nsprint at 1.5x: its search went on from a journal.\n"
+    )

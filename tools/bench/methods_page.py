@@ -43,7 +43,8 @@ def _described(name: str) -> str:
 
 def _table(rows: list[Row]) -> list[str]:
     measured = [row for row in rows if "increase" in row]
-    notes = [f"\n{row['method']} at {row['speedup_asked']:g}x: {row['error']}." for row in rows if "error" in row]
+    told = [(row, row.get("error") or row.get("note")) for row in rows]
+    notes = [f"\n{row['method']} at {row['speedup_asked']:g}x: {words}." for row, words in told if words]
     if not measured:
         return notes
     first = measured[0]
