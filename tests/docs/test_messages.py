@@ -29,7 +29,7 @@ def quoted() -> list[str]:
 
 @cache
 def messages() -> tuple[str, ...]:
-    """What errors in the code say first, with marks for what they fill in."""
+    """What errors in the code say first, and warnings, with marks for what they fill in."""
     files = [path for folder in ("prunec", "passes", "backends") for path in (ROOT / folder).rglob("*.py")]
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
     return tuple(text for tree in trees for text in _first_arguments(tree))
@@ -39,7 +39,7 @@ def _first_arguments(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args:
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            if called.endswith("Error"):
+            if called.endswith("Error") or called == "warn":
                 yield _text(node.args[0])
 
 
