@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunec.facts import Dense, Plan
+from prunec.facts import Dense
 from prunec.ir.program import Program
 from prunec.passbase import Context
 from prunec.passes.rewrite import distill
@@ -70,7 +70,6 @@ def tried(case: Case, context: Context) -> tuple[bool, str, list[str]]:
     """Whether the program stayed as it was, what the pass says of it, and warnings."""
     plan, listening = half_of_every_ffn(case), Listening()
     slim = slim_program(case.program, case.structure, plan)
-    assert isinstance(plan, Plan)
     context = Context(context.scratch, context.cache, progress=listening)
     result = DistillPass().run(slim, case.facts(plan, Dense(case.program)), context)
     return result.program is slim, result.log, listening.warnings
