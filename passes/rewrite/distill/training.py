@@ -76,7 +76,7 @@ class Training:
         student: trained in place.
         course: what it is taught.
         checkpoints: where its standing is kept.
-        progress: seconds or steps that are done, and each measurement.
+        progress: seconds or steps that are done.
     """
 
     def __init__(self, student: Student, course: Course, checkpoints: Checkpoints, progress: Progress) -> None:
@@ -144,9 +144,6 @@ class Training:
         standing = self.standing
         standing.measured = math.floor(limits.share(standing) * MEASUREMENTS)
         damage = self._damage()
-        self.progress.note(
-            f"distilling: held-out damage {standing.start:.4g} to {damage:.4g} after {standing.step} steps"
-        )
         if damage < standing.best:
             standing.best, standing.best_step, self.best = damage, standing.step, self.student.values()
         return damage
