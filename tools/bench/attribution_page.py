@@ -14,11 +14,11 @@ RANDOM = "as many units of each family, drawn at random"
 EQUAL = "an equal share of each family, whole blocks kept"
 """What rows are called, or begin with."""
 REFERENCE = f"{WHOLE}lsq"
-"""The row that shares are of: what the default does."""
+"""The row that shares are of: what a compile does before it trains."""
 
-HEAD = """Where the loss of the default at {speedup:g}x comes from (`tools/bench/attribution.py`): damage over the dense
-program on unseen text, of programs, not artifacts, re-fitted by `lsq` where nothing else is said; in brackets as a
-share of the whole plan's.
+HEAD = """Where the loss of the default's plan at {speedup:g}x comes from, before training (`attribution.py`): damage
+over the dense program on unseen text, of programs, not artifacts, re-fitted by `lsq` where nothing else is said; in
+brackets as a share of the whole plan's.
 """
 
 

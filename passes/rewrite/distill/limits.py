@@ -18,7 +18,7 @@ from .checkpoint import Standing
 WORK = 2e13
 """Multiplications of the usual training: four minutes on two cores that multiply in bfloat16."""
 FEWEST, MOST = 50, 400
-"""Steps that it has in any case, and at the most: rates must rise and fall, and small models are mended by then."""
+"""Steps that it has in any case, and at the most: rates must rise and fall, and a small compile is to stay one."""
 BACK = 3
 """What a step of the student takes, in multiples of a run of it: there, and back through inputs and weights."""
 COPIES = 5
@@ -38,7 +38,7 @@ class Limits:
     def of(
         minutes: float | None, steps: int | None, teacher: Program, student: Program, batch: Mapping[str, Tensor]
     ) -> Limits:
-        """What is asked for; where nothing is, as many steps as `WORK` has room for, which no clock decides."""
+        """What is asked for; where nothing is, as many steps as `WORK` has room for."""
         if minutes is None and steps is None:
             work = _multiplications(teacher, batch) + BACK * _multiplications(student, batch)
             steps = min(MOST, max(FEWEST, round(WORK / max(1.0, work))))
