@@ -18,9 +18,6 @@ from prunec.ir.program import PAST_AXIS, Program, axis_size
 LOW = 0.2
 """The quantile that stands for an undisturbed run: low enough to miss most interruptions, no single lucky run."""
 
-TOLERATED = 0.25
-"""Noise that is tolerated in a table, as a share of the distance from its cheapest to its dearest size."""
-
 Clock = Callable[[], float]
 
 
@@ -124,7 +121,7 @@ def monotone(costs: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(cost) for cost in isotonic_regression(np.asarray(costs, float)).x)
 
 
-def monotone_table(what: str, timings: Sequence[Timing], tolerated: float = TOLERATED) -> tuple[float, ...]:
+def monotone_table(what: str, timings: Sequence[Timing], tolerated: float) -> tuple[float, ...]:
     """A cost per size, milliseconds, that never falls from one size to the next.
 
     Args:

@@ -116,7 +116,7 @@ def test_a_clean_table_is_kept_as_it_is(costs: list[float]) -> None:
     costs = sorted(costs)
     assume(costs[-1] - costs[0] > 1e-3)
     assert noise(steady(costs)) == 0
-    assert monotone_table("table", steady(costs)) == pytest.approx(tuple(costs))
+    assert monotone_table("table", steady(costs), 0.25) == pytest.approx(tuple(costs))
 
 
 @given(st.floats(0, 1), st.floats(1, 100))
@@ -129,26 +129,26 @@ def test_a_table_of_noise_is_refused_with_what_to_do() -> None:
     generator = np.random.default_rng(0)
     timings = [Timing(tuple(generator.lognormal(2, 0.5, 20))) for _ in range(8)]
     with pytest.raises(MeasurementError, match=r"the cost table of x is too noisy.*noise is no less than.*--threads 1"):
-        monotone_table("cost table of x", timings)
+        monotone_table("cost table of x", timings, 0.25)
 
 
 def test_a_refusal_says_how_noisy() -> None:
     with pytest.raises(MeasurementError, match=r"took 4\.5 to 5\.25 ms, and noise is 33% of the difference"):
-        monotone_table("table", [Timing((4.5,) * 9), Timing((5.75, 5.25) * 5)])
+        monotone_table("table", [Timing((4.5,) * 9), Timing((5.75, 5.25) * 5)], 0.25)
 
 
 def test_a_table_out_of_order_is_refused() -> None:
     with pytest.raises(MeasurementError):
-        monotone_table("table", steady([1.0, 5.0, 2.0, 6.0]))
+        monotone_table("table", steady([1.0, 5.0, 2.0, 6.0]), 0.25)
 
 
 def test_a_table_that_tells_nothing_apart_is_refused() -> None:
     with pytest.raises(MeasurementError):
-        monotone_table("table", steady([5.0, 5.0], jitter=0.1))
+        monotone_table("table", steady([5.0, 5.0], jitter=0.1), 0.25)
 
 
 def test_one_size_is_a_table() -> None:
-    assert monotone_table("table", steady([3.0])) == (3.0,)
+    assert monotone_table("table", steady([3.0]), 0.25) == (3.0,)
 
 
 class Everything(nn.Module):

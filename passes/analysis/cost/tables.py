@@ -12,6 +12,7 @@ import torch
 from prunec.cost.cache import Kept, TableCache, machine_id
 from prunec.cost.measure import Timing, interleaved, monotone_table, workload_inputs
 from prunec.cost.target import Baseline, Target
+from prunec.errors import MeasurementError
 from prunec.facts import CostModel, Family, Structure
 from prunec.ir.extract import extract
 from prunec.ir.labels import run_flow
@@ -25,6 +26,10 @@ FORMAT = 4
 """Raised when tables that an older prunec measured must not be reused."""
 PACE = 1.15
 """How many times as fast or slow the machine may be as when kept tables were timed."""
+TOLERATED = 0.25
+"""Noise that is tolerated in a table, as a share of the distance from its cheapest to its dearest size."""
+TRIES = 3
+"""How often everything is timed where a table is noisier than that, each time for longer."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def measured_costs(
     """The latency cost model in ms, and a line about how it was had.
 
     Raises:
-        MeasurementError: noise swamps a table.
+        MeasurementError: noise swamps a table each of `TRIES` times.
     """
     pieces = _pieces(program, structure, target, context)
     distinct = {piece.mark: piece for piece in pieces.values()}
@@ -136,15 +141,23 @@ def _time(
             target.backend.emit(probe, path)
             arrays = {name: value.numpy() for name, value in probe.example.items()}
             runners[f"{number}/{kept}"] = partial(target.backend.load(path, target.workload), arrays)
-    timings = interleaved(runners, seconds=seconds)
-    return {
-        mark: _table(piece.family.name, [(kept, timings[f"{number}/{kept}"]) for kept in grids[mark]])
-        for number, (mark, piece) in enumerate(pieces.items())
-    }
+    attempt = 1
+    while True:
+        timings = interleaved(runners, seconds=seconds * attempt)
+        try:
+            return {
+                mark: _table(piece.family.name, [(kept, timings[f"{number}/{kept}"]) for kept in grids[mark]])
+                for number, (mark, piece) in enumerate(pieces.items())
+            }
+        except MeasurementError as error:
+            if attempt == TRIES:
+                raise
+            attempt += 1
+            context.progress.note(f"{error.what}: timed again, for {attempt} times as long")
 
 
 def _table(name: str, points: list[tuple[int, Timing]]) -> Table:
-    costs = monotone_table(name, [timing for _, timing in points])
+    costs = monotone_table(name, [timing for _, timing in points], TOLERATED)
     return tuple((kept, cost) for (kept, _), cost in zip(points, costs, strict=True))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from prunec.cost.measure import Timing, monotone_table
 from prunec.cost.target import Target
 from prunec.cost.workload import Workload
 from prunec.errors import MeasurementError
@@ -14,7 +16,7 @@ from prunec.facts import CostModel, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context
 from prunec.passes.analysis.baseline import BaselinePass
-from prunec.passes.analysis.cost import CostPass
+from prunec.passes.analysis.cost import CostPass, tables
 from prunec.passes.rewrite.remove import slim_program
 from tests.cost.test_counted import random_plan
 from tests.passes.cases import Case
@@ -135,10 +137,27 @@ def test_tables_of_another_pace_are_timed_again(llama: Case, context: Context) -
     assert costs.scale == pytest.approx(1.1, rel=1e-3)
 
 
-def test_noise_that_swamps_a_table_is_refused(llama: Case, context: Context) -> None:
+def test_noise_that_swamps_a_table_is_refused(llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "TOLERATED", 0.25)
     toggle = itertools.cycle([1.0, 3.0])
     with pytest.raises(MeasurementError, match="too noisy"):
         measure(llama, context, lambda program: next(toggle) * (1 + proportional(program)))
+
+
+def test_a_moment_of_noise_is_timed_over(llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def noisy_at_first(what: str, timings: Sequence[Timing], tolerated: float) -> tuple[float, ...]:
+        asked.append(what)
+        if len(asked) == 1:
+            raise MeasurementError(f"the {what} is too noisy")
+        return monotone_table(what, timings, tolerated)
+
+    monkeypatch.setattr(tables, "monotone_table", noisy_at_first)
+    costs, _ = measure(llama, context)
+    assert asked[0] == asked[1]
+    assert len(asked) == 3
+    assert costs.scale == pytest.approx(1, rel=1e-3)
 
 
 def test_a_budget_of_bytes_counts_the_file_and_times_nothing(llama: Case, context: Context) -> None:
