@@ -65,3 +65,17 @@ def test_what_is_said_of_a_row_stands_below_the_table() -> None:
     assert text.endswith(
         "| sprint | 1.000 (1.00) | 1.50 | 5.0 | 60 | 2.0 |\n\nsprint at 1.5x: its search went on from a journal.\n"
     )
+
+
+def test_several_seeds_are_one_figure_with_half_their_range() -> None:
+    seeds = [
+        row("prunec", figure) | {"seed": seed, "seconds": 60.0 + seed} for seed, figure in enumerate((0.2, 0.3, 0.4))
+    ]
+    text = page([*seeds, row("flap", 0.6), row("sleb", 0.5)])
+    assert "| prunec | 0.300 ±0.100 (0.60) | 1.50 | 5.0 | 60 | 2.0 |" in text
+
+
+def test_right_answers_have_a_table_of_their_own() -> None:
+    text = page([row("flap", 1.0) | {"right": {"news": [8, 6, 10]}}, row("sleb", 2.0)])
+    assert "dense: news 0.800" in text
+    assert "| flap | 0.600 (0.31 to 0.83) |" in text

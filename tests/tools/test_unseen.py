@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from prunec.cost.timer import Arrays, Runner
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
 from tools.bench import unseen
-from tools.bench.unseen import TEXTS, Unseen
+from tools.bench.subjects import Subject
+from tools.bench.unseen import Unseen
 
 Asked = Counter[str]
+TEXTS = "prose.txt", "verse.txt"
 
 
 def begun(model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Unseen, Workload, Asked]:
@@ -29,9 +32,12 @@ def begun(model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[U
 
     monkeypatch.setattr(unseen, "answers", count)
     for text in TEXTS:
-        (folder / f"{text}.txt").write_text("Sheep graze where the river bends, and nobody minds them. " * 400)
-    loaded = load(model)
-    return Unseen(loaded, folder, folder / "dense.onnx", 512), Workload.parse("prefill:1x128", 1), asked
+        (folder / text).write_text("Sheep graze where the river bends, and nobody minds them. " * 400)
+    return (
+        Unseen(load(model), folder, Subject("", "", TEXTS), folder / "dense.onnx", 512),
+        Workload.parse("prefill:1x128", 1),
+        asked,
+    )
 
 
 def test_a_file_that_says_the_same_has_the_same_figure(
@@ -41,7 +47,7 @@ def test_a_file_that_says_the_same_has_the_same_figure(
     other = tmp_path / "other.onnx"
     OnnxBackend().emit(own.loaded.program, other)
     found = own.figures(other, work)
-    assert set(found) == set(TEXTS)
+    assert set(found) == {"prose", "verse"}
     assert all(slim == pytest.approx(dense) and dense > 1 for dense, slim in found.values())
 
 
@@ -67,3 +73,39 @@ def test_what_no_text_tells_is_compared_with_what_the_dense_file_says(
     assert asked["batches"] == 3 * once
     assert own.goal.damage_unit == own.goal.report_unit
     assert all(figure == pytest.approx(0, abs=1e-6) for pair in found.values() for figure in pair)
+
+
+def labelled(folder: Path, names: tuple[str, ...]) -> str:
+    rows = [{"text": f"Sheep graze where {n} rivers bend. " * 30, "label": names[n % len(names)]} for n in range(60)]
+    (folder / "labelled.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return "labelled.jsonl"
+
+
+def test_answers_of_a_classifier_are_counted(
+    tiny_classifier_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unseen, "LABELLED", 8192)
+    subject = Subject("", "", (labelled(tmp_path, ("law", "sport", "weather")),))
+    own = Unseen(load(tiny_classifier_dir), tmp_path, subject, tmp_path / "dense.onnx", 512)
+    work = Workload.parse("encode:1x128", 1)
+    (dense, slim), (right, also, count) = (
+        own.figures(own.dense_file(), work)["labelled"],
+        own.right(own.dense_file(), work)["labelled"],
+    )
+    assert own.goal.report_unit == "accuracy"
+    assert count > 40
+    assert dense == slim == pytest.approx(right / count)
+    assert right == also
+
+
+def test_a_language_model_is_asked_where_there_are_questions(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    subject = Subject("", "", (), zero_shot=labelled(tmp_path, ("law", "sport")))
+    own = Unseen(load(tiny_llama_dir), tmp_path, subject, tmp_path / "dense.onnx", 512)
+    (right, also, count) = own.right(own.dense_file(), Workload.parse("prefill:1x128", 1))["labelled"]
+    assert count == 60
+    assert right == also == 30
+
+
+def test_features_have_no_right_answers(tiny_bert_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, _, _ = begun(tiny_bert_dir, tmp_path, monkeypatch)
+    assert own.right(own.dense_file(), Workload.parse("encode:1x128", 1)) == {}

@@ -38,10 +38,11 @@ from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.uniform import UniformPass
 from prunec.texts import as_texts
 from tools.bench.attribution_page import EQUAL, ONLY, RANDOM, TEXT, WHOLE
-from tools.bench.frontier import CALIBRATION, MODELS
+from tools.bench.frontier import MODELS
 from tools.bench.methods_page import page
 from tools.bench.rows import Row, keep
-from tools.bench.unseen import TEXTS, evaluation
+from tools.bench.subjects import SUBJECTS
+from tools.bench.unseen import evaluation
 
 PIPELINE = "structure, calibrate, baseline, cost, importance, damage, knapsack"
 TOKENS = 4096
@@ -80,7 +81,7 @@ class Chosen:
         options = Options(
             parse_budget(latency=None, speedup=self.speedup, params=None, size=None),
             passes=PIPELINE,
-            calibration=as_texts(self.folder / "text" / f"{CALIBRATION}.txt"),
+            calibration=as_texts(self.folder / SUBJECTS[self.model].calibration),
         )
         request = Request.read(options, None, "onnx", None)
         job = Job(self.model, request, Recorder(None))
@@ -95,7 +96,8 @@ class Chosen:
     def measured(self) -> dict[str, HeldOut]:
         """Each unseen text with the dense program's outputs."""
         goal = objective(self.loaded.task.objective)
-        texts = {name: evaluation(self.loaded, self.folder / "text" / f"{name}.txt", TOKENS) for name in TEXTS}
+        paths = [self.folder / name for name in SUBJECTS[self.model].unseen]
+        texts = {path.stem: evaluation(self.loaded, path, TOKENS) for path in paths}
         return {name: HeldOut.of(self.loaded.program, corpus.report, goal) for name, corpus in texts.items()}
 
     def variants(self) -> Iterator[Variant]:

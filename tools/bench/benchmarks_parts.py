@@ -12,6 +12,7 @@ import numpy as np
 from tools.bench.chart import Axis, Point, chart
 from tools.bench.coverage_page import summary
 from tools.bench.growth_page import exponent, named
+from tools.bench.methods import increase
 from tools.bench.methods_cases import METHODS
 from tools.bench.rivals_cases import RIVALS
 
@@ -21,7 +22,6 @@ Part = tuple[list[str], dict[str, str]]
 """Lines of Markdown, and pictures by file name."""
 
 OURS = "prunec"
-SEEN, OTHER = "wiki_eval", "tales_eval"
 
 
 def frontier(raw: Raw) -> Part:
@@ -31,17 +31,19 @@ def frontier(raw: Raw) -> Part:
     for model in dict.fromkeys(row["model"] for row in every):
         own = sorted((row for row in every if row["model"] == model), key=lambda row: row["faster"])
         ways: dict[str, list[Point]] = defaultdict(list)
+        texts = list(own[0]["increase"])
         for row in own:
-            ways[row["way"]].append((row["faster"], row["increase"][SEEN]))
+            ways[row["way"]].append((row["faster"], row["increase"][texts[0]]))
         ordered = dict(sorted(ways.items(), key=lambda item: (not item[0].startswith(OURS), item[0])))
         name = f"benchmarks-{re.sub(r'[^a-z0-9]+', '-', model.lower())}.svg"
-        title = f"{model}: how much worse than dense on {SEEN}, by how much faster"
+        title = f"{model}: how much worse than dense on {texts[0]}, by how much faster"
         pictures[name] = chart(title, Axis("times faster"), Axis(own[0]["metric"]), ordered, OURS)
         lines += [f"### {model}", "", f"![{title}]({name})", "", f"Worse by, in {own[0]['metric']}.", ""]
-        lines += ["| way | told | times faster | clock | " + f"{SEEN} | {OTHER} |", "|---|---|---|---|---|---|"]
+        lines += [f"| way | told | times faster | clock | {' | '.join(texts)} |", "|---" * (4 + len(texts)) + "|"]
         lines += [
             f"| {row['way']} | {row['told']} | {row['faster']:.2f} | {row['clock']} | "
-            f"{row['increase'][SEEN]:.3f} | {row['increase'][OTHER]:.3f} |"
+            + " | ".join(f"{row['increase'][text]:.3f}" for text in texts)
+            + " |"
             for row in own
         ]
         lines.append("")
@@ -52,8 +54,7 @@ def _compiled(raw: Raw) -> Iterator[Row]:
     """Compiles that held their budget, from the tables of methods and of speed-ups."""
     for row in [*_methods(raw), *map(_default, raw["measurements"])]:
         if row.get("held"):
-            sign = -1 if "cosine" in row["metric"] else 1
-            loss = {text: sign * (slim - dense) for text, (dense, slim) in row["loss"].items()}
+            loss = increase(row["loss"], higher_is_better="nats" not in row["metric"])
             faster = row["dense_ms"] / row["measured_ms"]
             told = f"{row['speedup_asked']:g}x asked for"
             yield {"way": row["method"], "faster": faster, "told": told, "clock": "wall", "increase": loss} | _same(row)

@@ -46,12 +46,15 @@ from prunec.passes.rewrite.remove import slim_program
 from prunec.passes.search.knapsack import KnapsackPass
 from prunec.passes.search.uniform import SHARES, uniform
 from prunec.texts import as_texts
-from tools.bench.criteria_cases import CASES, Case, named
 from tools.bench.criteria_costs import costs
 from tools.bench.criteria_page import page
 from tools.bench.rows import keep
+from tools.bench.subjects import SUBJECTS, Subject
 from tools.bench.unseen import evaluation
 
+MODELS = "smollm2-135m", "minilm-bbc"
+TOKENS = 2048
+"""Of each text that is measured, where it has no labels."""
 SPEEDUPS = (1.25, 1.5, 2.0)
 MIDDLE = 1.5
 """The speed-up at which what is cut is measured without the fit too."""
@@ -60,14 +63,14 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Bench:
-    """One case with its model loaded.
+    """One subject with its model loaded.
 
     Attributes:
         known: shares of every family by speed-up, where earlier rows have them: the tables' scale follows the pace of
             the machine at the time.
     """
 
-    case: Case
+    subject: Subject
     folder: Path
     loaded: Loaded
     scratch: Path
@@ -84,13 +87,13 @@ class Bench:
             cache=self.cache,
         )
         request = Request.read(options, None, "onnx", None)
-        job = Job(self.case.model, request, Recorder(None))
+        job = Job(self.subject.model, request, Recorder(None))
         return job.run(self.loaded.program, request.passes, request.facts(self.loaded), self.scratch).facts
 
     @cached_property
     def measured(self) -> Facts:
         """Structure and cost model."""
-        return self.facts("structure, baseline, cost", 0, self.folder / self.case.calibration)
+        return self.facts("structure, baseline, cost", 0, self.folder / self.subject.calibration)
 
     @cached_property
     def shares(self) -> dict[float, float]:
@@ -105,16 +108,13 @@ class Bench:
 
         steps = {speedup: fewest(cost, SHARES, cost(0) / speedup) for speedup in SPEEDUPS}
         if beyond := [speedup for speedup, step in steps.items() if step is None]:
-            raise SystemExit(f"units alone make {self.case.model} no {beyond[0]:g} times faster")
+            raise SystemExit(f"units alone make {self.subject.model} no {beyond[0]:g} times faster")
         return {speedup: step / SHARES for speedup, step in steps.items() if step is not None}
 
     @cached_property
     def texts(self) -> dict[str, tuple[Corpus, list[dict[str, Tensor]]]]:
         """Each text that is measured, and the dense program's outputs on its batches."""
-        corpora = {
-            Path(name).stem: evaluation(self.loaded, self.folder / name, self.case.tokens)
-            for name in self.case.measured
-        }
+        corpora = {Path(name).stem: evaluation(self.loaded, self.folder / name, TOKENS) for name in self.subject.unseen}
         with torch.no_grad():
             return {
                 name: (corpus, [self.loaded.program(batch) for batch in corpus.report])
@@ -186,7 +186,7 @@ class Bench:
 
 def quality(bench: Bench, rows: list[dict[str, Any]], names: list[str], seeds: list[int]) -> Iterator[dict[str, Any]]:
     """The rows of quality that are missing, seed by seed."""
-    model = bench.case.model
+    model = bench.subject.model
     have = {
         (row["criterion"], row["seed"], row["speedup"]) for row in rows if row["model"] == model and "speedup" in row
     }
@@ -211,9 +211,9 @@ def quality(bench: Bench, rows: list[dict[str, Any]], names: list[str], seeds: l
 def _texts(bench: Bench, names: list[str]) -> Iterator[tuple[list[str], Mapping[str, Path] | Path]]:
     """The criteria by the text that they read: `expert` reads both, the others the first."""
     if alone := [name for name in names if name != "expert"]:
-        yield alone, bench.folder / bench.case.calibration
-    if "expert" in names and bench.case.second:
-        yield ["expert"], named(bench.case, bench.folder)
+        yield alone, bench.folder / bench.subject.calibration
+    if "expert" in names and bench.subject.second:
+        yield ["expert"], bench.subject.calibrations(bench.folder)
 
 
 def main() -> None:
@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, help="where tools/fetch_models.py put models and text")
     parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
     parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
-    parser.add_argument("--only", default=",".join(CASES), help="models, separated by commas")
+    parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--criteria", default=",".join(criteria()), help="criteria, separated by commas")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds, separated by commas")
     parser.add_argument("--what", choices=("quality", "costs", "both"), default="both")
@@ -230,14 +230,14 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     names, seeds = given.criteria.split(","), [int(seed) for seed in given.seeds.split(",")]
-    for case in (CASES[name] for name in given.only.split(",")):
+    for subject in (SUBJECTS[name] for name in given.only.split(",")):
         with tempfile.TemporaryDirectory() as scratch:
-            known = {row["speedup"]: row["share"] for row in rows if row["model"] == case.model and row.get("share")}
-            bench = Bench(case, given.models, load(given.models / case.model), Path(scratch), given.cache, known)
+            known = {row["speedup"]: row["share"] for row in rows if row["model"] == subject.model and row.get("share")}
+            bench = Bench(subject, given.models, load(given.models / subject.model), Path(scratch), given.cache, known)
             for row in quality(bench, rows, names, seeds) if given.what != "costs" else ():
                 keep(row, rows, given.results, given.page, page)
         if given.what != "quality":
-            for row in costs(case, given.models, rows, names):
+            for row in costs(subject, given.models, rows, names):
                 keep(row, rows, given.results, given.page, page)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from prunec.passes.analysis.importance import criteria
 from prunec.texts import spelled_texts
-from tools.bench.criteria_cases import Case, named
+from tools.bench.subjects import Subject
 
 SLOW = "loss"
 """The criterion that takes a run of the model for every removal."""
@@ -20,13 +20,13 @@ EVERY = "all of units"
 """The row of all criteria of units in one pass, without the slow one and without `expert`, which reads more text."""
 
 
-def cost(case: Case, folder: Path, criterion: str) -> dict[str, Any]:
+def cost(subject: Subject, folder: Path, criterion: str) -> dict[str, Any]:
     """Seconds and peak memory of `prunec score`, of a process of its own."""
-    texts = [str(folder / case.calibration)]
+    texts = [str(folder / subject.calibration)]
     if criterion == "expert":
-        texts = spelled_texts(named(case, folder))
+        texts = spelled_texts(subject.calibrations(folder))
     with tempfile.TemporaryDirectory() as scratch:
-        words = ["score", str(folder / case.model), "-o", f"{scratch}/scores.safetensors", "--quiet"]
+        words = ["score", str(folder / subject.model), "-o", f"{scratch}/scores.safetensors", "--quiet"]
         words += ["--importance", criterion, *(word for text in texts for word in ("--calibration", text))]
         started = time.perf_counter()
         child = os.posix_spawn(sys.executable, [sys.executable, "-m", "prunec", *words], os.environ)
@@ -37,10 +37,10 @@ def cost(case: Case, folder: Path, criterion: str) -> dict[str, Any]:
     return {"seconds": seconds, "processor_seconds": used.ru_utime + used.ru_stime, "peak_bytes": used.ru_maxrss * 1024}
 
 
-def costs(case: Case, folder: Path, rows: list[dict[str, Any]], names: list[str]) -> Iterator[dict[str, Any]]:
+def costs(subject: Subject, folder: Path, rows: list[dict[str, Any]], names: list[str]) -> Iterator[dict[str, Any]]:
     """The rows of costs that are missing."""
-    have = {row["criterion"] for row in rows if row["model"] == case.model and "seconds" in row}
+    have = {row["criterion"] for row in rows if row["model"] == subject.model and "seconds" in row}
     units = [name for name in names if criteria()[name].scores_units and name not in (SLOW, "expert")]
     for name, spelled in {EVERY: "+".join(units), **{name: name for name in names}}.items():
-        if name not in have and (name != "expert" or case.second):
-            yield {"model": case.model, "criterion": name, **cost(case, folder, spelled)}
+        if name not in have and (name != "expert" or subject.second):
+            yield {"model": subject.model, "criterion": name, **cost(subject, folder, spelled)}

@@ -17,11 +17,11 @@ from typing import Any
 import prunec
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
-from tools.bench.unseen import TEXTS, TOKENS, Unseen
+from tools.bench.subjects import SUBJECTS
+from tools.bench.unseen import TOKENS, Unseen
 
 MODELS = ("minilm-l6", "smollm2-135m")
 SPEEDUPS = (1.25, 1.5, 2.0)
-CALIBRATION = "wiki_calib"
 
 
 def subject(model: str, workload: str | None) -> str:
@@ -33,7 +33,8 @@ def begin(models: Path, model: str, workload: str | None, scratch: Path) -> tupl
     """The model as the compiles see it with the unseen text, and the options that say what their latency is of."""
     options = {"workload": workload} if workload else {}
     decodes = bool(workload) and Workload.parse(str(workload), 1).phase == "decode"
-    return Unseen(load(models / model, with_cache=decodes), models / "text", scratch / "dense.onnx"), options
+    loaded = load(models / model, with_cache=decodes)
+    return Unseen(loaded, models, SUBJECTS[model], scratch / "dense.onnx"), options
 
 
 def row(model: Path, text: Path | None, speedup: float, unseen: Unseen, **options: Any) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def row(model: Path, text: Path | None, speedup: float, unseen: Unseen, **option
         report = prunec.compile(model, slim, speedup=speedup, calibration=text, no_rival=True, **options).report
         work = Workload.parse(report.workload.text, report.workload.threads)
         loss = unseen.figures(slim if slim.exists() else None, work)
+        right = unseen.right(slim, work) if report.budget.held else {}
     assert report.latency is not None
     return {
         "model": subject(model.name, options.get("workload")),
@@ -62,6 +64,7 @@ def row(model: Path, text: Path | None, speedup: float, unseen: Unseen, **option
         "parameters": [report.model.parameters_dense, report.model.parameters_slim],
         "metric": unseen.goal.report_unit,
         "loss": loss if report.budget.held else {name: [dense, None] for name, (dense, *_) in loss.items()},
+        "right": right,
         "slim_vs_masked": report.checks.slim_vs_masked,
         "artifact_vs_slim": report.checks.artifact_vs_slim,
         "sublayers_dropped": sum(layer.dropped for layer in report.layers),
@@ -152,22 +155,24 @@ def main() -> None:
     parser.add_argument("--table", type=Path, required=True, help="Markdown page, written anew")
     parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
-    parser.add_argument("--calibration", default=CALIBRATION, help="a text by name, or `default`")
+    parser.add_argument("--calibration", help="a text by name, or `default`; the model's usual one by default")
     parser.add_argument("--workload", help="what latencies are of, such as decode:1@512; the usual one by default")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     for name in given.only.split(","):
         have = {(item["model"], item["calibration"], item["speedup_asked"]) for item in rows}
-        text = None if given.calibration == "default" else given.models / "text" / f"{given.calibration}.txt"
+        usual = SUBJECTS[name].calibration
+        text = given.models / (f"text/{given.calibration}.txt" if given.calibration else usual)
+        about = "default" if given.calibration == "default" else text.stem
         with tempfile.TemporaryDirectory() as scratch:
             unseen, options = begin(given.models, name, given.workload, Path(scratch))
             for speedup in map(float, given.speedups.split(",")):
-                if (subject(name, given.workload), given.calibration, speedup) in have:
+                if (subject(name, given.workload), about, speedup) in have:
                     continue
-                rows.append(row(given.models / name, text, speedup, unseen, **options))
+                rows.append(row(given.models / name, None if about == "default" else text, speedup, unseen, **options))
                 given.results.write_text(json.dumps(rows, indent=1) + "\n")
                 given.table.write_text(table(rows))
-                print(_line(rows[-1], list(TEXTS)), flush=True)
+                print(_line(rows[-1], list(rows[-1]["loss"])), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from prunec.errors import PrunecError
-from tools.bench.frontier import CALIBRATION, MODELS, SPEEDUPS, begin, row, subject
+from tools.bench.frontier import MODELS, SPEEDUPS, begin, row, subject
 from tools.bench.methods_cases import METHODS
 from tools.bench.methods_page import page
 from tools.bench.rows import Row, keep
+from tools.bench.subjects import SUBJECTS
 
 
 def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, float]:
@@ -28,14 +29,14 @@ def increase(loss: dict[str, list[float]], higher_is_better: bool) -> dict[str, 
 
 
 def measured(
-    folder: Path, model: str, wanted: list[tuple[str, float]], workload: str | None, scratch: Path
+    folder: Path, model: str, wanted: list[tuple[str, float, int]], workload: str | None, scratch: Path
 ) -> Iterator[Row]:
-    """The rows of `model`, by method and speed-up."""
+    """The rows of `model`, by method, speed-up and seed."""
     unseen, usual = begin(folder, model, workload, scratch)
-    text = folder / "text" / f"{CALIBRATION}.txt"
-    for name, speedup in wanted:
-        options: dict[str, Any] = usual | dict(METHODS[name].options)
-        key = {"model": subject(model, workload), "method": name, "speedup_asked": speedup}
+    text = folder / SUBJECTS[model].calibration
+    for name, speedup, seed in wanted:
+        options: dict[str, Any] = usual | dict(METHODS[name].options) | {"seed": seed}
+        key = {"model": subject(model, workload), "method": name, "speedup_asked": speedup, "seed": seed}
         try:
             found = row(folder / model, text, speedup, unseen, **options)
         except PrunecError as error:
@@ -54,14 +55,20 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MODELS), help="models, separated by commas")
     parser.add_argument("--methods", default=",".join(METHODS), help="by name, separated by commas")
     parser.add_argument("--speedups", default=",".join(map(str, SPEEDUPS)), help="factors, separated by commas")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn, such as the text that is read")
     parser.add_argument("--workload", help="what latencies are of, such as decode:1@512; the usual one by default")
     given = parser.parse_args()
     rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for model in given.only.split(","):
         about = subject(model, given.workload)
-        have = {(item["method"], item["speedup_asked"]) for item in rows if item["model"] == about and "method" in item}
-        every = [(name, float(speedup)) for speedup in given.speedups.split(",") for name in given.methods.split(",")]
-        if missing := [pair for pair in every if pair not in have]:
+        have = {
+            (row["method"], row["speedup_asked"], row.get("seed", 0))
+            for row in rows
+            if row["model"] == about and "method" in row
+        }
+        names, speedups = given.methods.split(","), map(float, given.speedups.split(","))
+        every = [(name, speedup, given.seed) for speedup in speedups for name in names]
+        if missing := [item for item in every if item not in have]:
             with tempfile.TemporaryDirectory() as scratch:
                 each = measured(given.models, model, missing, given.workload, Path(scratch))
                 for found in each:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tools.bench.attribution_page import attribution_table
 from tools.bench.methods_cases import METHODS
+from tools.bench.right_page import right_table
+from tools.bench.rows import spread
 
 Row = dict[str, Any]
+Column = tuple[float, str]
+"""A speed-up that was asked for, and a text."""
 
 HEAD = """# Published methods, measured
 
@@ -18,8 +23,10 @@ Written by `tools/bench/methods.py`; the raw figures are in `quality.json` besid
 Every row is one way to compile, at every speed-up the same measured budget, the same text for scoring and choosing,
 and text that no compile has seen for the figures, which are those of the artifact: how much worse it is than the dense
 model. Behind each figure stands its ratio to the best published method in that column. What is behind those columns is
-given in their order. A row whose speed-up is well above what was asked removed more than it had to, for a noisy timing
-or because whole sublayers cannot spend a budget closely: it does not compare, and a ratio to it flatters the others.
+given in their order. Where a method was run with several seeds, which draw the text that it reads, a figure is the mean
+of them with half their range, and what is behind is of the first. A row whose speed-up is well above what was asked
+removed more than it had to, for a noisy timing or because whole sublayers cannot spend a budget closely: it does not
+compare, and a ratio to it flatters the others.
 
 The methods, as options of a compile, and where those differ from what was published:
 """
@@ -58,25 +65,35 @@ def _table(rows: list[Row]) -> list[str]:
         "| method | " + " | ".join(head) + " |",
         "|" + "---|" * (len(head) + 1),
         *(_line(name, rows, columns, best) for name in METHODS if any(row["method"] == name for row in rows)),
+        *right_table("method", _placed(measured)),
         *notes,
     ]
 
 
-def _best(rows: list[Row], column: tuple[float, str]) -> float:
+def _placed(rows: list[Row]) -> Iterator[tuple[str, str, Row]]:
+    """Rows in the order of methods, each with its line and its column."""
+    for name in METHODS:
+        yield from ((name, f"{row['speedup_asked']:g}x", row) for row in rows if row["method"] == name)
+
+
+def _best(rows: list[Row], column: Column) -> float:
     """The least increase of a published method in a column; NaN where none is there."""
+    published = (name for name, method in METHODS.items() if method.published)
+    means = (float(np.mean(found)) for name in published if (found := _increases(rows, name, column)))
+    return min(means, default=np.nan)
+
+
+def _increases(rows: list[Row], name: str, column: Column) -> list[float]:
+    """How much worse a method is in a column, by seed."""
     speed, text = column
-    found = [
-        row["increase"][text]
-        for row in rows
-        if row["speedup_asked"] == speed and METHODS[row["method"]].published and row["increase"]
-    ]
-    return min(found, default=np.nan)
+    own = [row for row in rows if (row["method"], row["speedup_asked"]) == (name, speed)]
+    return [row["increase"][text] for row in own if row.get("increase")]
 
 
-def _line(name: str, rows: list[Row], columns: list[tuple[float, str]], best: dict[tuple[float, str], float]) -> str:
-    own = {row["speedup_asked"]: row for row in rows if row["method"] == name}
+def _line(name: str, rows: list[Row], columns: list[Column], best: dict[Column, float]) -> str:
+    own = {row["speedup_asked"]: row for row in reversed(rows) if row["method"] == name}
     done = [own[speed] for speed in sorted(own) if "increase" in own[speed]]
-    cells = [_cell(own.get(speed), text, best[speed, text]) for speed, text in columns]
+    cells = [_cell(own.get(speed), _increases(rows, name, (speed, text)), best[speed, text]) for speed, text in columns]
     cells.append(", ".join(f"{row['dense_ms'] / row['measured_ms']:.2f}" for row in done))
     cells.append(", ".join(f"{row['parameters'][1] / 1e6:.1f}" for row in done))
     cells.append(", ".join(f"{row['seconds']:.0f}" for row in done))
@@ -84,12 +101,11 @@ def _line(name: str, rows: list[Row], columns: list[tuple[float, str]], best: di
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def _cell(row: Row | None, text: str, best: float) -> str:
+def _cell(row: Row | None, increases: list[float], best: float) -> str:
+    """How much worse, and its ratio to the best; what became of the first `row` where there are no figures."""
     if row is None:
         return ""
-    if "error" in row:
-        return "failed"
-    if not row["increase"]:
-        return "missed"
-    ratio = row["increase"][text] / best
-    return f"{row['increase'][text]:.3f}" + (f" ({ratio:.2f})" if np.isfinite(ratio) else "")
+    if not increases:
+        return "failed" if "error" in row else "missed"
+    ratio = np.mean(increases) / best
+    return spread(increases) + (f" ({ratio:.2f})" if np.isfinite(ratio) else "")

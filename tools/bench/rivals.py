@@ -28,11 +28,11 @@ from prunec.cost.measure import interleaved, paired_ratio
 from prunec.cost.request import request
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
-from tools.bench.frontier import CALIBRATION
 from tools.bench.methods import increase
 from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
 from tools.bench.rivals_page import page
 from tools.bench.rows import Row, keep
+from tools.bench.subjects import SUBJECTS
 from tools.bench.unseen import Unseen
 
 THREADS = 2
@@ -68,7 +68,7 @@ class Bench:
     def unseen(self) -> Unseen:
         """What is measured on, and the dense file."""
         dense = dense_file(self.files, self.model, "prunec")
-        return Unseen(load(self.folder / self.model), self.folder / "text", dense, self.tokens)
+        return Unseen(load(self.folder / self.model), self.folder, SUBJECTS[self.model], dense, self.tokens)
 
     def row(self, rival: str, amount: float) -> Row:
         """What became of one rival."""
@@ -83,7 +83,7 @@ class Bench:
 
     def made(self, rival: str, amount: float) -> Row:
         """What making the file took, or why there is none."""
-        text = self.folder / "text" / f"{CALIBRATION}.txt"
+        text = self.folder / SUBJECTS[self.model].calibration
         words = [rival, str(self.folder / self.model), str(text), repr(amount), str(self.files)]
         paths = [str(self.packages.absolute()), os.environ.get("PYTHONPATH", "")]
         done = subprocess.run(
@@ -119,7 +119,8 @@ class Bench:
             loss = self.unseen.figures(path, self.workload)
         except RuntimeError as error:  # as of features that are fewer than the dense model's
             return {"error": f"its outputs do not compare with the dense ones: {error}"}
-        return {"metric": goal.report_unit, "loss": loss, "increase": increase(loss, goal.higher_is_better)}
+        worse = {"increase": increase(loss, goal.higher_is_better), "right": self.unseen.right(path, self.workload)}
+        return {"metric": goal.report_unit, "loss": loss, **worse}
 
 
 def rows(bench: Bench, known: list[Row], names: list[str]) -> Iterator[Row]:

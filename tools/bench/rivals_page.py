@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tools.bench.right_page import right_table
 from tools.bench.rivals_cases import RIVALS
 
 Row = dict[str, Any]
@@ -50,6 +51,7 @@ def _table(rows: list[Row]) -> list[str]:
         "| rival | " + " | ".join(heads) + " |",
         "|" + "---|" * (len(heads) + 1),
         *map(_line, measured),
+        *right_table("rival", ((f"{row['rival']}, {_told(row)}", "right", row) for row in measured)),
         *notes,
     ]
 

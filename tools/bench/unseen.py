@@ -10,7 +10,8 @@ import torch
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.objective import Objective, Tensors, objective
+from prunec.calibration.labels import LabelledText
+from prunec.calibration.objective import Objective, Tensors, objective, with_labels
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.feeding import answers
@@ -19,17 +20,21 @@ from prunec.cost.workload import Workload
 from prunec.files import atomic_path
 from prunec.frontends.loaded import Loaded
 from prunec.passbase import Silent
+from tools.bench.subjects import Subject
+from tools.bench.zero_shot import ZeroShot
 
-TEXTS = ("wiki_eval", "tales_eval")
 TOKENS = 16_384
 """Tokens of each text that a file is measured on."""
 SEQUENCE = 128
+LABELLED = 10**6
+"""Tokens that are more than any labelled text has."""
 
 
 def evaluation(loaded: Loaded, path: Path, tokens: int = TOKENS) -> Corpus:
-    """A corpus whose reporting part is `tokens` of the text at `path`."""
+    """A corpus whose reporting part is `tokens` of the text at `path`; all that can be of one with labels."""
     packs = loaded.task.objective == "causal-lm"
     text = Text(read_texts(path), path.stem)
+    tokens = LABELLED if isinstance(text.documents[0], LabelledText) else tokens
     source = TextSource(SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, texts={"": text})
     return source.build(loaded.program, tokens=(512, 512, tokens), batch=8, seed=1, progress=Silent())
 
@@ -40,13 +45,15 @@ class Unseen:
 
     Attributes:
         loaded: the dense model.
-        texts: the folder of the texts.
+        folder: where models and texts are.
+        subject: which texts.
         dense: where its file is, or is written the first time that it is needed.
         tokens: of each text.
     """
 
     loaded: Loaded
-    texts: Path
+    folder: Path
+    subject: Subject
     dense: Path
     tokens: int = TOKENS
     _known: dict[str, float] = field(default_factory=dict)
@@ -54,12 +61,20 @@ class Unseen:
     @cached_property
     def corpora(self) -> dict[str, Corpus]:
         """The texts as tokens, by name."""
-        return {text: evaluation(self.loaded, self.texts / f"{text}.txt", self.tokens) for text in TEXTS}
+        paths = [self.folder / name for name in self.subject.unseen]
+        return {path.stem: evaluation(self.loaded, path, self.tokens) for path in paths}
 
-    @property
+    @cached_property
+    def questions(self) -> ZeroShot | None:
+        """What a language model is asked, if anything."""
+        path, tokenizer = self.subject.zero_shot, self.loaded.tokenizer
+        return ZeroShot.read(self.folder / path, tokenizer) if path and tokenizer is not None else None
+
+    @cached_property
     def goal(self) -> Objective:
         """What figures are of."""
-        return objective(self.loaded.task.objective)
+        batches = [batch for corpus in self.corpora.values() for batch in corpus.report]
+        return with_labels(objective(self.loaded.task.objective), batches)
 
     def dense_file(self) -> Path:
         """The dense file."""
@@ -85,6 +100,23 @@ class Unseen:
             name: [self._known[name], *(_figure(self.goal, slim, beside, corpus) for slim in other)]
             for name, corpus in self.corpora.items()
         }
+
+    def right(self, file: Path, work: Workload) -> dict[str, list[int]]:
+        """By labelled text how many answers of the dense file and of `file` are right, and how many there are."""
+        if self.questions is not None:
+            name, ask = Path(self.subject.zero_shot).stem, self.questions
+            if name not in self._known:
+                self._known[name] = ask.right(OnnxBackend().load(self.dense_file(), work))
+            return {name: [int(self._known[name]), ask.right(OnnxBackend().load(file, work)), ask.count]}
+        if not self.goal.counts_hits:
+            return {}
+        counts = {name: sum(map(_rows, corpus.report)) for name, corpus in self.corpora.items()}
+        found = self.figures(file, work)
+        return {name: [*(round(share * count) for share in found[name]), count] for name, count in counts.items()}
+
+
+def _rows(batch: Tensors) -> int:
+    return len(next(iter(batch.values())))
 
 
 def _figure(goal: Objective, run: Runner, dense: Runner | None, corpus: Corpus) -> float:

@@ -1,0 +1,44 @@
+"""Right answers, as shares with the interval that so few texts leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from scipy.stats import binomtest
+
+from tools.bench.rows import table
+
+CONFIDENCE = 0.95
+
+
+def share(right: int, count: int) -> str:
+    """The share of `count` answers that are right, with Wilson's interval."""
+    ends = binomtest(right, count).proportion_ci(CONFIDENCE, method="wilson")
+    return f"{right / count:.3f} ({ends.low:.2f} to {ends.high:.2f})"
+
+
+def right_table(first: str, rows: Iterable[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    """Lines of the right answers of rows, each with its line and its column; none where none were counted.
+
+    Args:
+        first: what lines are of.
+        rows: in order; of several for one place the first counts.
+    """
+    cells: dict[tuple[str, str], str] = {}
+    dense: dict[str, str] = {}
+    for line, column, row in rows:
+        for name, (own, right, count) in row.get("right", {}).items():
+            cells.setdefault((line, f"{column}, {name}"), share(right, count))
+            dense.setdefault(name, f"{share(own, count)} of {count}")
+    if not cells:
+        return []
+    columns = sorted({column for _, column in cells})
+    lines = dict.fromkeys(line for line, _ in cells)
+    return [
+        "",
+        f"Right answers, each a share with Wilson's interval of {CONFIDENCE:.0%}; dense: "
+        f"{', '.join(f'{name} {said}' for name, said in dense.items())}.",
+        "",
+        *table([first, *columns], ((line, [cells.get((line, column), "") for column in columns]) for line in lines)),
+    ]
