@@ -76,6 +76,8 @@ def test_several_seeds_are_one_figure_with_half_their_range() -> None:
 
 
 def test_right_answers_have_a_table_of_their_own() -> None:
-    text = page([row("flap", 1.0) | {"right": {"news": [8, 6, 10]}}, row("sleb", 2.0)])
+    text = page(
+        [row("flap", 1.0) | {"right": {"news": {"dense": 8, "file": 6, "both": 6, "count": 10}}}, row("sleb", 2.0)]
+    )
     assert "dense: news 0.800" in text
-    assert "| flap | 0.600 (0.31 to 0.83) |" in text
+    assert "| flap | 0.600 (0.31 to 0.83), p 0.5 |" in text

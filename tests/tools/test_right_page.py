@@ -1,10 +1,14 @@
-"""Shares of right answers stand with their interval, where some were counted."""
+"""Shares of right answers stand with their interval, and with how far they tell two models apart."""
 
 from __future__ import annotations
 
 import pytest
 
-from tools.bench.right_page import right_table, share
+from tools.bench.right_page import difference, right_table, share
+
+
+def right(file: int, both: int = 0) -> dict[str, dict[str, dict[str, int]]]:
+    return {"right": {"news": {"dense": 8, "file": file, "both": both or min(8, file), "count": 10}}}
 
 
 def test_an_interval_narrows_with_the_number_of_texts() -> None:
@@ -12,17 +16,26 @@ def test_an_interval_narrows_with_the_number_of_texts() -> None:
     assert share(900, 1000) == "0.900 (0.88 to 0.92)"
 
 
+@pytest.mark.parametrize(
+    ("file", "both", "likely"),
+    [(80, 80, 1), (75, 75, 2 / 2**5), (80, 75, 1), (79, 74, 1), (60, 58, 2 * (1 + 24 + 276) / 2**24)],
+)
+def test_only_answers_that_differ_count(file: int, both: int, likely: float) -> None:
+    found = difference({"dense": 80, "file": file, "both": both, "count": 100})
+    assert found == pytest.approx(likely, rel=0.1)
+
+
 def test_lines_and_columns_are_those_that_were_counted() -> None:
     rows = [
-        ("flap", "1.5x", {"right": {"news": [8, 6, 10]}}),
+        ("flap", "1.5x", right(6)),
         ("kwon", "1.5x", {}),
-        ("prunec", "1.25x", {"right": {"news": [8, 7, 10]}}),
-        ("prunec", "1.25x", {"right": {"news": [8, 1, 10]}}),
+        ("prunec", "1.25x", right(7)),
+        ("prunec", "1.25x", right(1)),
     ]
     found = right_table("method", rows)
-    assert found[1].endswith(f"dense: news {share(8, 10)} of 10.")
+    assert f"dense: news {share(8, 10)} of 10." in found[1]
     assert found[3] == "| method | 1.25x, news | 1.5x, news |"
-    assert found[5:-1] == [f"| flap |  | {share(6, 10)} |", f"| prunec | {share(7, 10)} |  |"]
+    assert found[5:-1] == [f"| flap |  | {share(6, 10)}, p 0.5 |", f"| prunec | {share(7, 10)}, p 1 |  |"]
 
 
 @pytest.mark.parametrize("row", [{}, {"right": {}}])

@@ -88,22 +88,19 @@ def test_answers_of_a_classifier_are_counted(
     subject = Subject("", "", (labelled(tmp_path, ("law", "sport", "weather")),))
     own = Unseen(load(tiny_classifier_dir), tmp_path, subject, tmp_path / "dense.onnx", 512)
     work = Workload.parse("encode:1x128", 1)
-    (dense, slim), (right, also, count) = (
-        own.figures(own.dense_file(), work)["labelled"],
-        own.right(own.dense_file(), work)["labelled"],
-    )
+    dense, slim = own.figures(own.dense_file(), work)["labelled"]
+    right = own.right(own.dense_file(), work)["labelled"]
     assert own.goal.report_unit == "accuracy"
-    assert count > 40
-    assert dense == slim == pytest.approx(right / count)
-    assert right == also
+    assert right["count"] > 40
+    assert dense == slim == pytest.approx(right["dense"] / right["count"])
+    assert right["dense"] == right["file"] == right["both"]
 
 
 def test_a_language_model_is_asked_where_there_are_questions(tiny_llama_dir: Path, tmp_path: Path) -> None:
     subject = Subject("", "", (), zero_shot=labelled(tmp_path, ("law", "sport")))
     own = Unseen(load(tiny_llama_dir), tmp_path, subject, tmp_path / "dense.onnx", 512)
-    (right, also, count) = own.right(own.dense_file(), Workload.parse("prefill:1x128", 1))["labelled"]
-    assert count == 60
-    assert right == also == 30
+    found = own.right(own.dense_file(), Workload.parse("prefill:1x128", 1))
+    assert found == {"labelled": {"dense": 30, "file": 30, "both": 30, "count": 60}}
 
 
 def test_features_have_no_right_answers(tiny_bert_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

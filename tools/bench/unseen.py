@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.corpus import Corpus
-from prunec.calibration.labels import LabelledText
+from prunec.calibration.labels import LABELS, LabelledText
 from prunec.calibration.objective import Objective, Tensors, objective, with_labels
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
@@ -57,6 +58,7 @@ class Unseen:
     dense: Path
     tokens: int = TOKENS
     _known: dict[str, float] = field(default_factory=dict)
+    _answered: dict[Path, dict[str, np.ndarray]] = field(default_factory=dict)
 
     @cached_property
     def corpora(self) -> dict[str, Corpus]:
@@ -101,22 +103,36 @@ class Unseen:
             for name, corpus in self.corpora.items()
         }
 
-    def right(self, file: Path, work: Workload) -> dict[str, list[int]]:
-        """By labelled text how many answers of the dense file and of `file` are right, and how many there are."""
+    def right(self, file: Path, work: Workload) -> dict[str, dict[str, int]]:
+        """By labelled text how many answers are right, of the dense file, of `file` and of both, and of how many."""
+        dense, slim = (self._hits(path, work) for path in (self.dense_file(), file))
+        return {
+            name: {
+                "dense": int(hits.sum()),
+                "file": int(slim[name].sum()),
+                "both": int((hits & slim[name]).sum()),
+                "count": len(hits),
+            }
+            for name, hits in dense.items()
+        }
+
+    def _hits(self, file: Path, work: Workload) -> dict[str, np.ndarray]:
+        """By labelled text which answers of `file` are right."""
+        if file in self._answered:
+            return self._answered[file]
+        found, run = {}, OnnxBackend().load(file, work)
         if self.questions is not None:
-            name, ask = Path(self.subject.zero_shot).stem, self.questions
-            if name not in self._known:
-                self._known[name] = ask.right(OnnxBackend().load(self.dense_file(), work))
-            return {name: [int(self._known[name]), ask.right(OnnxBackend().load(file, work)), ask.count]}
-        if not self.goal.counts_hits:
-            return {}
-        counts = {name: sum(map(_rows, corpus.report)) for name, corpus in self.corpora.items()}
-        found = self.figures(file, work)
-        return {name: [*(round(share * count) for share in found[name]), count] for name, count in counts.items()}
+            found[Path(self.subject.zero_shot).stem] = self.questions.right(run)
+        if self.goal.counts_hits:
+            found |= {name: _right_labels(run, corpus) for name, corpus in self.corpora.items()}
+        if file == self.dense:
+            self._answered[file] = found
+        return found
 
 
-def _rows(batch: Tensors) -> int:
-    return len(next(iter(batch.values())))
+def _right_labels(run: Runner, corpus: Corpus) -> np.ndarray:
+    batches = [{name: value.numpy() for name, value in batch.items()} for batch in corpus.report]
+    return np.concatenate([answers(run, batch)["logits"].argmax(-1) == batch[LABELS] for batch in batches])
 
 
 def _figure(goal: Objective, run: Runner, dense: Runner | None, corpus: Corpus) -> float:

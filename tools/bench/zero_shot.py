@@ -60,18 +60,13 @@ class ZeroShot:
         questions, truth = zip(*kept, strict=True)
         return ZeroShot(np.array(questions), np.array(truth), np.array(words))
 
-    @property
-    def count(self) -> int:
-        """How many questions there are."""
-        return len(self.truth)
-
-    def right(self, run: Runner) -> int:
-        """How many questions the model answers by the right word sooner than by one of the others."""
+    def right(self, run: Runner) -> np.ndarray:
+        """Which questions the model answers by the right word sooner than by one of the others."""
         said = [answers(run, batch)["logits"][:, -1, self.words].argmax(-1) for batch in self._batches()]
-        return int((np.concatenate(said) == self.truth).sum())
+        return np.asarray(np.concatenate(said) == self.truth)
 
     def _batches(self) -> Iterator[Arrays]:
-        for first in range(0, self.count, BATCH):
+        for first in range(0, len(self.truth), BATCH):
             ids = self.questions[first : first + BATCH]
             yield {IDS: ids, MASK: np.ones_like(ids)}
 
