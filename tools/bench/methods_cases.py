@@ -53,6 +53,9 @@ METHODS = {
     ),
     "prunec-lsq": Method({"recover": "lsq"}, published=False),
     "prunec": Method({}, published=False),
+    "prunec-path": Method({"search": "path"}, "after differential inclusions: one order of all units", published=False),
+    "prunec-surrogate": Method({"search": "surrogate"}, "a regression on plans that were measured", published=False),
+    "prunec-effort2": Method({"effort": 2}, "whole plans are measured, too", published=False),
     "prunec-1min": Method({"distill_minutes": 1.0}, published=False),
     "prunec-4min": Method({"distill_minutes": 4.0}, published=False),
     "prunec-17min": Method(
