@@ -46,11 +46,12 @@ def right_table(first: str, rows: Iterable[tuple[str, str, dict[str, Any]]]) -> 
         return []
     columns = sorted({column for _, column in cells})
     lines = dict.fromkeys(line for line, _ in cells)
+    made = table([first, *columns], ((line, [cells.get((line, column), "") for column in columns]) for line in lines))
     return [
         "",
         f"Right answers, each a share with Wilson's interval of {CONFIDENCE:.0%}; dense: "
         f"{', '.join(f'{name} {said}' for name, said in dense.items())}. The answers being to the same questions, p is "
         "how likely a difference of that size would be if both were as good (McNemar's exact test).",
         "",
-        *table([first, *columns], ((line, [cells.get((line, column), "") for column in columns]) for line in lines)),
+        *made[:-1],
     ]
