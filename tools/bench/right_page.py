@@ -8,6 +8,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from tools.bench.rows import table
+from tools.bench.zero_shot import QUESTION
 
 CONFIDENCE = 0.95
 
@@ -51,7 +52,8 @@ def right_table(first: str, rows: Iterable[tuple[str, str, dict[str, Any]]]) -> 
         "",
         f"Right answers, each a share with Wilson's interval of {CONFIDENCE:.0%}; dense: "
         f"{', '.join(f'{name} {said}' for name, said in dense.items())}. The answers being to the same questions, p is "
-        "how likely a difference of that size would be if both were as good (McNemar's exact test).",
+        "how likely a difference of that size would be if both were as good (McNemar's exact test). A language model "
+        f"goes on after a story and *{QUESTION.strip()}*: the likeliest of the labels' words is its answer.",
         "",
         *made[:-1],
     ]
