@@ -161,15 +161,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     for name in given.only.split(","):
         have = {(item["model"], item["calibration"], item["speedup_asked"]) for item in rows}
-        usual = SUBJECTS[name].calibration
-        text = given.models / (f"text/{given.calibration}.txt" if given.calibration else usual)
-        about = "default" if given.calibration == "default" else text.stem
+        named = f"text/{given.calibration}.txt" if given.calibration else SUBJECTS[name].calibration
+        text = None if given.calibration == "default" else given.models / named
+        about = text.stem if text else "default"
         with tempfile.TemporaryDirectory() as scratch:
             unseen, options = begin(given.models, name, given.workload, Path(scratch))
             for speedup in map(float, given.speedups.split(",")):
                 if (subject(name, given.workload), about, speedup) in have:
                     continue
-                rows.append(row(given.models / name, None if about == "default" else text, speedup, unseen, **options))
+                rows.append(row(given.models / name, text, speedup, unseen, **options))
                 given.results.write_text(json.dumps(rows, indent=1) + "\n")
                 given.table.write_text(table(rows))
                 print(_line(rows[-1], list(rows[-1]["loss"])), flush=True)
