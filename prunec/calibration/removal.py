@@ -10,7 +10,7 @@ from torch import Tensor, fx
 
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.objective import Objective
-from prunec.calibration.tokens import Batch
+from prunec.calibration.tokens import Batch, token_count
 from prunec.facts import Plan, Structure, Sublayer
 from prunec.ir.execute import evaluate, input_values, output_nodes
 from prunec.ir.program import Program
@@ -35,8 +35,7 @@ def at_most(batches: Iterable[Batch], tokens: int) -> list[Batch]:
         if chosen and seen >= tokens:
             break
         chosen.append(batch)
-        mask = batch.get("attention_mask")
-        seen += int(mask.sum()) if mask is not None else next(iter(batch.values())).numel()
+        seen += token_count(batch)
     return chosen
 
 

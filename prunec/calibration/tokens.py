@@ -13,6 +13,18 @@ from prunec.errors import PassError
 Batch = Mapping[str, Tensor]
 
 
+VALUES_A_TOKEN = 512
+"""Numbers of an image or of sound that go into one token, roughly: a patch of 16 x 16 has 768 in three colours."""
+
+
+def padding_mask(batch: Batch) -> Tensor | None:
+    """The mask `[rows, tokens]` of the padding that outputs have; None where there is none, or nothing is known of it.
+
+    With `decoder_input_ids` outputs lie along the decoder's tokens, of which `attention_mask` says nothing.
+    """
+    return None if "decoder_input_ids" in batch else batch.get("attention_mask")
+
+
 def sequences(batch: Batch) -> list[Batch]:
     """One batch a sequence, without the padding that only its neighbours needed."""
     rows: list[Batch] = []
@@ -21,7 +33,8 @@ def sequences(batch: Batch) -> list[Batch]:
         mask = row.get("attention_mask")
         if mask is not None and mask.dim() == 2:
             kept = mask[0].nonzero().squeeze(-1)
-            row = {name: value[:, kept] if value.shape[1:] == mask.shape[1:] else value for name, value in row.items()}
+            own = {name for name, value in row.items() if value.shape[1:] == mask.shape[1:]} - {"decoder_input_ids"}
+            row = {name: value[:, kept] if name in own else value for name, value in row.items()}
         rows.append(row)
     return rows
 
@@ -33,8 +46,13 @@ def sequence_key(row: Batch, seed: int) -> int:
 
 
 def without_padding(flat: Tensor, batch: Batch) -> Tensor:
-    """The tokens `[tokens, ...]` of a batch without its padding."""
+    """The tokens `[tokens, ...]` of a batch without its padding.
+
+    All of them where they could be an encoder's as well as a decoder's, of equally many tokens.
+    """
     mask = batch.get("attention_mask")
+    if "decoder_input_ids" in batch and batch["decoder_input_ids"].numel() == len(flat):
+        return flat
     return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
 
 
@@ -44,9 +62,12 @@ def token_rows(values: Tensor, batch: Batch) -> Tensor:
 
 
 def token_count(batch: Batch) -> int:
-    """How many tokens a batch holds, padding aside."""
+    """How many tokens a batch holds, padding aside; of images and sound, about how many are made of it."""
+    first = next(iter(batch.values()))
+    if first.is_floating_point():
+        return max(len(first), first.numel() // VALUES_A_TOKEN)
     mask = batch.get("attention_mask")
-    return int(mask.sum()) if mask is not None else next(iter(batch.values())).numel()
+    return int(mask.sum()) if mask is not None else first.numel()
 
 
 def relative_error(values: Tensor, reference: Tensor, batch: Batch) -> Tensor:

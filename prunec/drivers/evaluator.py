@@ -84,7 +84,8 @@ def evaluate(
     said.item("loading what is measured", 0, 0)
     trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
     batches = {name: trial.batches(item, tokens, seed) for name, item in texts.items()}
-    goal = with_labels(objective(card.task.objective), [batch for part in batches.values() for batch in part])
+    every = [batch for part in batches.values() for batch in part]
+    goal = with_labels(objective(card.task.objective_of(card.config)), every)
     totals = trial.totals(goal, batches, said)
     names = {name: name or texts[name].description for name in texts}
     return Evaluation(

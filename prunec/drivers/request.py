@@ -99,7 +99,8 @@ class Request:
         Raises:
             InputError: the workload does not fit the model, or what is right is needed and not known.
         """
-        facts, goal = Facts(), objective(loaded.task.objective)
+        facts = Facts()
+        goal = objective(loaded.task.objective_of(loaded.program.provenance.config))
         if any(Weaknesses in item.gives for item in self.passes) and not (goal.knows_truth or self._labelled()):
             raise unknown_truth(goal)
         facts.put(Dense(loaded.program))

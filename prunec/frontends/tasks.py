@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prunec.errors import InputError
@@ -25,7 +25,8 @@ class Task:
         auto_class: the transformers auto class that loads a model for it.
         outputs: the model outputs that count; the rest is cut off as dead code.
         inputs: the inputs that may be fed, where the model takes them.
-        objective: what damage is measured on: `causal-lm`, `features` or `logits`.
+        objective: what damage is measured on: `causal-lm`, `features`, `logits` or `values`.
+        has_labels: whether a model's config says what its outputs stand for.
         phase: the workload phase, `prefill` or `encode`.
     """
 
@@ -34,7 +35,22 @@ class Task:
     outputs: tuple[str, ...] = ("logits",)
     inputs: tuple[str, ...] = TEXT
     objective: str = "logits"
+    has_labels: bool = False
     phase: str = "encode"
+
+    def objective_of(self, config: Mapping[str, object]) -> str:
+        """What the damage of a model with `config` is measured on.
+
+        A model with one label gives a number, such as the score of a reranker; one may also say of each of its labels
+        whether it holds.
+        """
+        labels, problem = config.get("id2label"), config.get("problem_type")
+        if not self.has_labels:
+            return self.objective
+        if problem == "multi_label_classification":
+            return "label-sets"
+        one = isinstance(labels, Mapping) and len(labels) == 1
+        return "values" if one or problem == "regression" else self.objective
 
 
 TASKS = {
@@ -49,15 +65,15 @@ TASKS = {
             "features",
         ),
         Task("fill-mask", "AutoModelForMaskedLM"),
-        Task("text-classification", "AutoModelForSequenceClassification"),
-        Task("token-classification", "AutoModelForTokenClassification"),
+        Task("text-classification", "AutoModelForSequenceClassification", has_labels=True),
+        Task("token-classification", "AutoModelForTokenClassification", has_labels=True),
         Task("question-answering", "AutoModelForQuestionAnswering", ("start_logits", "end_logits")),
         Task("text2text-generation", "AutoModelForSeq2SeqLM", inputs=SEQ2SEQ),
-        Task("image-classification", "AutoModelForImageClassification", inputs=IMAGE),
+        Task("image-classification", "AutoModelForImageClassification", inputs=IMAGE, has_labels=True),
         Task("semantic-segmentation", "AutoModelForSemanticSegmentation", inputs=IMAGE),
         Task("object-detection", "AutoModelForObjectDetection", ("logits", "pred_boxes"), IMAGE),
-        Task("depth-estimation", "AutoModelForDepthEstimation", ("predicted_depth",), IMAGE),
-        Task("audio-classification", "AutoModelForAudioClassification", inputs=AUDIO),
+        Task("depth-estimation", "AutoModelForDepthEstimation", ("predicted_depth",), IMAGE, "values"),
+        Task("audio-classification", "AutoModelForAudioClassification", inputs=AUDIO, has_labels=True),
         Task(
             "zero-shot-image-classification",
             "AutoModelForZeroShotImageClassification",

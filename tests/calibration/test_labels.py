@@ -96,6 +96,11 @@ def test_labels_change_the_objective_of_classes_only() -> None:
     assert not isinstance(with_labels(objective("features"), [batch]), LabelledLogits)
 
 
+@pytest.mark.parametrize("labels", [torch.tensor([[1, -100]]), torch.tensor([0.5])], ids=["of tokens", "a number"])
+def test_labels_that_are_no_class_of_a_row_are_left_alone(labels: torch.Tensor) -> None:
+    assert not isinstance(with_labels(Logits(), [{LABELS: labels}]), LabelledLogits)
+
+
 def test_the_target_is_the_summed_cross_entropy_and_the_report_counts_hits() -> None:
     logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]])
     inputs, outputs = {LABELS: torch.tensor([0, 2])}, {"logits": logits}

@@ -66,6 +66,52 @@ def test_only_what_was_right_and_is_wrong_flips() -> None:
     assert flips(truth, {"logits": slim}, {"logits": dense}).tolist() == [False, True, False, False, False]
 
 
+def test_labels_that_may_hold_at_once_are_compared_one_by_one(inputs: dict[str, Tensor]) -> None:
+    dense, slim = torch.randn(2, 3), torch.randn(2, 3)
+    total, count = objective("label-sets").damage({"logits": slim}, {"logits": dense}, inputs)
+    pairs = zip(dense.flatten(), slim.flatten(), strict=True)
+    expected = sum(divergence(torch.stack([a, a * 0]), torch.stack([b, b * 0])) for a, b in pairs)
+    assert count == 2
+    assert total == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_shift_of_all_labels_is_damage_where_they_may_hold_at_once(inputs: dict[str, Tensor]) -> None:
+    dense = torch.randn(2, 3)
+    damages = [
+        objective(name).damage({"logits": dense + 2}, {"logits": dense}, inputs)[0] for name in ("logits", "label-sets")
+    ]
+    assert damages[0] == pytest.approx(0, abs=1e-6)
+    assert damages[1] > 0.1
+
+
+def test_a_number_is_compared_as_a_number(inputs: dict[str, Tensor]) -> None:
+    dense, slim = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.5], [1.0]])
+    assert objective("values").damage({"logits": slim}, {"logits": dense}, inputs) == (1.25, 2.0)
+
+
+def test_classes_of_pixels_are_the_second_axis() -> None:
+    dense, slim = torch.randn(1, 3, 2, 2), torch.randn(1, 3, 2, 2)
+    total, count = objective("logits").damage({"logits": slim}, {"logits": dense}, {})
+    pixels = [(row, column) for row in range(2) for column in range(2)]
+    assert count == len(pixels)
+    assert total == pytest.approx(sum(divergence(dense[0, :, r, c], slim[0, :, r, c]) for r, c in pixels), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["logits", "features"])
+def test_the_padding_of_an_encoder_is_not_that_of_its_decoder(name: str, inputs: dict[str, Tensor]) -> None:
+    dense, slim = {"logits": torch.randn(2, 4, 7)}, {"logits": torch.randn(2, 4, 7)}
+    decoding = inputs | {"decoder_input_ids": inputs["input_ids"]}
+    goal = objective(name)
+    assert goal.damage(slim, dense, decoding) == goal.damage(slim, dense, {"input_ids": inputs["input_ids"]})
+
+
+def test_features_of_fewer_positions_than_the_mask_are_projected_whole(inputs: dict[str, Tensor]) -> None:
+    features = torch.randn(2, 3, 5, requires_grad=True)
+    target = objective("features").target({"h": features}, {"attention_mask": MASK}, draw())
+    (gradient,) = torch.autograd.grad(target, [features])
+    assert gradient.all()
+
+
 def test_a_class_is_one_prediction_whatever_the_padding(inputs: dict[str, Tensor]) -> None:
     dense, slim = torch.randn(2, 3), torch.randn(2, 3)
     total, count = objective("logits").damage({"logits": slim}, {"logits": dense}, inputs)

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
+from transformers import BertForSequenceClassification, LlamaForCausalLM
 
 import prunec
 from prunec import catalogue
@@ -24,6 +24,7 @@ from prunec.ir.program import Program
 from prunec.passbase import Silent
 from prunec.report.data import Report
 from prunec.report.terminal import headline
+from tests.conftest import save_model, tiny_bert_config, tiny_tokenizer
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 from tests.pipelines import usual
 
@@ -103,6 +104,18 @@ def test_a_model_that_fixes_its_length_is_compiled_at_that_of_the_workload(
     assert result.report.budget.held
     assert result.program.fixed == {"sequence": 16}
     assert "the model fixes the sequence axis of input_ids at 16" in result.report.warnings
+
+
+def test_what_a_model_of_one_label_loses_is_measured_on_its_number(tmp_path: Path, text: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    model = BertForSequenceClassification(tiny_bert_config(tokenizer, num_labels=1))
+    folder = save_model(model, tokenizer, tmp_path / "reranker")
+    result = prunec.compile(folder, budget_params="60k", passes=PASSES, calibration=text, threads=1)
+    assert result.report.loss is not None
+    assert result.report.loss.texts[0].metric == "mean squared difference from dense"
+    assert result.report.loss.texts[0].slim > 0
+    assert result.plan.predicted_damage is not None
+    assert result.plan.predicted_damage > 0
 
 
 def test_a_decoder_is_compiled_to_go_on_from_its_cache(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:

@@ -54,3 +54,21 @@ def test_an_auto_map_tells_more_than_the_base_model() -> None:
     assert task_of_auto_classes(["AutoConfig", "AutoModel", "AutoModelForCausalLM"]) is TASKS["text-generation"]
     assert task_of_auto_classes(["AutoConfig", "AutoModel"]) is TASKS["feature-extraction"]
     assert task_of_auto_classes(["AutoConfig"]) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "config", "objective"),
+    [
+        ("text-classification", {"id2label": {0: "no", 1: "yes"}}, "logits"),
+        ("text-classification", {"id2label": {0: "LABEL_0"}}, "values"),
+        ("image-classification", {"id2label": {0: "a", 1: "b"}, "problem_type": "regression"}, "values"),
+        ("audio-classification", {"id2label": {0: "a"}, "problem_type": "multi_label_classification"}, "label-sets"),
+        ("text-classification", {}, "logits"),
+        ("fill-mask", {"id2label": {0: "LABEL_0"}}, "logits"),
+        ("depth-estimation", {}, "values"),
+    ],
+)
+def test_what_labels_stand_for_decides_how_damage_is_measured(
+    task: str, config: dict[str, object], objective: str
+) -> None:
+    assert TASKS[task].objective_of(config) == objective
