@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from tools.bench import (
+    budgets,
+    coverage_page,
+    criteria_page,
+    emission_page,
+    frontier,
+    growth_page,
+    ken_page,
+    methods_page,
+    rivals_page,
+)
 from tools.bench.benchmarks import SECTIONS, draw
 from tools.bench.chart import Axis, chart
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES: dict[str, Callable[[list[dict[str, Any]]], str]] = {
+    "quality": methods_page.page,
+    "measurements": frontier.table,
+    "budgets": budgets.page,
+    "coverage": coverage_page.page,
+    "criteria": criteria_page.page,
+    "emission": emission_page.page,
+    "growth": growth_page.page,
+    "ken": ken_page.page,
+    "rivals": rivals_page.page,
+}
 
 
 def compiled(method: str, measured: float, slim: float) -> dict[str, Any]:
     return {
-        "model": "m", "method": method, "speedup_asked": 1.5, "held": True, "metric": "nats", "dense_ms": 3.0,
-        "measured_ms": measured, "seconds": 10.0, "peak_memory_bytes": 1e9, "stages": [["load", 1, 4.0, 9]],
+        "model": "m", "method": method, "speedup_asked": 1.5, "held": True, "metric": "nats", "budget_ms": 2.0,
+        "dense_ms": 9.0, "measured_ms": measured, "seconds": 10.0, "peak_memory_bytes": 1e9,
+        "stages": [["load", 1, 4.0, 9]],
         "loss": {"wiki_eval": [1.0, slim], "tales_eval": [1.0, slim + 1]},
     }  # fmt: skip
 
@@ -76,6 +100,19 @@ def test_a_picture_holds_every_point_within_its_frame(logarithmic: bool) -> None
     assert len(circles) == 3
     assert all(0 < float(item.attrib["cx"]) < 900 and 0 < float(item.attrib["cy"]) < 420 for item in circles)
     assert float(circles[0].attrib["cy"]) > float(circles[1].attrib["cy"])
+
+
+def test_the_speed_up_is_the_ratio_that_the_budget_was_judged_by_and_not_that_of_medians(tmp_path: Path) -> None:
+    row = compiled("prunec", 1.5, 1.75) | {"budget_ms": 1.6}
+    assert "| prunec | 1.5x asked for | 1.60 |" in drawn(tmp_path, quality=[row])["benchmarks.md"]
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items(), ids=list(PAGES))
+def test_every_page_of_a_tool_is_that_of_the_figures_that_are_kept(
+    name: str, page: Callable[[list[dict[str, Any]]], str]
+) -> None:
+    rows = json.loads((DOCS / f"{name}.json").read_text(encoding="utf-8"))
+    assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == page(rows)
 
 
 def test_the_page_that_is_kept_is_that_of_the_figures_that_are_kept() -> None:

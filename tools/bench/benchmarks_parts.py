@@ -15,6 +15,7 @@ from tools.bench.growth_page import exponent, named
 from tools.bench.methods import increase
 from tools.bench.methods_cases import METHODS
 from tools.bench.rivals_cases import RIVALS
+from tools.bench.rows import speedup
 
 Row = dict[str, Any]
 Raw = Mapping[str, list[Row]]
@@ -55,7 +56,7 @@ def _compiled(raw: Raw) -> Iterator[Row]:
     for row in [*_methods(raw), *map(_default, raw["measurements"])]:
         if row.get("held"):
             loss = increase(row["loss"], higher_is_better="nats" not in row["metric"])
-            faster = row["dense_ms"] / row["measured_ms"]
+            faster = speedup(row)
             told = f"{row['speedup_asked']:g}x asked for"
             yield {"way": row["method"], "faster": faster, "told": told, "clock": "wall", "increase": loss} | _same(row)
 

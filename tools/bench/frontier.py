@@ -17,6 +17,7 @@ from typing import Any
 import prunec
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
+from tools.bench.rows import speedup
 from tools.bench.subjects import SUBJECTS
 from tools.bench.unseen import TOKENS, Unseen
 
@@ -84,8 +85,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "",
         "Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page.",
         "Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the",
-        "ratios; `dense` is the dense artifact in the same rounds. Loss is that of the artifact, on",
-        f"{TOKENS} tokens of each text, which no compile has seen.",
+        "ratios; `dense` is the dense artifact in the same rounds, the speed-up the median over rounds of the ratio of",
+        f"both. Loss is that of the artifact, on {TOKENS} tokens of each text, which no compile has seen.",
         "`calibration` names the text that units were scored on; `default` is what prunec uses where none is given.",
     ]
     for name in dict.fromkeys(row["model"] for row in rows):
@@ -127,7 +128,7 @@ def _line(row: dict[str, Any], texts: list[str]) -> str:
         f"{row['predicted_ms']:.1f} ms",
         f"{row['measured_ms']:.1f} ms{'' if row['held'] else ' (missed)'}",
         f"{row['dense_ms']:.1f} ms",
-        f"{row['dense_ms'] / row['measured_ms']:.2f}x",
+        f"{speedup(row):.2f}x",
         f"{row['parameters'][1] / 1e6:.1f}M",
         *("" if row["loss"][text][1] is None else f"{row['loss'][text][1]:.4f}" for text in texts),
         f"{row['seconds']:.0f} s",

@@ -10,7 +10,7 @@ import numpy as np
 from tools.bench.attribution_page import attribution_table
 from tools.bench.methods_cases import METHODS
 from tools.bench.right_page import right_table
-from tools.bench.rows import spread
+from tools.bench.rows import speedup, spread
 
 Row = dict[str, Any]
 Column = tuple[float, str]
@@ -23,10 +23,11 @@ Written by `tools/bench/methods.py`; the raw figures are in `quality.json` besid
 Every row is one way to compile, at every speed-up the same measured budget, the same text for scoring and choosing,
 and text that no compile has seen for the figures, which are those of the artifact: how much worse it is than the dense
 model. Behind each figure stands its ratio to the best published method in that column. What is behind those columns is
-given in their order. Where a method was run with several seeds, which draw the text that it reads, a figure is the mean
-of them with half their range, and what is behind is of the first. A row whose speed-up is well above what was asked
-removed more than it had to, for a noisy timing or because whole sublayers cannot spend a budget closely: it does not
-compare, and a ratio to it flatters the others.
+given in their order; *speed-up* is the median over rounds of the dense file's time by this one's. Where a method was
+run with several seeds, which draw the text that it reads, a figure is the mean of them with half their range, and what
+is behind is of the first. A row whose speed-up is well above what was asked removed more than it had to, for a noisy
+timing or because whole sublayers cannot spend a budget closely: it does not compare, and a ratio to it flatters the
+others.
 
 The methods, as options of a compile, and where those differ from what was published:
 """
@@ -94,7 +95,7 @@ def _line(name: str, rows: list[Row], columns: list[Column], best: dict[Column, 
     own = {row["speedup_asked"]: row for row in reversed(rows) if row["method"] == name}
     done = [own[speed] for speed in sorted(own) if "increase" in own[speed]]
     cells = [_cell(own.get(speed), _increases(rows, name, (speed, text)), best[speed, text]) for speed, text in columns]
-    cells.append(", ".join(f"{row['dense_ms'] / row['measured_ms']:.2f}" for row in done))
+    cells.append(", ".join(f"{speedup(row):.2f}" for row in done))
     cells.append(", ".join(f"{row['parameters'][1] / 1e6:.1f}" for row in done))
     cells.append(", ".join(f"{row['seconds']:.0f}" for row in done))
     cells.append(", ".join(f"{row['peak_memory_bytes'] / 1e9:.1f}" for row in done))

@@ -22,6 +22,15 @@ def keep(row: Row, rows: list[Row], results: Path, written: Path, page: Callable
     print(json.dumps(row), flush=True)
 
 
+def speedup(row: Row) -> float:
+    """How many times as fast as the dense artifact a compile's is, as the median of the ratios over rounds.
+
+    A budget by speed-up is judged by that ratio: what was asked, at what that made the budget, tells it. A ratio of
+    the two medians would feel every change of the machine's pace.
+    """
+    return float(row["budget_ms"] * row["speedup_asked"] / row["measured_ms"])
+
+
 def spread(found: Sequence[float]) -> str:
     """The mean of some figures, with half their range where they are several."""
     if not found:
