@@ -15,7 +15,7 @@ from tools.bench.growth_page import exponent, named
 from tools.bench.methods import increase
 from tools.bench.methods_cases import METHODS
 from tools.bench.rivals_cases import RIVALS
-from tools.bench.rows import speedup
+from tools.bench.rows import speedup, trained
 
 Row = dict[str, Any]
 Raw = Mapping[str, list[Row]]
@@ -63,7 +63,7 @@ def _compiled(raw: Raw) -> Iterator[Row]:
 
 def _default(row: Row) -> Row:
     """A compile of the default pipeline; rows from before it trained what is left are named so."""
-    return {**row, "method": OURS if "distill" in row["pipeline"] else f"{OURS}-lsq"}
+    return {**row, "method": OURS if trained(row) else f"{OURS}-lsq"}
 
 
 def _methods(raw: Raw) -> list[Row]:

@@ -1,6 +1,6 @@
 """Compile real models at several speed-ups and measure what came out: latency, loss on unseen texts, time, memory.
 
-    python tools/bench/frontier.py .cache/models --results docs/measurements.json --table docs/measurements.md
+    python -m tools.bench.frontier .cache/models --results docs/measurements.json --table docs/measurements.md
 
 Each row is one compile through `prunec.compile`, as the command runs it. Rows that the results file holds already
 are kept, so that a run that was stopped goes on where it was.
@@ -17,7 +17,7 @@ from typing import Any
 import prunec
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
-from tools.bench.rows import speedup
+from tools.bench.rows import keep, speedup, trained
 from tools.bench.subjects import SUBJECTS
 from tools.bench.unseen import TOKENS, Unseen
 
@@ -88,6 +88,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "ratios; `dense` is the dense artifact in the same rounds, the speed-up the median over rounds of the ratio of",
         f"both. Loss is that of the artifact, on {TOKENS} tokens of each text, which no compile has seen.",
         "`calibration` names the text that units were scored on; `default` is what prunec uses where none is given.",
+        "`trained` says whether what was left was trained after it was re-fitted: the default does that now, and rows",
+        "without it are of an older one, which did not. [Published methods](quality.md) has both beside each other.",
     ]
     for name in dict.fromkeys(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == name]
@@ -96,6 +98,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         head = [
             "calibration",
             "asked",
+            "trained",
             "budget",
             "predicted",
             "measured",
@@ -109,7 +112,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         dense = own[0]["loss"]
         lines.append(
-            "| | dense | | | | | 1.00x | "
+            "| | dense | | | | | | 1.00x | "
             f"{own[0]['parameters'][0] / 1e6:.1f}M | "
             + " | ".join(f"{dense[text][0]:.4f}" for text in texts)
             + " | | |"
@@ -124,6 +127,7 @@ def _line(row: dict[str, Any], texts: list[str]) -> str:
     cells = [
         row["calibration"],
         f"{row['speedup_asked']:g}x",
+        "yes" if trained(row) else "no",
         f"{row['budget_ms']:.1f} ms",
         f"{row['predicted_ms']:.1f} ms",
         f"{row['measured_ms']:.1f} ms{'' if row['held'] else ' (missed)'}",
@@ -170,10 +174,8 @@ def main() -> None:
             for speedup in map(float, given.speedups.split(",")):
                 if (subject(name, given.workload), about, speedup) in have:
                     continue
-                rows.append(row(given.models / name, text, speedup, unseen, **options))
-                given.results.write_text(json.dumps(rows, indent=1) + "\n")
-                given.table.write_text(table(rows))
-                print(_line(rows[-1], list(rows[-1]["loss"])), flush=True)
+                found = row(given.models / name, text, speedup, unseen, **options)
+                keep(found, rows, given.results, given.table, table)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ def speedup(row: Row) -> float:
     return float(row["budget_ms"] * row["speedup_asked"] / row["measured_ms"])
 
 
+def trained(row: Row) -> bool:
+    """Whether a compile trained what was left, as the default pipeline did not always do."""
+    return "distill" in row["pipeline"]
+
+
 def spread(found: Sequence[float]) -> str:
     """The mean of some figures, with half their range where they are several."""
     if not found:
