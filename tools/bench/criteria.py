@@ -50,6 +50,7 @@ from tools.bench.criteria_costs import costs
 from tools.bench.criteria_page import page
 from tools.bench.rows import keep
 from tools.bench.subjects import SUBJECTS, Subject
+from tools.bench.threads import enough_threads
 from tools.bench.unseen import evaluation
 
 MODELS = "smollm2-135m", "minilm-bbc"
@@ -228,6 +229,8 @@ def main() -> None:
     parser.add_argument("--what", choices=("quality", "costs", "both"), default="both")
     parser.add_argument("--cache", type=Path, help="folder of prunec's measurements; the user's by default")
     given = parser.parse_args()
+    if given.what != "quality":
+        enough_threads()
     rows: list[dict[str, Any]] = json.loads(given.results.read_text()) if given.results.exists() else []
     names, seeds = given.criteria.split(","), [int(seed) for seed in given.seeds.split(",")]
     for subject in (SUBJECTS[name] for name in given.only.split(",")):

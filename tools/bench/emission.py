@@ -32,6 +32,7 @@ from tools.bench.emission_apart import EXPORTERS as APART
 from tools.bench.emission_page import page
 from tools.bench.emission_rivals import EXPORTERS
 from tools.bench.rows import keep
+from tools.bench.threads import enough_threads
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def main() -> None:
     parser.add_argument("--files", type=Path, default=Path(".cache/emission"), help="where files are made")
     parser.add_argument("--packages", type=Path, default=Path(".cache"), help="where optimum and genai are installed")
     given = parser.parse_args()
+    enough_threads(THREADS)
     given.files.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for found in (emissions(given.models, given.files, given.packages, rows), timings(given.files, rows)):

@@ -19,6 +19,7 @@ from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
 from tools.bench.rows import keep, speedup, trained
 from tools.bench.subjects import SUBJECTS
+from tools.bench.threads import enough_threads
 from tools.bench.unseen import TOKENS, Unseen
 
 MODELS = ("minilm-l6", "smollm2-135m")
@@ -32,6 +33,7 @@ def subject(model: str, workload: str | None) -> str:
 
 def begin(models: Path, model: str, workload: str | None, scratch: Path) -> tuple[Unseen, dict[str, Any]]:
     """The model as the compiles see it with the unseen text, and the options that say what their latency is of."""
+    enough_threads()
     options = {"workload": workload} if workload else {}
     decodes = bool(workload) and Workload.parse(str(workload), 1).phase == "decode"
     loaded = load(models / model, with_cache=decodes)

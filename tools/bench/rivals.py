@@ -33,6 +33,7 @@ from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
 from tools.bench.rivals_page import page
 from tools.bench.rows import Row, keep
 from tools.bench.subjects import SUBJECTS
+from tools.bench.threads import enough_threads
 from tools.bench.unseen import Unseen
 
 THREADS = 2
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=16_384, help="of each text that a row is measured on")
     parser.add_argument("--seconds", type=float, default=15.0, help="that a file is timed for, by each clock")
     given = parser.parse_args()
+    enough_threads(given.threads)
     given.files.mkdir(parents=True, exist_ok=True)
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     for model in given.only.split(","):
