@@ -24,6 +24,16 @@ from tools.bench.unseen import TOKENS, Unseen
 
 MODELS = ("minilm-l6", "smollm2-135m")
 SPEEDUPS = (1.25, 1.5, 2.0)
+COLUMNS = ("calibration", "asked", "trained", "budget", "predicted", "measured", "dense", "speed-up", "parameters")
+HEAD = f"""# Measured on real models
+
+Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page.
+Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the ratios;
+`dense` is the dense artifact in the same rounds, the speed-up the median over rounds of the ratio of both. Loss is that
+of the artifact, on {TOKENS} tokens of each text, which no compile has seen. `calibration` names the text that units
+were scored on; `default` is what prunec uses where none is given. `trained` says whether what was left was trained
+after it was re-fitted: the default does that now, and rows without it are of an older one, which did not.
+[Published methods](quality.md) has both beside each other."""
 
 
 def subject(model: str, workload: str | None) -> str:
@@ -82,35 +92,12 @@ def row(model: Path, text: Path | None, speedup: float, unseen: Unseen, **option
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as a page of Markdown."""
-    lines = [
-        "# Measured on real models",
-        "",
-        "Written by `tools/bench/frontier.py`; the raw figures are in `measurements.json` beside this page.",
-        "Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on a shared machine: read the",
-        "ratios; `dense` is the dense artifact in the same rounds, the speed-up the median over rounds of the ratio of",
-        f"both. Loss is that of the artifact, on {TOKENS} tokens of each text, which no compile has seen.",
-        "`calibration` names the text that units were scored on; `default` is what prunec uses where none is given.",
-        "`trained` says whether what was left was trained after it was re-fitted: the default does that now, and rows",
-        "without it are of an older one, which did not. [Published methods](quality.md) has both beside each other.",
-    ]
+    lines = [HEAD]
     for name in dict.fromkeys(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == name]
         texts = list(own[0]["loss"])
         lines += ["", f"## {name}", "", f"{own[0]['machine']}. Figures of quality: {own[0]['metric']}.", ""]
-        head = [
-            "calibration",
-            "asked",
-            "trained",
-            "budget",
-            "predicted",
-            "measured",
-            "dense",
-            "speed-up",
-            "parameters",
-            *texts,
-            "compile",
-            "peak",
-        ]
+        head = [*COLUMNS, *texts, "compile", "peak"]
         lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         dense = own[0]["loss"]
         lines.append(
