@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import nn
 
 from tests.zoo.judge import Judgement
 from tests.zoo.trial import Trial
-from tools.bench import coverage_onnx
+from tools.bench import coverage, coverage_onnx
 from tools.bench.coverage import ours, rows
 from tools.bench.coverage_masks import NotMaskedError, distance, masked
 from tools.bench.coverage_page import page
@@ -119,6 +120,16 @@ def test_a_model_that_cannot_be_built_is_a_row_and_rows_that_are_there_are_kept(
         ("torch-pruning", kind) for kind in ("heads", "neurons", "sublayers")
     }
     assert all(row["outcome"].startswith("build: ") for row in found)
+
+
+def test_a_run_without_names_repeats_what_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = json.loads((Path(__file__).parents[2] / "docs" / "coverage.json").read_text(encoding="utf-8"))
+    asked = []
+    monkeypatch.setattr(coverage, "rows", lambda known, names, *_: asked.extend(names) or [])
+    files = ["--results", f"{tmp_path}/rows.json", "--page", f"{tmp_path}/page.md"]
+    monkeypatch.setattr("sys.argv", ["coverage", f"{tmp_path}/judged.jsonl", *files])
+    coverage.main()
+    assert sorted(asked) == sorted({row["case"] for row in published})
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@
     python -m tools.architectures --results .cache/architectures.jsonl
     python -m tools.bench.coverage .cache/architectures.jsonl --results docs/coverage.json --page docs/coverage.md
 
-The models are those of docs/architectures.md, tiny and of random weights; what prunec does with them is read from the
-results of `tools.architectures`. A tool passes a kind on a model where something went, the model runs, and what it
-gives equals the dense model with what went set to zero. Rows that the results file holds are kept.
+The models are some of those of docs/architectures.md, tiny and of random weights: the sample that the tests judge, one
+to three of each kind. What prunec does with them is read from the results of `tools.architectures`. A tool passes a
+kind on a model where something went, the model runs, and what it gives equals the dense model with what went set to
+zero. Rows that the results file holds are kept.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from torch import Tensor, nn
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.trace import quiet
 from tests.zoo.anatomy import NOT_HEADS
-from tests.zoo.cases import VISIBLE, case_named
+from tests.zoo.cases import case_named
 from tests.zoo.judge import Judgement
+from tests.zoo.sample import SAMPLE
 from tools.architectures import read
 from tools.bench import coverage_onnx, coverage_torch
 from tools.bench.coverage_masks import TOLERANCE, NotMaskedError, distance, masked
@@ -150,7 +152,9 @@ def main() -> None:
     """Try what is missing; write results and page after each row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("judged", type=Path, help="what tools.architectures wrote as --results")
-    parser.add_argument("cases", nargs="*", help="names such as bert:masked_lm; every visible case by default")
+    parser.add_argument(
+        "cases", nargs="*", help="names such as bert:masked_lm; the cases of tests/zoo/sample.py by default"
+    )
     parser.add_argument("--packages", type=Path, default=Path(".cache/rivals"), help="where rivals are installed")
     parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
     parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
@@ -159,7 +163,7 @@ def main() -> None:
     given = parser.parse_args()
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
     found = [row for row in found if row["tool"] != "prunec"]
-    names = given.cases or list(VISIBLE)
+    names = given.cases or list(SAMPLE)
     judged = read(given.judged)
     found += [row for name in names if name in judged for row in ours(judged[name])]
     wanted: Any = given.tools.split(",")

@@ -15,10 +15,12 @@ LONGEST = 140
 
 INTRODUCTION = """# What other tools can cut, in how many architectures
 
-Written by `tools/bench/coverage.py`; the raw rows are in `coverage.json` beside this page. The models are those of
-[architectures.md](architectures.md): tiny, of random weights. A tool is counted for a kind of unit on a model where
-some of that kind went, the model that is left runs, and its outputs equal those of the dense model with what went set
-to zero (a layer: bypassed), within 0.0001 of the largest. What went is read off the shapes of the weights.
+Written by `tools/bench/coverage.py`; the raw rows are in `coverage.json` beside this page. The models are some of those
+of [architectures.md](architectures.md), tiny and of random weights: the sample that every run of the tests judges
+(`tests/zoo/sample.py`), one to three of each kind of model, quick ones where there is a choice. A tool is counted for a
+kind of unit on a model where some of that kind went, the model that is left runs, and its outputs equal those of the
+dense model with what went set to zero (a layer: bypassed), within 0.0001 of the largest. What went is read off the
+shapes of the weights.
 
 - torch-pruning: Torch-Pruning 1.6.1; half of the heads of what is called attention and has projections of the usual
   names, with the numbers in modules mended as its examples mend them; half of the neurons of what its dependency graph
