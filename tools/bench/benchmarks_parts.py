@@ -137,7 +137,10 @@ def emission(raw: Raw) -> Part:
 
 def criteria(raw: Raw) -> Part:
     """The best criteria of units on each model, by the mean over speed-ups, texts and seeds."""
-    lines = []
+    lines = [
+        "The best by the mean over speed-ups and texts; `expert` was scored and fitted on both texts, others on one.",
+        "",
+    ]
     for model in dict.fromkeys(row["model"] for row in raw["criteria"]):
         own = [row for row in raw["criteria"] if row["model"] == model]
         unit = next((row["unit"] for row in own if "unit" in row), "")

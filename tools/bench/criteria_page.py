@@ -15,12 +15,14 @@ Written by `tools/bench/criteria.py`; the raw figures are in `criteria.json` bes
 Criteria of units are compared at the same sizes: of every family that the cost tables price the same share goes,
 lowest scores first, the least share that meets the speed-up by those tables. Criteria of sublayers take away whole
 sublayers instead, for the same predicted time, and nothing is fitted then. *cut* is the model as it is cut; *fitted*
-has the weights that read each family fitted to what is left, in closed form, from the text that all criteria were
+has the weights that read each family fitted to what is left, in closed form, from the text that the criterion was
 scored on. No search divides the budget among layers and no further recovery follows, as they do in a compile: the
-figures compare criteria, and are no figures of what a compile gives. `expert` is scored on text of both kinds, all
-others on text of the first kind: of the second they have seen none.
+figures compare criteria, and are no figures of what a compile gives. `expert` is scored on text of both kinds in equal
+shares, and what it leaves is fitted to both; all others see text of the first kind alone. So its *fitted* figures
+beside theirs are those of other text, in scoring and in the fit, before they are those of another criterion.
 
-Each figure is the mean of the seeds, which draw the text and what a criterion draws itself, with their range behind it.
+Each figure is the mean of the seeds, which draw the text and what a criterion draws itself, with half their range
+behind it.
 """
 
 
