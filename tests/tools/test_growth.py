@@ -32,6 +32,11 @@ def test_what_grows_faster_than_linearly_is_named_and_nothing_else() -> None:
     assert "By width nothing is measured yet." in page(found)
 
 
+def test_a_step_is_named_with_its_own_largest_size_where_others_are_measured_further() -> None:
+    found = [*swept("quick", 1.0), *(row for row in swept("slow", 2.0) if row["layers"] <= 16)]
+    assert faster(found, "layers", "layers") == ["`slow` (2.00, up to 16)"]
+
+
 def test_small_sizes_do_not_hide_what_large_ones_show() -> None:
     found = swept("step", 2.0)
     found[0]["seconds"] = 0.5

@@ -45,10 +45,16 @@ def exponent(rows: list[Row], by: str) -> tuple[float, float]:
 
 
 def faster(rows: list[Row], sweep: str, by: str) -> list[str]:
-    """The steps of a sweep that grow faster than linearly in `by`."""
+    """The steps of a sweep that grow faster than linearly in `by`, each with how far where others go further."""
     own = [row for row in rows if row["sweep"] == sweep]
-    found = {step: exponent([row for row in own if row["step"] == step], by) for step in _steps(own)}
-    return [f"`{step}` ({slope:.2f})" for step, (slope, error) in found.items() if slope - error > LINEAR]
+    furthest, said = max((row[sweep] for row in own), default=0), []
+    for step in _steps(own):
+        alone = [row for row in own if row["step"] == step]
+        slope, error = exponent(alone, by)
+        reached = max(row[sweep] for row in alone)
+        if slope - error > LINEAR:
+            said.append(f"`{step}` ({slope:.2f}" + (f", up to {reached})" if reached < furthest else ")"))
+    return said
 
 
 def named(rows: list[Row], sweep: str, by: str) -> str:
