@@ -47,6 +47,35 @@ def test_above_one_is_worse_whichever_way_the_figure_goes() -> None:
     assert ratios([row("nats", 0.5)], [row("nats", 0.25)])["loss.prose.1"] == 0.5
 
 
+def test_fewer_right_answers_are_worse_whatever_the_unit_of_the_row() -> None:
+    def row(accuracy: float, file: int) -> dict[str, Any]:
+        right = {"news": {"dense": 8, "file": file, "both": 2, "count": 10}}
+        return {"model": "m", "metric": "nats", "accuracy": accuracy, "right": right}
+
+    found = ratios([row(0.5, 6)], [row(0.25, 3)])
+    assert (found["accuracy"], found["right.news.file"]) == (2.0, 2.0)
+
+
+def test_more_divergence_is_worse_also_where_the_unit_is_one_of_which_more_is_better() -> None:
+    def row(accuracy: float, divergence: float) -> dict[str, Any]:
+        return {"model": "m", "unit": "accuracy", "fitted": {"prose": [accuracy, divergence]}}
+
+    found = ratios([row(0.5, 0.1)], [row(0.25, 0.2)])
+    assert (found["fitted.prose.0"], found["fitted.prose.1"]) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "figures"),
+    [
+        ("ken", {"accuracy", "bytes", "seconds"}),
+        ("quality", {"damage.wiki_eval", "increase.wiki_eval", "loss.wiki_eval.1", "right.bbc_topics_test.file"}),
+    ],
+)
+def test_figures_of_quality_and_size_are_judged_in_the_files_that_are_kept(name: str, figures: set[str]) -> None:
+    rows = read_rows(DOCS / f"{name}.json")
+    assert figures <= {change.figure for change in compared(rows, rows).changes if change.judged}
+
+
 def test_what_grew_from_nothing_is_worse_than_any_factor() -> None:
     assert ratios([{"increase": {"prose": -0.1}}], [{"increase": {"prose": 0.1}}]) == {"increase.prose": float("inf")}
     assert ratios([{"increase": {"prose": -0.1}}], [{"increase": {"prose": -0.2}}]) == {"increase.prose": None}

@@ -24,15 +24,18 @@ KEYS = (
 )  # fmt: skip
 """What tells a row from others, in the order in which names give it. Rows alike in these are repeats: seeds, runs."""
 JUDGED = (
-    "seconds", "processor_seconds", "peak_bytes", "peak_memory_bytes", "file_bytes", "measured_ms", "median_ms*",
-    "ratio*", "processor_ratio*", "increase*", "loss*.1", "cut*.0", "fitted*.0", "stages*",
-    "lacking",
+    "seconds", "processor_seconds", "peak_bytes", "peak_memory_bytes", "file_bytes", "bytes", "measured_ms",
+    "median_ms*", "ratio*", "processor_ratio*", "increase*", "loss*.1", "cut*.0", "fitted*.0", "damage*", "accuracy",
+    "right*.file", "stages*", "lacking",
 )  # fmt: skip
 """Figures that say how good something is, as patterns of names; the others say under which circumstances."""
 SEED, STAGES = "seed", "stages"
 HIGHER = ("cosine", "accuracy")
 """What the unit of quality is called where higher is better."""
-QUALITY = ("loss*", "cut*", "fitted*")
+QUALITY = ("loss*", "dense.*.0", "cut*.0", "fitted*.0")
+"""Figures that are in the row's unit of quality."""
+RIGHT = ("accuracy", "right*.file")
+"""Figures of which more is better in any row."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def _seconds(stages: list[list[Any]]) -> dict[str, float]:
 
 def _higher_is_better(figure: str, row: Row) -> bool:
     said = str(row.get("metric", row.get("unit", "")))
-    return any(word in said for word in HIGHER) and any(fnmatch(figure, pattern) for pattern in QUALITY)
+    patterns = (*RIGHT, *QUALITY) if any(word in said for word in HIGHER) else RIGHT
+    return any(fnmatch(figure, pattern) for pattern in patterns)
 
 
 def _ratio(old: float, new: float, higher_is_better: bool) -> float | None:
