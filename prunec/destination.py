@@ -114,6 +114,13 @@ class Destination:
         else:
             check_folder(self.folder, force, mark=self.report.name, known=self._is_own)
 
+    def replaces(self, path: Path, sides: Iterable[Path] = ()) -> bool:
+        """Whether the file at `path` goes when all is written, with those at `sides`, or in what was there before."""
+        found = path.resolve()
+        if self.folder is not None:
+            return found.is_relative_to(self.folder.resolve())
+        return found in {place.resolve() for place in (self.artifact, self.report, self.page, *sides)}
+
     def _is_own(self, name: str) -> bool:
         """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
         return name in (PAGE, CONFIG, WEAKNESS, REMOVED, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")

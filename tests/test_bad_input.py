@@ -399,6 +399,39 @@ def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:
     assert message.startswith("--search and --passes are both given. Write sublayer into the passes")
 
 
+def test_calibration_that_the_output_would_replace(refuse: Refusal, model: Path, out: Path) -> None:
+    listed = out / "slim.weakness.jsonl"
+    listed.write_text('{"text": "one row that an earlier compile wrote"}')
+    expected = f"{listed} is read, and goes when {out / 'slim.onnx'} is written"
+    for calibration in (listed, out):
+        message = refuse(model, *BUDGET, "--calibration", str(calibration), "--force")
+        assert message.startswith(expected)
+
+
+def test_calibration_in_the_folder_that_would_be_replaced(
+    refuse: Refusal, model: Path, out: Path, tmp_path: Path
+) -> None:
+    for name in ("report.json", "weakness.jsonl"):
+        (out / name).write_text('{"text": "one row that an earlier compile wrote"}')
+    (tmp_path / "link.jsonl").symlink_to(out / "weakness.jsonl")
+    message = refuse(model, *BUDGET, "--calibration", str(tmp_path / "link.jsonl"), "--force", output="")
+    assert message.startswith(f"{tmp_path / 'link.jsonl'} is read, and goes when {out}/ is written")
+
+
+def test_calibration_that_one_of_several_outputs_would_replace(refuse: Refusal, model: Path, out: Path) -> None:
+    listed = out / "slim-60k.weakness.jsonl"
+    listed.write_text('{"text": "one row that an earlier compile wrote"}')
+    message = refuse(model, "--budget-params", "80k,60k", "--calibration", str(listed), "--force")
+    assert message.startswith(f"{listed} is read, and goes when ")
+
+
+def test_a_path_file_in_the_checkpoint_that_would_be_replaced(refuse: Refusal, model: Path, out: Path) -> None:
+    for name in ("report.json", "model.safetensors"):
+        (out / name).write_bytes(b"mine")
+    words = ("--path", str(out / "model.safetensors"), "--emit", "hf", "--force")
+    assert refuse(model, *BUDGET, *words, output="").startswith(f"{out / 'model.safetensors'} is read, and goes when")
+
+
 def test_weaknesses_without_labels(refuse: Refusal, tiny_bert_dir: Path, text: Path) -> None:
     message = refuse(tiny_bert_dir, *BUDGET, "--recover", "weakness", "--calibration", str(text))
     assert message.startswith("recovery by weakness needs to know what is right, and nothing says so of logits")

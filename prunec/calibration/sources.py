@@ -36,7 +36,7 @@ def read_texts(path: Path | str, seed: int = 0, cap: int = CAP) -> list[str]:
             and some has none.
     """
     path = Path(path)
-    kept = _sample(uniform(text for file in _files(path) for text in _documents(file) if text.strip()), cap, seed)
+    kept = _sample(uniform(text for file in text_files(path) for text in _documents(file) if text.strip()), cap, seed)
     if not kept:
         raise InputError(f"{path} holds no text", "give a text file, a .jsonl file or a directory of them")
     return kept
@@ -66,7 +66,12 @@ def standard_library_texts(seed: int = 0, characters: int = 600_000) -> list[str
     return texts
 
 
-def _files(path: Path) -> list[Path]:
+def text_files(path: Path) -> list[Path]:
+    """The files that `read_texts` reads of `path`.
+
+    Raises:
+        InputError: there are none, or it is a file of another kind.
+    """
     if path.is_dir():
         files = _walk(path, SUFFIXES)
         if not files:

@@ -13,7 +13,7 @@ from prunec.calibration.corpus import check_sequence
 from prunec.calibration.labels import LabelledText
 from prunec.calibration.objective import Goal, objective, unknown_truth
 from prunec.calibration.pathfile import SUFFIX
-from prunec.calibration.sources import read_texts
+from prunec.calibration.sources import read_texts, text_files
 from prunec.calibration.textsource import Text, TextSource
 from prunec.cost.numerics import ROUNDED, Numerics, configured
 from prunec.cost.target import Target
@@ -72,7 +72,7 @@ class Request:
         kind = catalogue.find_backend(backend)
         if place is not None:
             kind = kind if place.folder else catalogue.backend_for(place.artifact)
-            place.check(options.force, side_files(place.artifact, kind))
+            _check_place(place, kind, options)
         checked_file(options.save_path, SUFFIX, "a path is", options.force)
         if options.workload is not None:
             Workload.parse(options.workload, options.threads)
@@ -88,7 +88,7 @@ class Request:
             InputError: the output cannot be used.
         """
         if place is not None:
-            place.check(self.options.force, side_files(place.artifact, self.backend))
+            _check_place(place, self.backend, self.options)
         dump = self.options.dump_ir
         folder = dump / label(budget) if dump is not None else None
         return replace(self, options=replace(self.options, budget=budget, dump_ir=folder), destination=place)
@@ -136,10 +136,31 @@ class Request:
         )
 
 
+def _check_place(place: Destination, backend: type[Backend], options: Options) -> None:
+    """Make sure that all can be written, and that nothing is read that would go by it.
+
+    Raises:
+        InputError: it cannot, or calibration text or the path file would go.
+    """
+    sides = side_files(place.artifact, backend)
+    place.check(options.force, sides)
+    texts = [file for path in _text_paths(options).values() for file in text_files(path)]
+    for file in (*texts, *([options.path] if options.path else [])):
+        if place.replaces(file, sides):
+            raise InputError(
+                f"{file} is read, and goes when {place} is written", "copy it elsewhere, or choose another --output"
+            )
+
+
+def _text_paths(options: Options) -> dict[str, Path]:
+    """The calibration that `options` name, by name; one alone may have none, and is under ""."""
+    given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
+    return {name: path for name, path in given.items() if path is not None}
+
+
 def _texts(options: Options) -> dict[str, Text]:
     """What `options` name as calibration, read."""
-    given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
-    return {name: Text(read_texts(path, options.seed), str(path)) for name, path in given.items() if path is not None}
+    return {name: Text(read_texts(path, options.seed), str(path)) for name, path in _text_paths(options).items()}
 
 
 def numerics(options: Options) -> Numerics:
