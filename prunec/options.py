@@ -80,7 +80,7 @@ class Options:
         save_path: where to keep what the search goes by.
         effort: how much time may go into improving the plan by what whole plans lose, 0 (none) to 3.
         recover: `none`, `bias`, `merge`, `rescale`, `obs`, `lsq`, `distill`, which is `lsq` and training after it, or
-            `weakness`, which is `distill` with what removal made wrong counting more.
+            `weakness`, which is `distill` with what removal made wrong counting more; None is `distill`.
         distill_minutes: how long training may take; None allows it a fixed amount of work.
         workload: what a latency is of, such as `prefill:1x128`; None uses the task's default.
         kv_cache: whether a decoder's artifact takes and returns its key-value cache; to decode, it always does.
@@ -105,7 +105,7 @@ class Options:
     importance: str | None = None
     ema: float | None = None
     effort: int = 0
-    recover: str = TRAINING[0]
+    recover: str | None = None
     search: str | None = None
     path: Path | None = None
     save_path: Path | None = None
@@ -127,7 +127,7 @@ class Options:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.recover not in Recovery:
+        if self.repair not in Recovery:
             raise InputError(f"recovery '{self.recover}' is not known", f"choose {', '.join(Recovery)}")
         if self.logits not in Logits:
             raise InputError(f"logits of '{self.logits}' are not known", f"choose {' or '.join(Logits)}")
@@ -142,12 +142,17 @@ class Options:
         require_device(self.device)
         if self.effort not in EFFORTS:
             raise InputError(f"there is no effort {self.effort}", f"choose {', '.join(map(str, EFFORTS))}")
-        check_minutes(self.distill_minutes, self.recover)
+        check_minutes(self.distill_minutes, self.repair)
         if self.threads is not None and self.threads < 1:
             raise InputError(f"{self.threads} threads are not a positive number", "give 1 or more")
         if self.seed < 0:
             raise InputError(f"seed {self.seed} is negative", "give 0 or more")
         check_ema(self.ema)
+
+    @property
+    def repair(self) -> str:
+        """The recovery of the default pipeline: the one that is given, else the default one."""
+        return TRAINING[0] if self.recover is None else self.recover
 
     def settings(self) -> dict[str, object]:
         """Every option as plain data, for the report."""

@@ -399,6 +399,12 @@ def test_a_search_beside_passes(refuse: Refusal, model: Path) -> None:
     assert message.startswith("--search and --passes are both given. Write sublayer into the passes")
 
 
+@pytest.mark.parametrize(("how", "steps"), [("lsq", "recover{lsq}"), ("distill", "recover{lsq}, distill")])
+def test_a_repair_beside_passes(how: str, steps: str, refuse: Refusal, model: Path) -> None:
+    message = refuse(model, *BUDGET, "--recover", how, "--passes", "structure, emit, verify")
+    assert message == f"--recover and --passes are both given. Write {steps} into the passes"
+
+
 def test_calibration_that_the_output_would_replace(refuse: Refusal, model: Path, out: Path) -> None:
     listed = out / "slim.weakness.jsonl"
     listed.write_text('{"text": "one row that an earlier compile wrote"}')

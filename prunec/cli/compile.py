@@ -99,7 +99,7 @@ REPAIR = (
     "Repair of what is left: none, bias (cheap), merge (of pairs), rescale, obs, lsq, distill (lsq, then training), "
     "or weakness (training that dwells on what removal made wrong, and lists it in NAME.weakness.jsonl)."
 )
-Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+Recover = Annotated[MaybeText, option("--recover", CUTTING, "HOW", REPAIR, "distill")]
 MEASURING = "Time for improving the choice by measuring whole plans: 0 (none) to 3 (a quarter of an hour and more)."
 Effort = Annotated[int, option("--effort", CUTTING, "0…3", MEASURING)]
 TRAINING = "Time for the training of --recover distill or weakness; without it, some minutes' work on two cores."
@@ -164,7 +164,7 @@ def compile_model(
     importance: Importance = None,
     ema: Ema = None,
     effort: Effort = 0,
-    recover: Recover = "distill",
+    recover: Recover = None,
     search: Search = None,
     distill_minutes: Minutes = None,
     path: Kept = None,

@@ -18,6 +18,7 @@ from prunec.cli.options import (
     Importance,
     Latency,
     MaybePath,
+    MaybeText,
     Model,
     Params,
     Passes,
@@ -62,7 +63,7 @@ Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an exi
 TEXT = "A text and what it is called: .txt, .jsonl or a folder of them. Give two or more."
 Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "NAME=PATH", TEXT)]
 REPAIR = "Repair of each slim program by the text of its plan, as in a compile; none shows the choice alone."
-Recover = Annotated[str, option("--recover", CUTTING, "HOW", REPAIR)]
+Recover = Annotated[MaybeText, option("--recover", CUTTING, "HOW", REPAIR, "lsq")]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line, no progress.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]
 
@@ -85,7 +86,7 @@ def compare_texts(
     task: Task = None,
     importance: Importance = None,
     ema: Ema = None,
-    recover: Recover = "lsq",
+    recover: Recover = None,
     passes: Passes = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

@@ -33,9 +33,9 @@ from prunec.report.sensitivity import PlanOutcome, Sensitivity
 
 SUFFIX = ".json"
 POOLED = "all texts"
+"""The plan by all texts in equal shares. No text can be called so: names have no spaces."""
 REPAIR = "lsq"
 """What mends plans where nothing is said: training would mend away some of what text decides."""
-"""The plan by all texts in equal shares. No text can be called so: names have no spaces."""
 
 
 def sensitivity(
@@ -71,7 +71,7 @@ def sensitivity(
         force: whether an existing file may be replaced.
         options: the other fields of `prunec.options.Options`, such as `importance`. Each slim program is repaired by
             the text of its plan before it is measured, as a compile does, unless `recover` is `none`; without training
-            where nothing is said of `recover`.
+            where neither `recover` nor `passes` says how.
 
     Raises:
         PrunecError: as one line that says what, where and how to mend it.
@@ -79,7 +79,9 @@ def sensitivity(
     path = checked_file(output, SUFFIX, "the comparison is", force)
     budget = parse_budget(latency=budget_latency, speedup=speedup, params=budget_params, size=budget_size)
     require_several(calibration)
-    given = {"recover": REPAIR, **options, "calibration": calibration, "force": force}
+    given = {**options, "calibration": calibration, "force": force}
+    if options.get("recover") is None and options.get("passes") is None:
+        given["recover"] = REPAIR
     request = Request.read(Options(budget, **read_options(given)), None, backend, None)
     steps = _Steps.of(request.passes)
     job = Job(str(model), request, Recorder(progress))

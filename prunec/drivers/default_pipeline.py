@@ -39,11 +39,11 @@ def default_pipeline(options: Options, *, text_given: bool = False) -> str:
     search = _uniform_search(options) if options.uniform else options.search or _kept_search(options.path)
     improved = [f"evolve{{{options.effort}}}"] if options.effort else []
     choice = [*_findings(search, options), search, *improved]
-    repair = recovery_steps(options.recover, options.distill_minutes)
+    repair = recovery_steps(options.repair, options.distill_minutes)
     smoothed, rivals = ["smooth"] * rounds, ["plain-export", "rival"] * (not options.no_rival)
     rest = [*choice, "remove", "settle", *repair, *smoothed, "emit", "verify", *rivals, "evaluate"]
     outlook = ["outlook"] * (search == SEARCH)
-    known = ["weakness"] if options.recover == "weakness" else []
+    known = ["weakness"] if options.repair == "weakness" else []
     return ", ".join(["structure", *order, *rest, *known, *outlook])
 
 

@@ -21,7 +21,7 @@ from prunec.cost.timer import Backend
 from prunec.cost.workload import DECODE, PHASES, Workload
 from prunec.destination import Destination, weakness_path
 from prunec.drivers.budgets import label
-from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline
+from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline, recovery_steps
 from prunec.errors import InputError
 from prunec.facts import Dense, Loadable, Scores, Weaknesses
 from prunec.files import checked_file
@@ -192,6 +192,7 @@ def _pipeline(options: Options, has_batches: bool) -> tuple[Pass, ...]:
         steps |= {"uniform": UNIFORM_SEARCH}
         steps |= {"path": "load-path{FILE}", "save_path": "save-path{FILE}"}
         more = {"effort": f"evolve{{{options.effort}}}", "distill_minutes": "distill{...}"}
+        more |= {"recover": ", ".join(recovery_steps(options.repair, None))}
         for name, step in {**steps, **more}.items():
             if getattr(options, name) not in (None, 0):
                 flag = name.replace("_", "-")

@@ -94,6 +94,11 @@ def test_what_all_plans_share_is_measured_once(found: Sensitivity) -> None:
     assert [[stage.name for stage in plan.stages] for plan in found.plans] == [own] * 3
 
 
+def test_passes_that_are_given_are_mended_as_they_say(found: Sensitivity) -> None:
+    assert found.given["recover"] is None
+    assert found.recovery == ""
+
+
 def test_plans_by_other_texts_differ_and_have_more_in_common_than_chance(found: Sensitivity) -> None:
     (neurons,) = (item for item in found.overlaps if item.kind == "neuron" and [item.first, item.second] == PLANS[:2])
     assert neurons.chance < neurons.jaccard < 1

@@ -62,6 +62,14 @@ def test_a_path_without_damage_says_so() -> None:
     assert "damage, summed" not in page
 
 
+def test_the_page_asks_for_a_repair_where_the_command_can_take_one() -> None:
+    stops = tuple(replace(stop, command=f"{stop.command} --passes structure") for stop in FOUND.stops)
+    assert "--recover" in own(render_exploration(FOUND))
+    page = own(render_exploration(replace(FOUND, stops=stops)))
+    assert "--recover" not in page
+    assert "the repair is among the passes" in page
+
+
 def test_many_units_make_the_page_no_heavier() -> None:
     few, many = (len(own(render_exploration(exploration(outline(2, neurons))))) for neurons in (64, 10_000))
     assert many < few * 1.2
