@@ -136,7 +136,8 @@ class _Steps:
         if lacking:
             raise InputError(f"the passes compare nothing without {' and '.join(lacking)}", "add it to them")
         shared = ("structure", "baseline", "cost")
-        apart = ("calibrate", *shared, "settle", "smooth", "emit", "verify", "evaluate", "rival")
+        after = ("plain-export", "rival", "evaluate", "weakness", "outlook")
+        apart = ("calibrate", *shared, "settle", "smooth", "emit", "verify", *after)
         return _Steps(
             calibrate=tuple(item for item in passes if item.name == "calibrate"),
             shared=tuple(item for item in passes if item.name in shared),

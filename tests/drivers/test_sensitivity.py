@@ -94,6 +94,13 @@ def test_what_all_plans_share_is_measured_once(found: Sensitivity) -> None:
     assert [[stage.name for stage in plan.stages] for plan in found.plans] == [own] * 3
 
 
+def test_the_usual_passes_mend_in_closed_form_and_export_nothing(tiny_llama_dir: Path, texts: dict[str, Path]) -> None:
+    found = prunec.sensitivity(tiny_llama_dir, calibration=texts, budget_params=BUDGET, threads=1)
+    own = ["importance", "damage", "knapsack", "remove", "recover", "evaluate"]
+    assert [[stage.name for stage in plan.stages] for plan in found.plans] == [own] * 3
+    assert found.recovery == "recover"
+
+
 def test_passes_that_are_given_are_mended_as_they_say(found: Sensitivity) -> None:
     assert found.given["recover"] is None
     assert found.recovery == ""
