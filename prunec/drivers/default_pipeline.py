@@ -7,6 +7,7 @@ from pathlib import Path
 from prunec import catalogue
 from prunec.calibration.pathfile import load_findings
 from prunec.cost.numerics import ROUNDED
+from prunec.cost.sweep import search_name
 from prunec.errors import InputError
 from prunec.facts import Damage, Scores, SolutionPath
 from prunec.options import TRAINING, Options
@@ -78,7 +79,7 @@ def _uniform_search(options: Options) -> str:
 
 def _kept_search(path: Path | None) -> str:
     """The search for what the file at `path` holds; the default one where there is none."""
-    return PATH_SEARCH if path is not None and SolutionPath in load_findings(path).facts else SEARCH
+    return SEARCH if path is None else search_name(load_findings(path).facts)
 
 
 def _findings(search: str, options: Options) -> list[str]:

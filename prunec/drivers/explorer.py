@@ -10,15 +10,15 @@ from typing import Any
 
 from prunec.calibration.pathfile import Findings, load_findings
 from prunec.cost.counted import counted_costs
-from prunec.cost.sweep import search_name, sweep
+from prunec.cost.sweep import sweep
 from prunec.cost.target import Target
-from prunec.drivers.default_pipeline import SEARCH, default_pipeline
+from prunec.drivers.default_pipeline import default_pipeline
 from prunec.drivers.job import Job, Recorder, read_options
 from prunec.drivers.request import Request
 from prunec.errors import InputError
 from prunec.facts import ADDITIVE, CostModel, Structure
 from prunec.files import checked_file, write_text
-from prunec.options import NO_BUDGET, Budget, Options, command_text
+from prunec.options import NO_BUDGET, Budget, BudgetKind, Options, command_text
 from prunec.passbase import Progress
 from prunec.report.exploration import Exploration
 from prunec.report.exploration_build import Priced, build_exploration
@@ -121,11 +121,10 @@ def _measured(findings: Findings, path: Path, job: Job) -> Priced:
 
 def _options(findings: Findings, path: Path, priced: Priced, given: dict[str, Any], budget: float) -> Options:
     """What a compile is asked for that cuts at `budget`."""
-    kind, search = ("latency_ms" if priced.target else "parameters"), search_name(findings.facts)
+    kind: BudgetKind = "latency_ms" if priced.target else "parameters"
     settings = Options(
-        Budget(kind, budget),  # type: ignore[arg-type]
+        Budget(kind, budget),
         path=path,
-        search=search if search not in (SEARCH, "path") else None,
         **{**given, "workload": str(priced.target.workload) if priced.target else None},
     )
     if not (kinds := _kinds(findings)):

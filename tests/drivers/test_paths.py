@@ -97,6 +97,14 @@ def test_options_choose_the_steps(tmp_path: Path) -> None:
     assert steps[steps.index("path") - 2 : steps.index("path")] == ["solution-path", f"save-path{{{file}}}"]
 
 
+def test_a_file_of_scores_alone_is_searched_by_what_it_holds(tiny_llama_dir: Path, text: Path, tmp_path: Path) -> None:
+    file = tmp_path / "slim.path.safetensors"
+    keeping = PASSES.replace(FINDING, f"importance{{magnitude}}, save-path{{{file}}}, ranked")
+    prunec.compile(tiny_llama_dir, budget_params="90k", passes=keeping, calibration=text, threads=1)
+    steps = usual(path=file).split(", ")
+    assert steps[steps.index("summed") - 1] == f"load-path{{{file}}}"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
