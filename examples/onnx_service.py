@@ -3,7 +3,8 @@
     python examples/onnx_service.py slim/ --port 8000
     curl localhost:8000 -d '{"text": "a sentence"}'
 
-A classifier answers with each label's probability, any other encoder with the mean of its features.
+A classifier answers with each label's probability, any other encoder with the mean of its features. A text that the
+graph cannot take, such as one that is too long, is refused with status 400 and what the runtime says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from tokenizers import Tokenizer
 
 
@@ -23,7 +25,11 @@ class Model:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.labels = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {})
+        # Some files ask to fill every text up to one length: what is said of the filling would count in the mean.
+        self.tokenizer.no_padding()
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self.labels = config.get("id2label", {})
+        self.several = config.get("problem_type") == "multi_label_classification"
         self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
         self.inputs = [item.name for item in self.session.get_inputs()]
 
@@ -38,9 +44,16 @@ class Model:
         (found, *_) = self.session.run(None, {name: np.array([values[name]]) for name in self.inputs})
         if found.ndim == 3:
             return {"embedding": found[0].mean(0).tolist()}
-        shares = np.exp(found[0] - found[0].max())
+        shares = self._probabilities(found[0])
         names = [self.labels.get(str(number), str(number)) for number in range(len(shares))]
-        return {"labels": dict(zip(names, (shares / shares.sum()).tolist(), strict=True))}
+        return {"labels": dict(zip(names, shares.tolist(), strict=True))}
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Of each label by itself where a text may have several, else they sum to 1."""
+        if self.several:
+            return np.asarray(1 / (1 + np.exp(-logits)))
+        shares = np.exp(logits - logits.max())
+        return np.asarray(shares / shares.sum())
 
 
 def server(folder: Path, port: int) -> ThreadingHTTPServer:
@@ -55,6 +68,8 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
                 status, answer = 200, model(str(body["text"]))
             except (ValueError, KeyError, TypeError):
                 status, answer = 400, {"error": 'send {"text": "..."}'}
+            except (Fail, InvalidArgument, RuntimeException) as error:
+                status, answer = 400, {"error": str(error)}
             payload = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -16,7 +16,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.frontends.huggingface import load
@@ -69,6 +70,36 @@ def test_the_service_refuses_what_is_no_text(address: str) -> None:
     for body in (b"not JSON", b"[]", b"{}"):
         with pytest.raises(urllib.error.HTTPError, match="400"):
             urllib.request.urlopen(address, body, timeout=30)
+
+
+def test_the_service_refuses_a_text_that_is_too_long_and_says_why(address: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        urllib.request.urlopen(address, json.dumps({"text": TEXT * 200}).encode(), timeout=30)
+    assert "ONNXRuntimeError" in json.load(caught.value)["error"]
+
+
+def test_the_service_gives_each_of_several_labels_a_probability_of_its_own(
+    folder: Path, tmp_path: Path, logits: torch.Tensor
+) -> None:
+    several = shutil.copytree(folder, tmp_path / "several")
+    config = json.loads((folder / "config.json").read_text())
+    (several / "config.json").write_text(json.dumps({**config, "problem_type": "multi_label_classification"}))
+    found = example("onnx_service.py")["Model"](several)(TEXT)["labels"]
+    np.testing.assert_allclose(list(found.values()), logits.sigmoid(), atol=1e-5)
+
+
+def test_the_service_takes_no_mean_over_what_fills_a_text_up(tiny_bert_dir: Path, tmp_path: Path) -> None:
+    loaded = load(tiny_bert_dir, "feature-extraction")
+    OnnxBackend().emit(loaded.program, tmp_path / "model.onnx")
+    shutil.copy(tiny_bert_dir / "config.json", tmp_path)
+    filling = Tokenizer.from_file(str(tiny_bert_dir / "tokenizer.json"))
+    filling.enable_padding(length=100)
+    filling.save(str(tmp_path / "tokenizer.json"))
+    inputs = AutoTokenizer.from_pretrained(tiny_bert_dir)(TEXT, return_tensors="pt")
+    with torch.no_grad():
+        expected = AutoModel.from_pretrained(tiny_bert_dir)(**inputs).last_hidden_state[0].mean(0)
+    found = example("onnx_service.py")["Model"](tmp_path)(TEXT)["embedding"]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_the_loop_computes_the_same_in_buffers_of_one_size(folder: Path, logits: torch.Tensor) -> None:
