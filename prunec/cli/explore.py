@@ -13,7 +13,6 @@ from prunec.cli.options import (
     LATENCY,
     PRINTED,
     WORK,
-    Backend,
     Cache,
     Debug,
     MaybePath,
@@ -57,6 +56,7 @@ Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an exi
 TIMES = "Folder of the model: budgets are then of time, on this machine."
 Model = Annotated[MaybePath, option("--model", LATENCY, "DIR", TIMES, "budgets of parameters")]
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
+Kind = Annotated[MaybeText, option("--backend", LATENCY, "NAME", "The artifact kind that is timed.", "onnx")]
 Quiet = Annotated[bool, flag("--quiet", "-q", panel=PRINTED, help="One line, no progress.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="All plans as JSON on standard output; a page only with -o.")]
 
@@ -72,7 +72,7 @@ def explore_path(
     model: Model = None,
     workload: Work = None,
     threads: Threads = None,
-    backend: Backend = "onnx",
+    backend: Kind = None,
     task: Task = None,
     trust_remote_code: Remote = False,
     seed: Seed = 0,

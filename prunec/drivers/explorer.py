@@ -35,7 +35,7 @@ def explore(
     *,
     model: str | os.PathLike[str] | None = None,
     workload: str | None = None,
-    backend: str = "onnx",
+    backend: str | None = None,
     progress: Progress | None = None,
     force: bool = False,
     **options: Any,
@@ -50,7 +50,7 @@ def explore(
         output: the page to write, ending in `.html`; None writes nothing.
         model: the Hugging Face directory of the file's model.
         workload: what a latency is of, such as `encode:1x128`; None takes the usual one of the model's task.
-        backend: the artifact kind that is timed.
+        backend: the artifact kind that is timed; None takes ONNX.
         progress: where to report; silent by default.
         force: whether an existing page may be replaced.
         options: `threads`, `task`, `seed`, `cache` and `trust_remote_code`, as in `prunec.options.Options`.
@@ -63,9 +63,9 @@ def explore(
     given = {"workload": workload, **read_options(options)}
     recorder = Recorder(progress)
     if model is None:
-        priced = _counted(findings, path, given)
+        priced = _counted(findings, path, {"backend": backend, **given})
     else:
-        priced = _measured(findings, path, Job(str(model), _request(findings, backend, given), recorder))
+        priced = _measured(findings, path, Job(str(model), _request(findings, backend or "onnx", given), recorder))
     plans = sweep(priced.structure, findings.facts, priced.costs, BUDGETS, recorder)
     if len(plans) < 2:
         raise InputError(
@@ -73,7 +73,8 @@ def explore(
         )
     source = str(model) if model is not None else findings.source
     asked = partial(_options, findings, path, priced, given)
-    commands = {budget: command_text(source, "slim.onnx", asked(budget)) for budget in plans}
+    output = f"slim{priced.target.backend.suffixes[0] if priced.target else '.onnx'}"
+    commands = {budget: command_text(source, output, asked(budget)) for budget in plans}
     found = build_exploration(path, source, findings, priced, plans, commands, tuple(recorder.warnings))
     if place is not None:
         write_text(place, render_exploration(found))

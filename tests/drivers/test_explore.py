@@ -61,6 +61,11 @@ def test_with_the_model_budgets_are_of_time(kept: Path, tiny_llama_dir: Path, tm
     assert "latency, predicted" in page.read_text(encoding="utf-8")
 
 
+def test_the_command_writes_the_kind_of_file_that_was_timed(kept: Path, tiny_llama_dir: Path) -> None:
+    found = prunec.explore(kept, model=tiny_llama_dir, workload="prefill:1x16", backend="torchscript", threads=1)
+    assert shlex.split(found.stops[0].command)[2:4] == ["-o", "slim.pt"]
+
+
 def test_a_path_over_other_kinds_of_units_is_cut_by_a_pipeline_that_looks_for_them(
     tiny_llama_dir: Path, text: Path, tmp_path: Path
 ) -> None:
@@ -85,6 +90,8 @@ def test_what_cannot_be_explored_is_refused(kept: Path, tiny_bert_dir: Path, tmp
         prunec.explore(kept, model=tiny_bert_dir, threads=1)
     with pytest.raises(InputError, match="--workload is given, and no model"):
         prunec.explore(kept, workload="prefill:1x16")
+    with pytest.raises(InputError, match="--backend is given, and no model"):
+        prunec.explore(kept, backend="onnx")
     older, known = tmp_path / "older.safetensors", load_findings(kept)
     save_findings(Findings(known.weights, known.units, known.source, known.facts), older)
     with pytest.raises(InputError, match="does not say what its parts count"):
