@@ -44,7 +44,7 @@ Keep = Annotated[str | None, option("--keep", STAYS, "SHARE", KEEP, "0.5")]
 Rows = Annotated[str | None, option("--keep-rows", STAYS, "N", "Entries of each row that stay, instead.")]
 PHYSICAL = "Also write how much of each unit stays, for --importance FILE of a compile."
 Physical = Annotated[MaybePath, option("--physical", STAYS, "FILE", PHYSICAL)]
-PAGE = "Also write NAME.report.html, which shows where entries stay, and NAME.report.json."
+PAGE = "Also write news.ken.report.html, which shows where entries stay, and news.ken.report.json."
 Page = Annotated[bool, flag("--report-page", panel=PRINTED, help=PAGE)]
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace an existing output.")]
 Json = Annotated[bool, flag("--json", panel=PRINTED, help="Everything as JSON on standard output.")]

@@ -101,7 +101,7 @@ def ken(
             is not the base's. The tuned model is traced for it. A unit that went back has pretrained values, not
             zeros: what a compile removes of it did the general work.
         page: whether to write `news.ken.report.html`, which shows where entries stay, and the report that it is drawn
-            from beside the file.
+            from beside the file; for `news.safetensors`, `news.report.html`.
         progress: where to report; silent by default.
         force: whether an existing file may be replaced.
 
@@ -134,6 +134,9 @@ def _place(
     """Where the file goes that is one of several if it has a label, and its page, checked."""
     place = Destination(Path(output), report_path(Path(output)))
     place = place if label is None else place.labelled(label)
+    if place.artifact.suffix == SUFFIXES[0]:
+        # The report that goes by the name before the suffix is that of `news.onnx` beside it.
+        place = replace(place, report=place.artifact.with_name(f"{place.artifact.name}.report.json"))
     checked_file(place.artifact, suffix, what, force)
     if page:
         check_output(place.artifact, force, (place.report, place.page))

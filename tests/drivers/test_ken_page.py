@@ -31,6 +31,16 @@ def test_the_page_and_its_report_lie_beside_the_file(tuned: Path, base: Path, tm
     assert PREFIX + QUERY in (tmp_path / "a.ken.report.html").read_text()
 
 
+def test_the_page_of_a_ken_file_is_not_that_of_an_artifact_beside_it(tuned: Path, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "task.report.json").touch()
+    prunec.ken(tuned, base, tmp_path / "task.ken", page=True)
+    prunec.ken(tuned, base, tmp_path / "task.ken", keep=[0.25], page=True)
+    assert {path.name for path in tmp_path.glob("*.report.*")} == {
+        "task.report.json",
+        *(f"{name}.report.{suffix}" for name in ("task.ken", "task-0.25.ken") for suffix in ("json", "html")),
+    }
+
+
 @pytest.mark.usefixtures("settled")
 def test_the_page_is_drawn_again(tuned: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prunec.ken(tuned, base, tmp_path / "a.safetensors", page=True)
