@@ -97,12 +97,15 @@ class Request:
         """What passes know about the loaded model from the start.
 
         Raises:
-            InputError: the workload does not fit the model, or what is right is needed and not known.
+            InputError: the workload does not fit the model, what is right is needed and not known, or a language model
+                does not name its tokens or its logits.
         """
         facts = Facts()
         goal = objective(loaded.task.objective_of(loaded.program.provenance.config))
         if any(Weaknesses in item.gives for item in self.passes) and not (goal.knows_truth or self._labelled()):
             raise unknown_truth(goal)
+        if goal.name == "causal-lm":
+            _check_names(loaded)
         facts.put(Dense(loaded.program))
         facts.put(Goal(goal))
         if loaded.stock is not None:
@@ -230,6 +233,22 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None, dtype: str) -> 
     criterion = next((getattr(item, "criterion", "") for item in passes if item.name == "importance"), "")
     if merging and criterion != PAIRING:
         raise unpaired(criterion)
+
+
+def _check_names(loaded: Loaded) -> None:
+    """Make sure that tokens and logits, by which a language model is measured, are called so.
+
+    Raises:
+        InputError: they are not.
+    """
+    program = loaded.program
+    subject, leave = f"{program.provenance.model_class} is for {loaded.task.name}", "leave task out"
+    inputs = [item.name for item in program.inputs]
+    if "input_ids" not in inputs:
+        raise InputError(f"{subject} and takes {', '.join(inputs)}, no input_ids", f"call the tokens so, or {leave}")
+    if "logits" not in program.outputs:
+        returned = ", ".join(program.outputs)
+        raise InputError(f"{subject} and returns {returned}, no logits", f"return {{'logits': ...}}, or {leave}")
 
 
 def _last_token(options: Options, loaded: Loaded) -> bool:

@@ -161,6 +161,44 @@ def test_a_decoder_that_fixes_its_length_has_no_cache(tiny_llama_dir: Path) -> N
         prunec.compile(model, budget_params="60k", workload="decode:1@8", example_inputs=inputs, task="text-generation")
 
 
+class Speaker(nn.Module):
+    """Gives a vector of each token, as `give` names it."""
+
+    def __init__(self, give: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.table, self.give = nn.Embedding(20, 8), give
+
+    def forward(self, input_ids: Tensor) -> Any:
+        return self.give(self.table(input_ids))
+
+
+class Listening(Speaker):
+    """Calls its tokens otherwise."""
+
+    def forward(self, tokens: Tensor) -> Any:
+        return super().forward(tokens)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "message"),
+    [
+        (Speaker(lambda found: found), "input_ids", "Speaker is for text-generation and returns output_0, no logits"),
+        (
+            Listening(lambda found: {"logits": found}),
+            "tokens",
+            "Listening is for text-generation and takes tokens, no input_ids",
+        ),
+    ],
+)
+def test_a_language_model_names_its_tokens_and_logits(
+    model: nn.Module, name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunec.drivers.job.run_pipeline", lambda *words, **more: pytest.fail("passes ran"))
+    inputs = {name: torch.randint(20, (2, 8))}
+    with pytest.raises(InputError, match=message):
+        prunec.compile(model, budget_params=100, task="text-generation", example_inputs=inputs, batches=[inputs] * 16)
+
+
 def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:
     class TwoRows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
