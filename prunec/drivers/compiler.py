@@ -19,7 +19,7 @@ from prunec.drivers.budgets import Amount, Amounts, destinations, parse_budgets
 from prunec.drivers.family import Outcome, Parts, run_family
 from prunec.drivers.job import Job, Model, Recorder, read_options, source_name
 from prunec.drivers.request import Request, side_files
-from prunec.errors import PrunecError
+from prunec.errors import InputError, PrunecError
 from prunec.facts import Plan, Structure, Weaknesses
 from prunec.files import publish, publish_folder, write_text
 from prunec.frontends.checkpoint import require_folder, stock_config, write_checkpoint
@@ -130,6 +130,7 @@ def compile(
     settings = Options(budgets[0], **read_options(options))
     place = Destination.read(output, suffix, emit=settings.emit) if output is not None else None
     places = destinations(place, asked) if place is not None else [None] * len(budgets)
+    _check_apart(model, places)
     request = Request.read(settings, places[0], backend, batches)
     requests = [request.asking(*pair) for pair in zip(budgets, places, strict=True)]
     if isinstance(asked, tuple):
@@ -145,6 +146,18 @@ def compile(
             return _gathered(run_family(job, loaded, requests, Path(scratch)), loaded, loading)
         result = job.run(loaded.program, request.passes, request.facts(loaded), Path(scratch))
         return _finish(job, result, loaded, loading, Path(scratch) / "artifact")
+
+
+def _check_apart(model: Model, places: Iterable[Destination | None]) -> None:
+    """Make sure that the model that is read stays.
+
+    Raises:
+        InputError: its folder is one that is replaced, or lies in it.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        for place in filter(None, places):
+            if place.replaces(Path(model)):
+                raise InputError(f"the model {model} goes when {place} is written", "choose another --output")
 
 
 def _gathered(outcomes: Iterable[Outcome], loaded: Loaded, loading: Stage) -> CompileFamily:

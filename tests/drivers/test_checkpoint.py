@@ -63,6 +63,16 @@ def test_a_checkpoint_is_pruned_again_into_another(slim: CompileResult, tmp_path
     assert difference(prunec.load(tmp_path / "slimmer"), again) <= 1e-5
 
 
+@pytest.mark.parametrize("emit", ["hf", "artifact"])
+def test_the_model_that_is_read_is_never_replaced(slim: CompileResult, emit: str) -> None:
+    assert slim.artifact is not None
+    folder = slim.artifact.parent
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"the model .* goes when .* is written. choose another --output"):
+        prunec.compile(folder, f"{folder}/", budget_params="55k", emit=emit, force=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_only_a_folder_is_written(tiny_llama_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--emit hf writes a folder, and slim.onnx is called as a file"):
         prunec.compile(tiny_llama_dir, tmp_path / "slim.onnx", speedup=2, emit="hf")
