@@ -35,7 +35,9 @@ def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) 
         fine: weights whose products are `MatMulNBits` of 8 bits instead.
     """
     model = onnx.load(source)
-    nodes = dict(_rounded_nodes(model, program))
+    weights = _with_tied(program, {item.weight for item in products(program)})
+    _spell_gemms(model, weights)
+    nodes = dict(_rounded_nodes(model, weights))
     careful_weights = _with_tied(program, fine)
     careful = {name for name, weight in nodes.items() if weight in careful_weights}
     coarse = nodes.keys() - careful
@@ -51,12 +53,10 @@ def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) 
 def _by_tensor(model: onnx.ModelProto, names: Collection[str], source: Path) -> onnx.ModelProto:
     """`model` with the nodes called `names` as products of integers."""
     target = source.with_name(f"rounded-{source.name}")
-    # The tool turns weights of Gemm around under their old names, which shapes on file would contradict.
-    del model.graph.value_info[:]
     quantize_dynamic(
         model,
         target,
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=["MatMul"],
         per_channel=True,
         reduce_range=saturates(),
         weight_type=QuantType.QInt8,
@@ -79,11 +79,38 @@ def _by_blocks(model: onnx.ModelProto, names: Collection[str], bits: int) -> onn
     return found
 
 
-def _rounded_nodes(model: onnx.ModelProto, program: Program) -> Iterator[tuple[str, str]]:
-    """The nodes that are products of `program`, each with its weight's name."""
-    weights = _with_tied(program, {item.weight for item in products(program)})
+def _spell_gemms(model: onnx.ModelProto, weights: Collection[str]) -> None:
+    """Spell each `Gemm` by one of `weights` as a product, under its name, and an addition: no tool rounds a `Gemm`."""
+    known = {name for node in model.graph.node for name in node.output} | {it.name for it in model.graph.initializer}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        plain = node.op_type == "Gemm" and node.input[1] in weights
+        model.graph.node.extend(_spelled(node, known) if plain else [node])
+
+
+def _spelled(gemm: onnx.NodeProto, known: set[str]) -> Iterator[onnx.NodeProto]:
+    """What computes the same as `gemm`; itself where it scales. `known` has the names that values have."""
+    settings = {item.name: helper.get_attribute_value(item) for item in gemm.attribute}
+    if settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0 or settings.get("transA", 0):
+        yield gemm
+        return
+    value, weight, *bias = filter(None, gemm.input)
+    if settings.get("transB", 0):
+        source, weight = weight, f"{weight}{TRANSPOSED}"
+        if weight not in known:
+            known.add(weight)
+            yield helper.make_node("Transpose", [source], [weight], name=weight, perm=[1, 0])
+    product = f"{gemm.output[0]}.product" if bias else gemm.output[0]
+    yield helper.make_node("MatMul", [value, weight], [product], name=gemm.name)
+    if bias:
+        yield helper.make_node("Add", [product, *bias], gemm.output, name=f"{gemm.name}.bias")
+
+
+def _rounded_nodes(model: onnx.ModelProto, weights: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The nodes that are products with one of `weights`, each with its weight's name."""
     for node in model.graph.node:
-        name = node.input[1].removesuffix(TRANSPOSED) if node.op_type in ("MatMul", "Gemm") else ""
+        name = node.input[1].removesuffix(TRANSPOSED) if node.op_type == "MatMul" else ""
         if name in weights:
             yield node.name, name
 

@@ -18,8 +18,11 @@ from prunec.backends.onnx.quantise import saturates
 from prunec.calibration.rounding import by_tensor
 from prunec.cost.numerics import Numerics
 from prunec.frontends.huggingface import load
+from prunec.frontends.module import trace
 from prunec.ir.past import completed
+from prunec.ir.products import products
 from prunec.ir.program import Program
+from tests.architectures import ARCHITECTURES
 from tests.backends.agreement import WORKLOAD
 from tests.programs import program_from_module
 
@@ -36,6 +39,21 @@ class Tied(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         result: Tensor = self.head(torch.relu(self.map(self.table(ids))))
         return result
+
+
+class Flat(nn.Module):
+    """Products of `[tokens, features]`, two of them with one matrix, of which `[batch, tokens, features]` has one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.map = nn.Embedding(40, 16), nn.Linear(16, 16)
+        self.turned = nn.Parameter(torch.randn(16, 16) / 4)
+        self.offset = nn.Parameter(torch.randn(16))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows = self.map(self.table(ids)).reshape(-1, 16)
+        rows = torch.addmm(self.offset, self.map(torch.relu(self.map(rows))), self.turned)
+        return rows.reshape(*ids.shape, 16)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +97,41 @@ def test_each_product_is_rounded_as_asked(tied: Program, tmp_path: Path, numeric
     assert share_off(tied, tmp_path / "a.onnx") < (0.3 if numerics.dtype == "int4" else 0.03)
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
     assert {item.key for item in model.metadata_props} > {"prunec.version"}
+
+
+NUMERICS = pytest.mark.parametrize(
+    ("numerics", "rounded"),
+    [
+        (Numerics("int8"), {"MatMulInteger": 4}),
+        (Numerics("int8", fine=frozenset({"map.weight"})), {"MatMulInteger": 1, "MatMulNBits": 3}),
+        (Numerics("int4", fine=frozenset({"turned"})), {"MatMulNBits": 4}),
+    ],
+    ids=["int8", "one finer", "int4"],
+)
+
+
+@NUMERICS
+def test_products_of_two_dimensions_are_rounded_too(tmp_path: Path, numerics: Numerics, rounded: object) -> None:
+    ids = torch.arange(12).view(2, 6)
+    program = program_from_module(Flat(), {"ids": ids}, {"ids": {0: "batch", 1: "sequence"}})
+    model = emitted(program, tmp_path / "a.onnx", numerics)
+    assert kinds(model) == rounded
+    assert not {"map.weight", "map.weight.transposed", "turned"} & {item.name for item in model.graph.initializer}
+    assert share_off(program, tmp_path / "a.onnx") < (0.3 if numerics.dtype == "int4" else 0.03)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("int8", 0.1), ("int4", 0.5)])
+@pytest.mark.parametrize("name", ["gpt2", "opt"])
+def test_no_product_with_a_weight_stays_in_float32(name: str, dtype: str, most: float, tmp_path: Path) -> None:
+    program = trace(ARCHITECTURES[name].model(), ARCHITECTURES[name].example(2, 7)).program
+    model = emitted(program, tmp_path / "a.onnx", Numerics(dtype))
+    found = kinds(model)
+    assert found["MatMulInteger"] + found["MatMulNBits"] == len(products(program))
+    assert found["Gemm"] == 0
+    inputs = ARCHITECTURES[name].example(3, 9)
+    got = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)({key: value.numpy() for key, value in inputs.items()})
+    wanted = program(inputs)["logits"].detach()
+    assert 0 < np.linalg.norm(got["logits"] - wanted.numpy()) / wanted.norm() < most
 
 
 def test_fine_products_of_four_bits_have_eight(tied: Program, tmp_path: Path) -> None:
