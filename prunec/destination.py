@@ -21,6 +21,8 @@ WEIGHTS = "model.safetensors"
 REMOVED = "prunec.json"
 """What went from the model of a checkpoint."""
 WEAKNESS = "weakness.jsonl"
+GENAI = "genai_config.json"
+"""What onnxruntime-genai reads beside a graph with a cache."""
 COPIED = (
     "generation_config.json",
     "preprocessor_config.json",
@@ -123,7 +125,7 @@ class Destination:
 
     def _is_own(self, name: str) -> bool:
         """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
-        return name in (PAGE, CONFIG, WEAKNESS, REMOVED, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
+        return name in (PAGE, CONFIG, WEAKNESS, REMOVED, GENAI, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
 
     def __str__(self) -> str:
         """As `--output` takes it."""

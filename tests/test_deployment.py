@@ -90,6 +90,12 @@ def test_an_earlier_folder_is_replaced_as_a_whole(tiny_classifier_dir: Path, tmp
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_an_earlier_folder_with_a_cache_is_replaced(tiny_llama_dir: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        compiled(tiny_llama_dir, f"{tmp_path / 'slim'}/", "85k", kv_cache=True, force=True)
+    assert (tmp_path / "slim" / "genai_config.json").is_file()
+
+
 @pytest.mark.parametrize("broken", ["shutil.copyfile", "pathlib.Path.rename"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
 def test_an_earlier_folder_stays_as_it_was_when_the_new_one_fails(

@@ -40,7 +40,7 @@ def test_a_new_and_an_empty_folder_can_be_written(tmp_path: Path) -> None:
 
 
 def test_what_prunec_wrote_is_replaced_by_force_alone(tmp_path: Path) -> None:
-    held = ("model.onnx", "model.onnx.data", "report.json", "report.html", "config.json", "tokenizer.json")
+    held = ("model.onnx", "model.onnx.data", "report.json", "report.html", "config.json", "genai_config.json")
     place = Destination.read(made(tmp_path / "slim", *held))
     place.check(force=True)
     with pytest.raises(InputError, match="slim exists already"):

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import prunec
-from prunec.destination import CONFIG, STEM, copy_data
+from prunec.destination import CONFIG, GENAI, STEM, copy_data
 from prunec.files import explained
 from prunec.frontends.pruned import OWN
 from prunec.ir.program import Program
 from prunec.report.data import Layer, Report
-from prunec.report.genai import GENAI, genai_settings
+from prunec.report.genai import genai_settings
 
 SIZES = "the other entries are those of the dense model; the sizes of layers are listed here"
 LEFT = "the other entries are those of the slim model; what went of the dense one's layers is listed here"

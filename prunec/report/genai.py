@@ -12,7 +12,6 @@ from typing import Any
 from prunec.ir.caches import NUMBER
 from prunec.ir.program import Program
 
-GENAI = "genai_config.json"
 FED = ("input_ids", "attention_mask", "position_ids")
 """The inputs that its decoding fills by itself, by their names here."""
 TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
