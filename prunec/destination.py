@@ -23,20 +23,22 @@ REMOVED = "prunec.json"
 WEAKNESS = "weakness.jsonl"
 GENAI = "genai_config.json"
 """What onnxruntime-genai reads beside a graph with a cache."""
+TOKENIZER = (
+    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.txt", "vocab.json", "merges.txt",
+    "spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model", "spm_char.model", "bpe.codes",
+    "source.spm", "target.spm", "target_vocab.json", "vocab-src.json", "vocab-tgt.json", "dict.txt",
+    "prophetnet.tokenizer", "byte_maps.json", "emoji.json", "entity_vocab.json", "word_shape.json",
+    "word_pronunciation.json", "normalizer.json",
+)  # fmt: skip
+"""The files of tokenizers, as their classes in transformers call them."""
 COPIED = (
     "generation_config.json",
     "preprocessor_config.json",
-    "tokenizer_config.json",
+    "processor_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
-    "tokenizer.json",
-    "tokenizer.model",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
+    *TOKENIZER,
 )
 """The files of a model's folder that go along to a folder of an artifact's own: data alone, nothing that runs."""
 
@@ -125,7 +127,9 @@ class Destination:
 
     def _is_own(self, name: str) -> bool:
         """Whether a file is called as one that is written into the folder; the artifact may have files beside it."""
-        return name in (PAGE, CONFIG, WEAKNESS, REMOVED, GENAI, *COPIED) or f"{name}.".startswith(f"{self.artifact.name}.")
+        return name in (PAGE, CONFIG, WEAKNESS, REMOVED, GENAI, *COPIED) or f"{name}.".startswith(
+            f"{self.artifact.name}."
+        )
 
     def __str__(self) -> str:
         """As `--output` takes it."""

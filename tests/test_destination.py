@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import transformers
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
-from prunec.destination import Destination
+from prunec.destination import TOKENIZER, Destination
 from prunec.errors import InputError
 
 
@@ -58,6 +61,15 @@ def test_what_prunec_wrote_is_replaced_by_force_alone(tmp_path: Path) -> None:
 def test_what_prunec_did_not_write_is_never_replaced(held: tuple[str, ...], named: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"holds {named}, which prunec did not write there"):
         Destination.read(made(tmp_path / "folder", *held)).check(force=True)
+
+
+def test_every_file_of_a_tokenizer_goes_along() -> None:
+    files: set[str] = set()
+    for name in set(TOKENIZER_MAPPING_NAMES.values()) - {None}:
+        with suppress(AttributeError, ImportError):  # one for two tokenizers has no files; others lack a library here
+            files |= set(getattr(transformers, name).vocab_files_names.values())
+    assert len(files) > 10
+    assert files <= set(TOKENIZER)
 
 
 def test_a_page_that_is_there_already_is_replaced_by_force_alone(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunec.destination import TOKENIZER
 from prunec.errors import InputError
 from prunec.frontends.weights import tensor_names
-
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "spiece.model", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def architecture(config: Mapping[str, Any]) -> str | None:
 
 def has_tokenizer(directory: Path) -> bool:
     """Whether a tokenizer's files are in `directory`."""
-    return any((directory / name).is_file() for name in _TOKENIZER_FILES)
+    return any((directory / name).is_file() for name in TOKENIZER)
 
 
 def _check_exists(directory: Path, given: str) -> None:

@@ -23,6 +23,13 @@ def test_a_good_directory_gives_config_and_tensor_names(tiny_llama_dir: Path) ->
     assert has_tokenizer(directory.path)
 
 
+@pytest.mark.parametrize("name", ["spm.model", "source.spm", "vocab.json"])
+def test_one_file_of_a_tokenizer_is_enough_to_look_for_it(name: str, tmp_path: Path) -> None:
+    assert not has_tokenizer(tmp_path)
+    (tmp_path / name).touch()
+    assert has_tokenizer(tmp_path)
+
+
 def test_no_such_directory(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no directory .*nowhere"):
         read_directory(tmp_path / "nowhere")
