@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from prunec.calibration.checkpoint import save_tensors
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.hashes import content_hash
 from prunec.calibration.journal import Journal
@@ -143,7 +144,7 @@ class _Search:
             if name in able:
                 mending = windows.mending()
                 self.scored[name] = _Scored(mending.tuned, mending.where)
-                save_file(dict(mending.weights), self._file(name))
+                save_tensors(mending.weights, self._file(name))
             self.context.progress.item(
                 f"re-fitting around sublayers, {len(gone)} gone", number + 1, len(windows.sublayers)
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from torch import Tensor
 from prunec.destination import WEIGHTS
 from prunec.errors import InputError
 
+_PLAIN = {"format": "pt"}
+_REFUSED = re.compile(r"\(os error (\d+)\)")
 NO_BASE = "name the folder of the model that this one was fine-tuned from"
 
 
@@ -59,9 +63,17 @@ class Checkpoint(Mapping[str, Tensor]):
         return len(self.places)
 
 
-def save_tensors(tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Write `tensors` as the weights in `folder`; raises OSError."""
-    save_file(dict(tensors), folder / WEIGHTS, {"format": "pt"})
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] = _PLAIN) -> None:
+    """Write `tensors` as the safetensors file `path`.
+
+    Raises:
+        OSError: it cannot be written, as where the disk is full.
+    """
+    try:
+        save_file(dict(tensors), path, dict(metadata))
+    except SafetensorError as error:  # whatever the system refuses it
+        found = _REFUSED.search(str(error))
+        raise (OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))) from error
 
 
 def counterpart(name: str, names: Mapping[str, object]) -> str | None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 import prunec
+from prunec.calibration.checkpoint import save_tensors
 from prunec.errors import InputError
 from prunec.facts import Step
 from prunec.files import atomic_path
@@ -52,8 +52,8 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(self.path) as staged:
-                save_file(tensors, staged, {"format": _FORMAT, "steps": plain})
-        except (InputError, OSError, SafetensorError) as error:
+                save_tensors(tensors, staged, {"format": _FORMAT, "steps": plain})
+        except (InputError, OSError) as error:
             self.progress.warn(f"the search's steps could not be kept: {error}")
 
     def _read(self) -> None:

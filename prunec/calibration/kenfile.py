@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from prunec.calibration.checkpoint import save_tensors
 from prunec.calibration.hashes import tensors_hash
 from prunec.calibration.kendelta import KenDelta, Patch
 from prunec.calibration.positions import packed, unpacked
@@ -60,7 +60,7 @@ def save_delta(delta: KenDelta, path: Path) -> None:
         "content": tensors_hash([tensors]),
     }
     with atomic_path(path) as staged:
-        save_file(tensors, staged, metadata)
+        save_tensors(tensors, staged, metadata)
 
 
 def load_delta(path: Path) -> KenDelta:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from prunec.calibration.checkpoint import save_tensors
 from prunec.calibration.hashes import tensors_hash
 from prunec.calibration.outline import Outline
 from prunec.calibration.scorefile import require_fit
@@ -97,7 +98,7 @@ def save_findings(findings: Findings, path: Path) -> None:
     if findings.outline is not None:
         metadata["outline"] = json.dumps(findings.outline.plain())
     with atomic_path(path) as staged:
-        save_file(tensors, staged, metadata)
+        save_tensors({name: torch.tensor(values) for name, values in tensors.items()}, staged, metadata)
 
 
 def load_findings(path: Path) -> Findings:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from prunec.calibration.checkpoint import save_tensors
 from prunec.errors import InputError
 from prunec.facts import Scores, Structure
 from prunec.files import atomic_path
@@ -35,7 +36,7 @@ def save_scores(scores: Scores, path: Path) -> None:
         "unit": scores.unit,
     }
     with atomic_path(path) as staged:
-        save_file(tensors, staged, metadata)
+        save_tensors({name: torch.tensor(values) for name, values in tensors.items()}, staged, metadata)
 
 
 def load_scores(path: Path) -> Scores:

@@ -124,7 +124,7 @@ class SlimModel(nn.Module):
             with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.absolute().parent) as scratch:
                 staged = Path(scratch) / "new"
                 staged.mkdir()
-                save_tensors(tensors, staged)
+                save_tensors(tensors, staged / WEIGHTS)
                 for name in _FILES:
                     if (self.folder / name).is_file():
                         shutil.copyfile(self.folder / name, staged / name)

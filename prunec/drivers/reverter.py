@@ -242,7 +242,7 @@ def _write_model(folder: Path, tensors: Mapping[str, Tensor], files: Mapping[str
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as scratch:
             staged = Path(scratch) / "new"
             staged.mkdir()
-            save_tensors(tensors, staged)
+            save_tensors(tensors, staged / WEIGHTS)
             for name, content in files.items():
                 (staged / name).write_bytes(content)
             publish_folder(staged, folder)

@@ -63,7 +63,7 @@ class _Contents:
         try:
             text = json.dumps(self.config, indent=2, ensure_ascii=False)
             (folder / CONFIG).write_text(f"{text}\n", encoding="utf-8")
-            save_tensors(self.tensors, folder)
+            save_tensors(self.tensors, folder / WEIGHTS)
             self.pruned.write(folder)
         except OSError as error:
             raise explained(error, folder) from error

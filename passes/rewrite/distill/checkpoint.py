@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from prunec.calibration.checkpoint import save_tensors
 from prunec.errors import InputError
 from prunec.files import atomic_path
 from prunec.passbase import Progress
@@ -76,8 +76,8 @@ class Checkpoints:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._clear(time.time() - STALE)
             with atomic_path(self.path, sum(tensor.nbytes for tensor in held.values())) as path:
-                save_file(held, path, {"standing": json.dumps(asdict(standing))})
-        except (InputError, OSError, SafetensorError) as error:
+                save_tensors(held, path, {"standing": json.dumps(asdict(standing))})
+        except (InputError, OSError) as error:
             self.progress.warn(f"distillation cannot be gone on with if it is interrupted: {error}")
             return False
         return True
