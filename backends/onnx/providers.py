@@ -12,10 +12,12 @@ from onnx import TensorProto, helper
 
 from prunec.cost.numerics import Numerics
 from prunec.errors import InputError
+from prunec.options import DEVICES
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}}
 """By device. On a GPU float32 stays float32, and no convolution is tried out at the first request."""
+INSTALLED = "look whether the driver and the libraries of the device are installed"
 ELSEWHERE = {"cuda": "install onnxruntime-gpu, or leave --device out", "cpu": "install onnxruntime"}
 
 
@@ -23,7 +25,7 @@ def check(numerics: Numerics) -> None:
     """Make sure that ONNX Runtime can compute so here.
 
     Raises:
-        InputError: it lacks the device's provider, or the provider lacks kernels for the type.
+        InputError: it lacks the device's provider or cannot start it, or the provider lacks kernels for the type.
     """
     provider, here = PROVIDERS[numerics.device], ort.get_available_providers()
     if provider not in here:
@@ -42,12 +44,26 @@ def check(numerics: Numerics) -> None:
         )
 
 
-def providers(device: str) -> list[tuple[str, dict[str, str]]]:
-    """What a session on `device` is made with: the one provider, so that nothing else is fallen back to unsaid."""
-    return [(PROVIDERS[device], OPTIONS[device])]
+def opened(model: str | bytes, options: ort.SessionOptions, device: str, name: str) -> ort.InferenceSession:
+    """A session of `model`, a path or the content of a file, on `device`: what has no kernel there runs on the CPU.
+
+    Raises:
+        InputError: ONNX Runtime does not take the model, which is called `name`, or cannot start the device's provider.
+    """
+    try:
+        # By itself the Python API begins anew on the CPU where a session cannot be made, and where a run fails.
+        session = ort.InferenceSession(
+            model, options, providers=[(PROVIDERS[device], OPTIONS[device])], enable_fallback=0
+        )
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        reason = str(error).strip().splitlines()[-1]
+        fix = "emit it again" if device == DEVICES[0] else f"emit it again, or {INSTALLED}"
+        raise InputError(f"ONNX Runtime cannot load {name} ({reason})", fix) from error
+    _require(session, device, name)
+    return session
 
 
-def require(session: ort.InferenceSession, device: str, path: Path) -> None:
+def _require(session: ort.InferenceSession, device: str, name: str) -> None:
     """Make sure that `session` runs on `device`: ONNX Runtime goes on without a provider that fails to start.
 
     Raises:
@@ -55,15 +71,19 @@ def require(session: ort.InferenceSession, device: str, path: Path) -> None:
     """
     if PROVIDERS[device] not in session.get_providers():
         raise InputError(
-            f"ONNX Runtime cannot start {PROVIDERS[device]} for {path}, and would run on "
+            f"ONNX Runtime cannot start {PROVIDERS[device]} for {name}, and would run on "
             f"{' and '.join(session.get_providers())}",
-            "look whether the driver and the libraries of the device are installed",
+            INSTALLED,
         )
 
 
 @cache
 def has_half_products(device: str) -> bool:
-    """Whether a product of fp16 stays one when it is loaded; where no kernel is, casts to fp32 are put around it."""
+    """Whether a product of fp16 stays one when it is loaded; where no kernel is, casts to fp32 are put around it.
+
+    Raises:
+        InputError: the device's provider cannot be started.
+    """
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [8, 8]) for name in ("x", "w", "y")]
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "half", value[:2], value[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
@@ -71,6 +91,6 @@ def has_half_products(device: str) -> bool:
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.optimized_model_filepath = str(Path(folder) / "half.onnx")
-        ort.InferenceSession(model.SerializeToString(), options, providers=providers(device))
+        opened(model.SerializeToString(), options, device, "a product of fp16")
         loaded = onnx.load(options.optimized_model_filepath)
     return all(node.op_type != "Cast" for node in loaded.graph.node)

@@ -12,9 +12,9 @@ from prunec.cost.artifact import check_file, check_version
 from prunec.cost.request import Feed
 from prunec.cost.timer import Arrays
 from prunec.cost.workload import Workload
-from prunec.errors import InputError, VerificationError
+from prunec.errors import VerificationError
 
-from .providers import providers, require
+from .providers import opened
 
 ERRORS_ONLY = 3
 
@@ -42,12 +42,7 @@ class OnnxRunner:
         # Idle threads of one session would spin on the cores that the next one is timed on: seen to
         # double the latency of four sessions timed by turns. Alone, a session is about 8 % slower for it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            session = ort.InferenceSession(str(path), options, providers=providers(device))
-        except Exception as error:  # ONNX Runtime's exceptions share no base class
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"ONNX Runtime cannot load {path} ({reason})", "emit it again") from error
-        require(session, device, path)
+        session = opened(str(path), options, device, str(path))
         if version := session.get_modelmeta().custom_metadata_map.get("prunec.version"):
             check_version(path, version)
         feeds = tuple(Feed(item.name, _dtype(item.type), _shape(item.shape)) for item in session.get_inputs())

@@ -19,10 +19,11 @@ class Session:
     """Stands in for a session: remembers what it was made with, and runs on what it is told."""
 
     made_with: object = None
+    falls_back: object = None
     runs_on = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
-    def __init__(self, path: str, options: object, providers: object) -> None:
-        Session.made_with = providers
+    def __init__(self, path: str, options: object, providers: object, enable_fallback: int = 1) -> None:
+        Session.made_with, Session.falls_back = providers, enable_fallback
 
     def get_providers(self) -> list[str]:
         return list(self.runs_on)
@@ -68,11 +69,21 @@ def test_a_session_has_the_provider_of_the_device_alone(
     monkeypatch.setattr(ort, "InferenceSession", Session)
     OnnxRunner.open(tmp_path / "a.onnx", WORKLOAD, "cuda")
     assert Session.made_with == [("CUDAExecutionProvider", providers.OPTIONS["cuda"])]
+    assert Session.falls_back == 0
     monkeypatch.setattr(Session, "runs_on", ("CPUExecutionProvider",))
     with pytest.raises(
         InputError, match=r"cannot start CUDAExecutionProvider .* and would run on CPUExecutionProvider"
     ):
         OnnxRunner.open(tmp_path / "a.onnx", WORKLOAD, "cuda")
+
+
+def test_a_device_that_does_not_start_is_not_taken_for_one_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    monkeypatch.setattr(Session, "runs_on", ("CPUExecutionProvider",))
+    providers.has_half_products.cache_clear()
+    with pytest.raises(InputError, match="cannot start CUDAExecutionProvider for a product of fp16"):
+        OnnxBackend().at(Numerics("fp16", "cuda"))
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors may have such kernels")
