@@ -25,6 +25,7 @@ from prunec.ir.program import Program
 from tests.architectures import ARCHITECTURES
 from tests.backends.agreement import WORKLOAD
 from tests.programs import program_from_module
+from tests.test_bad_input import raising
 
 
 class Tied(nn.Module):
@@ -169,6 +170,15 @@ def test_sixteen_bits_are_those_of_weights_and_values(tied: Program, tmp_path: P
     assert {item.data_type for item in model.graph.initializer if item.name.endswith("weight")} == {10}
     onnx.save(model, tmp_path / "b.onnx")
     assert share_off(tied, tmp_path / "b.onnx") < 0.01
+
+
+def test_sixteen_bits_are_made_of_weights_larger_than_a_message(
+    tied: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.transformers.float16.infer_shapes", raising(ValueError("exceeds 2 GiB")))
+    emitted(tied, tmp_path / "a.onnx", Numerics("fp16"), external_above=500)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.onnx", "a.onnx.data"]
+    assert share_off(tied, tmp_path / "a.onnx") < 0.01
 
 
 @pytest.mark.parametrize("cached", [False, True])
