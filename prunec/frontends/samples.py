@@ -92,7 +92,8 @@ def _makers(model: PreTrainedModel, sizes: Mapping[str, int]) -> dict[str, tuple
 
 def _tokens(config: Any, batch: int, length: int) -> Tensor:
     """Ordinary-looking tokens; the last one of the last sample is padding."""
-    padding = config.pad_token_id if isinstance(getattr(config, "pad_token_id", None), int) else 0
+    named = getattr(config, "pad_token_id", None)
+    padding = named if isinstance(named, int) and 0 <= named < config.vocab_size else 0  # some configs say -1 for none
     draw = torch.Generator().manual_seed(0)
     tokens = torch.randint(0, config.vocab_size - 1, (batch, length), generator=draw)
     tokens[tokens == padding] = config.vocab_size - 1 if padding != config.vocab_size - 1 else 0

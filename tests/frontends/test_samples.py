@@ -22,6 +22,15 @@ def test_text() -> None:
     assert inputs["input_ids"][1, -1] == BERT.pad_token_id
 
 
+@pytest.mark.parametrize("padding", [-1, 50, None])
+def test_padding_that_is_no_token_is_the_first_one(padding: int | None) -> None:
+    model = BertModel(BERT)
+    model.config = BertConfig(**{**BERT.to_dict(), "pad_token_id": padding})
+    tokens = sample_inputs(model, TASKS["feature-extraction"], None).arguments["input_ids"]
+    assert tokens[1, -1] == 0
+    assert 0 <= int(tokens.min()) <= int(tokens.max()) < 50
+
+
 def test_sizes_that_are_asked_for() -> None:
     feed = sample_inputs(BertModel(BERT), TASKS["feature-extraction"], None, {"batch": 1, "sequence": 12})
     assert {tuple(value.shape) for value in feed.tensors().values()} == {(1, 12)}
