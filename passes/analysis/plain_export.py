@@ -10,7 +10,7 @@ from typing import ClassVar
 from prunec.cost.measure import interleaved, workload_inputs
 from prunec.cost.target import Baseline, PlainExport, Target
 from prunec.cost.timer import Backend, Rewriting
-from prunec.errors import InputError, VerificationError
+from prunec.errors import PrunecError
 from prunec.facts import Dense
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -35,26 +35,30 @@ class PlainExportPass(Pass):
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Give the plain export."""
-        target, backend = facts[Target], facts[Target].plain
+        backend = facts[Target].plain
         if not isinstance(backend, Rewriting):
             return PassResult(program, (), f"there is none: {backend.name} artifacts are not rewritten")
-        context.progress.item("exporting the dense model as it was traced", 0, 2)
-        literal = backend.literal()
         try:
-            path = self._emit(literal, facts[Dense].program, target.filename, context.scratch)
-        except (InputError, VerificationError) as error:  # Nobody asked for this file.
-            return PassResult(program, (), f"there is none: {error.what}")
+            found = self._made(backend.literal(), facts, context)
+        except Exception as error:  # Others' tools raise what they like, and nobody asked for this file.
+            why = error.what if isinstance(error, PrunecError) else f"{type(error).__name__}: {error}"
+            return PassResult(program, (), f"there is none: {why}")
+        return PassResult(program, (found,), f"the dense artifact is {found.speedup:.2f}x as fast")
+
+    def _made(self, literal: Backend, facts: Facts, context: Context) -> PlainExport:
+        target, dense = facts[Target], facts[Dense].program
+        context.progress.item("exporting the dense model as it was traced", 0, 2)
+        path = self._emit(literal, dense, target.filename, context.scratch)
         context.progress.item("timing it and the dense artifact by turns", 1, 2)
         runners = {
             name: partial(
                 maker.load(place, target.workload),
-                workload_inputs(facts[Dense].program, target.workload, seed=context.seed),
+                workload_inputs(dense, target.workload, seed=context.seed),
             )
-            for name, maker, place in (("plain", literal, path), ("dense", backend, facts[Baseline].artifact))
+            for name, maker, place in (("plain", literal, path), ("dense", target.plain, facts[Baseline].artifact))
         }
         timings = interleaved(runners, seconds=self.seconds)
-        found = PlainExport(timings["plain"], timings["dense"])
-        return PassResult(program, (found,), f"the dense artifact is {found.speedup:.2f}x as fast")
+        return PlainExport(timings["plain"], timings["dense"])
 
     @staticmethod
     def _emit(backend: Backend, program: Program, filename: str, scratch: Path) -> Path:

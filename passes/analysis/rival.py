@@ -52,23 +52,26 @@ class RivalPass(Pass):
             configured(target.plain, Numerics(DTYPE, target.numerics.device))
         except InputError as error:
             return PassResult(program, (), f"there is none: {error.what}")
-        context.progress.item(f"emitting the dense model in {DTYPE}", 0, 3)
         try:
-            dense, rival, path = self._emit(facts, context)
+            found = self._made(program, facts, context)
         except Exception as error:  # Others' tools raise what they like, and nobody asked for this file.
             why = f"{type(error).__name__}: {error}"
             context.progress.warn(f"the dense model in {DTYPE} could not be made to compare with ({why})")
             return PassResult(program, (), f"there is none: {why}")
+        ratio, quality = paired_ratio(found.dense, found.latency), found.quality
+        log = f"{ratio:.2f}x over the dense artifact, {quality.slim:.4f} after {quality.dense:.4f}"
+        return PassResult(program, (found,), log)
+
+    def _made(self, program: Program, facts: Facts, context: Context) -> Rival:
+        context.progress.item(f"emitting the dense model in {DTYPE}", 0, 3)
+        dense, rival, path = self._emit(facts, context)
         context.progress.item("timing the three by turns", 1, 3)
         timings = self._timed(program, path, rival, facts, context)
         objective = with_labels(facts[Goal].objective, facts[Corpus].report)
         answer = answering(rival, dense, path, context.scratch)
         quality = quality_of(answer, facts[Dense].program, facts[Corpus], objective, context.progress)
         size = sum(file.stat().st_size for file in path.parent.iterdir())
-        found = Rival(DTYPE, size, timings["rival"], timings["dense"], timings["slim"], quality)
-        ratio = paired_ratio(found.dense, found.latency)
-        log = f"{ratio:.2f}x over the dense artifact, {quality.slim:.4f} after {quality.dense:.4f}"
-        return PassResult(program, (found,), log)
+        return Rival(DTYPE, size, timings["rival"], timings["dense"], timings["slim"], quality)
 
     def _emit(self, facts: Facts, context: Context) -> tuple[Program, Target, Path]:
         """The dense program made ready for rounding, the target that it is emitted for, and where it was."""

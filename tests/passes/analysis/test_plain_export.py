@@ -12,6 +12,7 @@ from prunec.passes.analysis.baseline import BaselinePass
 from prunec.passes.analysis.plain_export import PlainExportPass
 from tests.passes.cases import Case
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
+from tests.test_bad_input import raising
 
 
 def measured(case: Case, context: Context, backend: FakeBackend) -> Facts:
@@ -59,12 +60,20 @@ def test_a_backend_without_rewrites_has_none(llama: Case, context: Context) -> N
     assert (result.facts, result.log) == ((), "there is none: fake artifacts are not rewritten")
 
 
-def test_one_that_cannot_be_written_costs_nothing_else(llama: Case, context: Context) -> None:
+@pytest.mark.parametrize("step", ["emit", "load"])
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(VerificationError("no such luck"), "no such luck"), (ValueError("a fault"), "ValueError: a fault")],
+    ids=["of prunec", "of others"],
+)
+def test_one_that_cannot_be_made_costs_nothing_else(
+    step: str, error: Exception, why: str, llama: Case, context: Context
+) -> None:
     with fake_backend(by_parameters) as backend:
 
-        class Broken(backend):  # type: ignore[valid-type, misc]
-            def emit(self, *_: object) -> None:
-                raise VerificationError("no such luck")
+        class Broken(backend): ...  # type: ignore[valid-type, misc]
+
+        setattr(Broken, step, raising(error))
 
         class Rewriting(backend):  # type: ignore[valid-type, misc]
             def literal(self) -> FakeBackend:
@@ -72,4 +81,4 @@ def test_one_that_cannot_be_written_costs_nothing_else(llama: Case, context: Con
 
         facts = measured(llama, context, Rewriting())
         result = PlainExportPass().run(llama.program, facts, context)
-    assert (result.facts, result.log) == ((), "there is none: no such luck")
+    assert (result.facts, result.log) == ((), f"there is none: {why}")

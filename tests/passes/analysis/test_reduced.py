@@ -152,14 +152,15 @@ def test_nothing_rivals_an_artifact_that_is_the_dense_model_in_int8(llama: Case,
     assert "is the dense model in int8 itself" in result.log
 
 
+@pytest.mark.parametrize("step", ["emit", "load"])
 def test_a_rival_that_cannot_be_made_costs_nothing_else(
-    llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+    step: str, llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ValueError("no such luck")
 
     with rounding_backend(by_parameters) as backend:
         facts = emitted(llama, context, target(backend(), "latency_ms", 5.0, dtype="fp32"))
-        monkeypatch.setattr(backend, "emit", broken)
+        monkeypatch.setattr(backend, step, broken)
         result = RivalPass(seconds=0).run(llama.program, facts, context)
     assert (result.facts, result.log) == ((), "there is none: ValueError: no such luck")
