@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunec.calibration.checkpoint import Checkpoint, save_tensors
+from prunec.calibration.checkpoint import Checkpoint, counterpart, save_tensors
 from prunec.destination import CONFIG, WEIGHTS, copy_data
 from prunec.errors import InputError, PrunecError, VerificationError
 from prunec.files import explained
@@ -95,7 +95,7 @@ def write_checkpoint(folder: Path, loaded: Loaded, slim: Program, cuts: Cuts, su
     why = _written_for_stock(folder, loaded, slim, tensors)
     if isinstance(why, Written):
         return why
-    entries = _as_read({name: value for name, value in config.items() if name != OWN})
+    entries = _entries(loaded, {name: value for name, value in config.items() if name != OWN})
     _Contents(entries, tensors, _described(loaded, slim, entries, gone, why)).write(folder)
     difference, wrong = _loaded_difference(folder, slim)
     if wrong or not difference <= TOLERANCE:
@@ -112,7 +112,7 @@ def _written_for_stock(folder: Path, loaded: Loaded, slim: Program, tensors: Map
     if isinstance(found, str):
         return found
     renamed = {found.names[name]: tensor for name, tensor in tensors.items() if name in found.names}
-    entries = _as_read(found.config)
+    entries = _entries(loaded, found.config)
     _Contents(entries, renamed, _described(loaded, slim, entries, Removed(), "")).write(folder)
     difference, wrong = _loaded_difference(folder, slim)
     if wrong or not difference <= STOCK_TOLERANCE:
@@ -158,10 +158,11 @@ def _own(loaded: Loaded, slim: Program, gone: Removed) -> dict[str, Tensor]:
 
 
 def _spare(loaded: Loaded, source: Path) -> dict[str, Tensor]:
-    """What the folder has besides, such as a pooler that the task does not read."""
+    """What the folder has besides, such as a pooler that the task does not read, as the loaded class calls it."""
     assert loaded.stock is not None
     shapes, stored = loaded.stock.spare(), Checkpoint.of(source)
-    found = {name: stored[name] for name in shapes if name in stored}
+    places = {name: counterpart(name, stored) for name in shapes}
+    found = {name: stored[place] for name, place in places.items() if place is not None}
     return {name: tensor for name, tensor in found.items() if tuple(tensor.shape) == shapes[name]}
 
 
@@ -200,6 +201,12 @@ def _in_float32(config: Mapping[str, Any]) -> dict[str, Any]:
         if name != "torch_dtype"
     }
     return {**entries, "dtype": "float32"}
+
+
+def _entries(loaded: Loaded, config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` as it is written: it names the class whose tensors they are, which a task may have chosen."""
+    assert loaded.stock is not None
+    return {**_as_read(config), "architectures": [loaded.stock.loader.__name__]}
 
 
 def _as_read(config: Mapping[str, Any]) -> dict[str, Any]:

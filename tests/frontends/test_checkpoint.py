@@ -43,9 +43,11 @@ class Case:
     written: Written
 
 
-def checkpoint(source: Path, folder: Path, goes: dict[str, int], dropped: int | None = None) -> Case:
+def checkpoint(
+    source: Path, folder: Path, goes: dict[str, int], dropped: int | None = None, task: str | None = None
+) -> Case:
     """Of every family of a kind in `goes`, as many units go, one more of each second; and sublayer `dropped`."""
-    loaded = load(source)
+    loaded = load(source, task)
     (structure,) = StructurePass().run(loaded.program, Facts(), Context(source, source)).facts
     assert isinstance(structure, Structure)
     counts = {
@@ -119,6 +121,18 @@ def test_a_step_of_training_lowers_the_loss_and_is_saved(module: prunec.SlimMode
     assert all(torch.equal(saved[name], tensor) for name, tensor in model.state_dict().items())
     assert not any(torch.equal(saved[name], untouched[name]) for name in saved)
     assert {path.name for path in (tmp_path / "tuned").iterdir()} == {path.name for path in module.folder.iterdir()}
+
+
+@pytest.mark.parametrize("dropped", [None, -1])
+def test_what_another_task_leaves_unread_goes_along_under_its_names(
+    dropped: int | None, tiny_classifier_dir: Path, tmp_path: Path
+) -> None:
+    case = checkpoint(tiny_classifier_dir, tmp_path / "slim", {"neuron": 4}, dropped, task="feature-extraction")
+    assert case.written.stock == (dropped is None)
+    assert read_config(case.folder)["architectures"] == ["BertModel"]
+    dense, slim = Checkpoint.of(tiny_classifier_dir), Checkpoint.of(case.folder)
+    assert torch.equal(slim["pooler.dense.weight"], dense["bert.pooler.dense.weight"])
+    assert "classifier.weight" not in slim
 
 
 def test_equal_layers_are_loaded_by_transformers(tmp_path: Path) -> None:
