@@ -1,7 +1,7 @@
 """Attention in ONNX operators, equal to PyTorch's also where a position may attend to nothing.
 
-torch's library has it too: with more operators, and uneven where a boolean mask leaves a row empty (PyTorch then
-answers zero, that translation the mean of the values).
+torch's library has it too: with more operators, and uneven where a mask leaves a row empty (PyTorch then answers
+zero, that translation the mean of the values, or no number).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from onnxscript import onnx_opset
@@ -19,6 +20,7 @@ op: Any = onnx_opset.opset18  # its types describe what graphs hold, not what tr
 LOWEST = float(torch.finfo(torch.float16).min)
 """Added to what must not be attended to: far below any score, and finite in every float type."""
 
+FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
 RANK = 4
 """Of queries, keys and values as a rule: `[batch, heads, positions, head size]`."""
 
@@ -35,9 +37,9 @@ def attention(
 ) -> Any:
     """`scaled_dot_product_attention`: `[batch, heads, positions, head size]` each, the mask boolean or additive."""
     factor = op.CastLike(1 / math.sqrt(query.shape[-1]) if scale is None else scale, query)
-    boolean = attn_mask is not None and attn_mask.dtype == ir.DataType.BOOL
-    added = _causal_mask(query, key) if is_causal else _added(attn_mask, query) if boolean else attn_mask
-    attends = _attends(attn_mask, query) if boolean else None
+    added, attends = _causal_mask(query, key) if is_causal else attn_mask, None
+    if attn_mask is not None and (attn_mask.dtype == ir.DataType.BOOL or _may_forbid(attn_mask)):
+        added, attends = _masking(attn_mask, query)
     if not enable_gqa or query.shape[-3] == key.shape[-3]:
         return _attended(query, key, value, factor, added, attends, len(key.shape))
     if len(key.shape) == RANK and _alike(attn_mask):
@@ -76,14 +78,31 @@ def _alike(mask: Any) -> bool:
     return mask is None or len(mask.shape) < RANK - 1 or mask.shape[-3] == 1
 
 
-def _added(mask: Any, like: Any) -> Any:
-    """What a boolean mask adds to the scores."""
-    return op.Where(mask, op.CastLike(0.0, like), op.CastLike(LOWEST, like))
+def _masking(mask: Any, like: Any) -> tuple[Any, Any]:
+    """What a mask adds to the scores, finite; 1 for the positions that may attend to something, 0 for the others."""
+    boolean = mask.dtype == ir.DataType.BOOL
+    allowed = mask if boolean else op.Greater(mask, op.CastLike(-math.inf, like))
+    added = op.Where(allowed, op.CastLike(0.0, like) if boolean else mask, op.CastLike(LOWEST, like))
+    return added, op.ReduceMax(op.CastLike(allowed, like), op.Constant(value_ints=[-1]), keepdims=1)
 
 
-def _attends(mask: Any, like: Any) -> Any:
-    """1 for the positions that may attend to something, 0 for the others."""
-    return op.ReduceMax(op.CastLike(mask, like), op.Constant(value_ints=[-1]), keepdims=1)
+def _may_forbid(mask: Any) -> bool:
+    """Whether an additive mask may hold minus infinity: it is told from outside, or one is in what it is made of.
+
+    Where it cannot, as where the lowest finite number is added, there is nothing to guard against.
+    """
+    queue, seen = [mask], {mask}
+    for value in queue:
+        node = value.producer()
+        if node is None and value.const_value is None and value.dtype in FLOATS:
+            return True
+        tensor = ir.convenience.get_const_tensor(value)
+        if tensor is not None and tensor.dtype in FLOATS and bool(np.isneginf(tensor.numpy()).any()):
+            return True
+        sources = [] if node is None else [item for item in node.inputs if item is not None and item not in seen]
+        queue.extend(sources)
+        seen.update(sources)
+    return False
 
 
 def _causal_mask(query: Any, key: Any) -> Any:

@@ -46,15 +46,37 @@ def test_without_a_mask(options: dict[str, object], heads: int, tmp_path: Path) 
     assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), program, inputs(3, 9, heads), 1e-5)
 
 
-@pytest.mark.parametrize("boolean", [True, False])
-def test_with_a_mask(boolean: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("forbids", [None, -1e4, float("-inf")], ids=["boolean", "finite", "infinite"])
+def test_with_a_mask(forbids: float | None, tmp_path: Path) -> None:
     axes = AXES | {"mask": {0: "batch", 2: "sequence", 3: "sequence"}}
 
     def masked(batch: int, length: int) -> dict[str, Tensor]:
         mask = torch.rand(batch, 1, length, length) > 0.4
         mask[0, 0, 0] = False  # the first position attends to nothing
-        return inputs(batch, length) | {"mask": mask if boolean else torch.where(mask, 0.0, -1e4)}
+        return inputs(batch, length) | {"mask": mask if forbids is None else torch.where(mask, 0.0, forbids)}
 
     program = program_from_module(Attend(), masked(2, 5), axes)
     emit(program, tmp_path / "a.onnx")
     assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), program, masked(3, 9), 1e-5)
+
+
+class Filling(nn.Module):
+    """Attention whose mask is made inside: `fill` is added to what must not be attended to."""
+
+    def __init__(self, fill: float) -> None:
+        super().__init__()
+        self.fill = fill
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        added = torch.zeros(mask.shape).masked_fill(~mask, self.fill)
+        return nn.functional.scaled_dot_product_attention(query, key, value, added)
+
+
+@pytest.mark.parametrize(("fill", "guards"), [(float("-inf"), 1), (torch.finfo(torch.float32).min, 0)])
+def test_only_a_mask_that_may_hold_minus_infinity_is_guarded(fill: float, guards: int, tmp_path: Path) -> None:
+    given = inputs(2, 5) | {"mask": torch.rand(2, 1, 5, 5) > 0.4}
+    given["mask"][0, 0, 0] = False
+    program = program_from_module(Filling(fill), given, {name: {0: "batch"} for name in given})
+    emit(program, tmp_path / "a.onnx")
+    assert sum(node.op_type == "ReduceMax" for node in ir.load(tmp_path / "a.onnx").graph) == guards
+    assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), program, given, 1e-5)
