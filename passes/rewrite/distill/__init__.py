@@ -22,7 +22,7 @@ from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .checkpoint import Checkpoints
-from .limits import Limits, memory_free, memory_needed
+from .limits import Limits, memory_free, memory_needed, out_of_memory
 from .precision import Device, halves_pay, runs_in_halves, training_device
 from .student import Student, surviving_streams, with_values
 from .training import Course, Training
@@ -44,7 +44,7 @@ class DistillPass(Pass):
     intervals: the best weights are kept, and the program stays as it was where nothing is better than that.
 
     What cannot be trained stays as it is, and a warning says why: there is too little memory for it, or the program has
-    an operator without a derivative.
+    an operator without a derivative. Where memory runs out in the middle, the best weights so far are kept.
 
     An interrupted distillation of the same slim program on the same text goes on from its last checkpoint in the cache
     folder.
@@ -92,27 +92,31 @@ class DistillPass(Pass):
         Raises:
             InputError: a GPU is asked for, and there is none; `weakness` is, and nothing says what is right.
         """
-        corpus, device = facts[Corpus], training_device(self.device)
+        device = training_device(self.device)
         if facts[Plan].is_empty():
             return PassResult(program, (), "nothing to distil")
         if reason := _no_room(program, device):
             return _untrained(program, reason, context)
+        try:
+            return self._trained(program, facts, context, device)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            return _untrained(program, str(error).strip().splitlines()[0], context)
+
+    def _trained(self, program: Program, facts: Facts, context: Context, device: torch.device) -> PassResult:
+        """What training on `device` makes of the program; out of memory before it starts is an error of torch."""
         student, teacher = Student.of(program, device), on_device(facts[Dense].program, device)
-        choose = [{name: value.to(device) for name, value in batch.items()} for batch in corpus.choose]
-        objective = with_labels(facts[Goal].objective, choose)
-        if self.weakness and objective.truth(choose[0]) is None:
-            raise unknown_truth(objective)
-        held_out = HeldOut.of(teacher, choose, objective)
+        held_out = self._held_out(teacher, facts, device)
         before = held_out.damage(student.program)
         if before < NEGLIGIBLE:
             return PassResult(program, (), f"nothing to distil: held-out damage is {before:.2g}")
         course = self._course(teacher, student, held_out, facts, context.seed)
-        checkpoints = Checkpoints(self._place(program, course.text, corpus, context), context.progress)
+        checkpoints = Checkpoints(self._place(program, course.text, facts[Corpus], context), context.progress)
         training = Training(student, course, checkpoints, context.progress)
-        try:
-            standing = training.run()
-        except RuntimeError as error:  # as of an operator without a derivative
-            return _untrained(program, (str(error).strip().splitlines() or [type(error).__name__])[0], context)
+        if reason := training.rehearse():
+            return _untrained(program, reason, context)
+        standing = training.run()
         student.take(training.best)
         after = held_out.damage(student.program) if standing.best_step else before
         checkpoints.remove()
@@ -122,6 +126,14 @@ class DistillPass(Pass):
         if not after < before:
             return PassResult(program, (fact,), f"{log} stays at {before:.4g}")
         return PassResult(with_values(program, training.best), (fact,), f"{log} {before:.4g} to {after:.4g}")
+
+    def _held_out(self, teacher: Program, facts: Facts, device: torch.device) -> HeldOut:
+        """The choosing text on `device`, and what the dense program says of it."""
+        choose = [{name: value.to(device) for name, value in batch.items()} for batch in facts[Corpus].choose]
+        objective = with_labels(facts[Goal].objective, choose)
+        if self.weakness and objective.truth(choose[0]) is None:
+            raise unknown_truth(objective)
+        return HeldOut.of(teacher, choose, objective)
 
     def _course(self, teacher: Program, student: Student, held_out: HeldOut, facts: Facts, seed: int) -> Course:
         text = facts[Corpus].training(MOST_TOKENS, self.sequences)

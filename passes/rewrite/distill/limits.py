@@ -25,6 +25,8 @@ COPIES = 5
 """What training holds, in multiples of the weights: these, gradients, two moments and the best so far."""
 HEADROOM = 1.25
 """What activations take beside them, as a factor."""
+NO_ROOM = "not enough memory", "can't allocate memory"
+"""What torch says on a processor where there is too little memory: it has an error of its own for GPUs alone."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def memory_needed(slim: Program) -> float:
 def memory_free(device: torch.device) -> float:
     """Bytes that `device` has free."""
     return float(torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available)
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether `error` says that there is too little memory."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_ROOM)
 
 
 def _multiplications(program: Program, batch: Mapping[str, Tensor]) -> float:

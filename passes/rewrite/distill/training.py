@@ -20,7 +20,7 @@ from prunec.passbase import Progress
 
 from . import checkpoint
 from .checkpoint import Checkpoints, Standing
-from .limits import Limits
+from .limits import Limits, out_of_memory
 from .precision import mixed
 from .student import Student, outputs_and_streams
 
@@ -33,6 +33,8 @@ WARM_UP = 0.1, 100
 BETAS = 0.9, 0.95
 LONGEST_GRADIENT = 1.0
 MOMENTS = "exp_avg", "exp_avg_sq"
+UNDERIVED = "derivative for", "does not require grad"
+"""What torch says where gradients do not come back through an operator."""
 
 Batch = Mapping[str, Tensor]
 
@@ -88,11 +90,34 @@ class Training:
         self.best = student.values()
         self.saved = 0.0
 
+    def rehearse(self) -> str:
+        """Why the student cannot be trained, after one look at gradients; empty where it can. It stays as it is."""
+        try:
+            self._loss(self.course.text[0]).backward()
+        except RuntimeError as error:
+            if not isinstance(error, NotImplementedError) and not any(words in str(error) for words in UNDERIVED):
+                raise
+            return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        finally:
+            self.optimiser.zero_grad()
+        return ""
+
     def run(self) -> Standing:
-        """Train until the limits are up, or training diverges, which is a warning; where it then is."""
+        """Train until the limits are up, or until it diverges or memory runs out, with a warning; where it then is."""
         started = time.perf_counter() - self._resume()
         if not self.standing.step:
             self.standing.start = self.standing.best = self._damage()
+        try:
+            self._train(started)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            self.optimiser.zero_grad()
+            self.progress.warn(_cut_short(self.standing, "ran out of memory", "fewer sequences a step take less"))
+        return self.standing
+
+    def _train(self, started: float) -> None:
+        """Take steps until the limits are up or training diverges."""
         limits, standing = self.course.limits, self.standing
         while (share := limits.share(standing)) < 1:
             loss = self._step(share)
@@ -102,16 +127,29 @@ class Training:
                 diverged = not self._measure(limits) <= DIVERGED * standing.start
                 standing.seconds = time.perf_counter() - started
             if diverged:
-                self.progress.warn(_diverged(standing))
+                self.progress.warn(_cut_short(standing, "diverged", "a smaller rate may help"))
                 break
             self._keep()
             self._say()
-        return standing
 
     def _step(self, share: float) -> float:
         """One step of the optimiser; the loss before it."""
-        course, standing = self.course, self.standing
-        batch = {name: value.to(self.device) for name, value in self._batch(standing.step).items()}
+        standing = self.standing
+        batch = self._batch(standing.step)
+        loss = self._loss(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.student.weights.values(), LONGEST_GRADIENT)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.course.rate * rate_factor(share, standing.step)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        standing.step, standing.tokens = standing.step + 1, standing.tokens + token_count(batch)
+        return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """What the student is to make smaller: a scalar with gradients."""
+        course = self.course
+        batch = {name: value.to(self.device) for name, value in batch.items()}
         places = course.streams if course.hidden else ()
         with mixed(self.device, course.halves):
             with torch.no_grad():
@@ -123,14 +161,7 @@ class Training:
         if streams:
             errors = [relative_error(own, dense, batch) for own, dense in zip(streams, wanted, strict=True)]
             loss = loss + course.hidden * torch.stack(errors).mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.student.weights.values(), LONGEST_GRADIENT)
-        for group in self.optimiser.param_groups:
-            group["lr"] = course.rate * rate_factor(share, standing.step)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        standing.step, standing.tokens = standing.step + 1, standing.tokens + token_count(batch)
-        return float(loss.detach())
+        return loss
 
     def _batch(self, step: int) -> Batch:
         """The batch of a step: each epoch has an order of its own, whatever was run before."""
@@ -205,6 +236,6 @@ def rate_factor(share: float, step: int) -> float:
     return min(1.0, max(share / over, (step + 1) / steps)) * (1 - share)
 
 
-def _diverged(standing: Standing) -> str:
+def _cut_short(standing: Standing, how: str, remedy: str) -> str:
     kept = f"the weights after {standing.best_step} are kept" if standing.best_step else "its weights are dropped"
-    return f"distillation diverged after {standing.step} steps, and {kept}: a smaller rate may help"
+    return f"distillation {how} after {standing.step} steps, and {kept}: {remedy}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,14 +14,15 @@ from prunec.facts import Dense
 from prunec.ir.program import Program
 from prunec.passbase import Context
 from prunec.passes.rewrite import distill
-from prunec.passes.rewrite.distill import DistillPass, limits
+from prunec.passes.rewrite.distill import DistillPass, checkpoint, limits
 from prunec.passes.rewrite.distill.checkpoint import Standing
 from prunec.passes.rewrite.distill.limits import Limits
-from prunec.passes.rewrite.distill.training import Training
+from prunec.passes.rewrite.distill.training import Batch, Training
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case
-from tests.passes.rewrite.test_distill import Listening, half_of_every_ffn
+from tests.passes.rewrite.test_distill import Listening, distilled, half_of_every_ffn, run
 
+NO_DERIVATIVE = "derivative for aten::heaviside is not implemented"
 UNTRAINED = "the slim model is not trained, and stays as it was re-fitted: "
 
 
@@ -93,11 +95,71 @@ def test_memory_is_counted_in_weights(llama: Case) -> None:
 def test_an_operator_without_a_derivative_is_said_and_nothing_is_trained(
     llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(training: Training, share: float) -> float:
-        raise NotImplementedError("derivative for aten::odd is not implemented\nand more")
+    loss = Training._loss
 
-    monkeypatch.setattr(Training, "_step", refuse)
+    def underived(training: Training, batch: Batch) -> Tensor:
+        return torch.heaviside(loss(training, batch), torch.zeros(()))
+
+    monkeypatch.setattr(Training, "_loss", underived)
     stayed, log, warnings = tried(llama, context)
     assert stayed
-    assert log == "not trained: derivative for aten::odd is not implemented"
-    assert warnings == [f"{UNTRAINED}derivative for aten::odd is not implemented"]
+    assert log == f"not trained: {NO_DERIVATIVE}"
+    assert warnings == [f"{UNTRAINED}{NO_DERIVATIVE}"]
+
+
+def test_weights_that_the_loss_does_not_depend_on_are_said_and_nothing_is_trained(
+    llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = Training._loss
+    monkeypatch.setattr(Training, "_loss", lambda training, batch: loss(training, batch).detach())
+    stayed, log, _ = tried(llama, context)
+    assert stayed
+    assert "does not require grad" in log
+
+
+@pytest.mark.parametrize("place", ["_loss", "_step", "_measure"])
+def test_any_other_failure_is_one(place: str, llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(training: Training, of: object) -> float:
+        raise RuntimeError("shape '[2, 3]' is invalid for input of size 5")
+
+    monkeypatch.setattr(Training, place, fail)
+    with pytest.raises(RuntimeError, match="is invalid"):
+        tried(llama, context)
+
+
+def test_too_little_memory_to_begin_with_is_said_and_nothing_is_trained(
+    llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(training: Training, batch: Batch) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory\nand more")
+
+    monkeypatch.setattr(Training, "_loss", fail)
+    stayed, log, warnings = tried(llama, context)
+    assert stayed
+    assert log == "not trained: CUDA out of memory"
+    assert warnings == [f"{UNTRAINED}CUDA out of memory"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+)
+def test_what_was_best_before_memory_ran_out_is_kept(
+    error: RuntimeError, bert: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Training._step
+
+    def fail_late(training: Training, share: float) -> float:
+        if training.standing.step == 20:
+            raise error
+        return step(training, share)
+
+    monkeypatch.setattr(Training, "_step", fail_late)
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    progress = Listening()
+    slim, result = run(bert, replace(context, progress=progress))
+    assert result.program is not slim
+    assert distilled(result).after < 0.95 * distilled(result).before
+    (warning,) = progress.warnings
+    assert warning.startswith("distillation ran out of memory after 20 steps, and the weights after ")
+    assert not list(context.cache.glob("distill/*"))
