@@ -7,13 +7,16 @@ import os
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prunec.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+STALE = 7 * 86_400.0
+"""Seconds after which a kept state of long work, which nobody went on with, is removed."""
 
 
 def check_output(output: Path, force: bool = False, sides: Iterable[Path] = ()) -> None:
@@ -167,6 +170,15 @@ def write_text(target: Path, text: str) -> None:
     """Write `text` at `target` as UTF-8, whole or not at all; raises as `atomic_path` does."""
     with atomic_path(target) as path:
         path.write_text(text, encoding="utf-8")
+
+
+def remove_stale(path: Path) -> None:
+    """Remove the files beside `path`, of its suffix, that are older than `STALE`; `path` itself stays."""
+    before = time.time() - STALE
+    for other in path.parent.glob(f"*{path.suffix}"):
+        with suppress(OSError):  # another process may have been quicker
+            if other != path and other.stat().st_mtime < before:
+                other.unlink()
 
 
 def _check_room(target: Path, bytes_needed: int | None) -> None:

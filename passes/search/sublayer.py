@@ -38,7 +38,8 @@ class SublayerPass(Pass):
     and the last feed-forward sublayer can go. The re-fits are left to `recover`, which walks the whole stream.
 
     The order, with the re-fits, is kept in a file of the cache after every step: a search that was cut off goes on
-    there, and so does a tighter budget.
+    there, and so does a tighter budget. What sublayers save is measured: where one's share of it is another by more
+    than `CLOSE` of `prunec.calibration.journal`, the search begins anew.
 
     Attributes:
         tokens: how much of the scoring text re-fitting uses, at least one batch.
@@ -76,10 +77,9 @@ class SublayerPass(Pass):
             "program": content_hash(program),
             "data": corpus.data_hash,
             "loss": objective.damage_unit,
-            # Shares: the tables' scale follows the pace of the machine at the time, and changes no choice.
-            "savings": {name: round(depth.saved((), name) / whole, 6) for name in names},
         }
-        journal = Journal(context, key)
+        # Shares: the tables' scale follows the pace of the machine at the time, and changes no choice.
+        journal = Journal(context, key, {name: depth.saved((), name) / whole for name in names})
         yield from journal.steps
         tokens = affordable(self.confirm * len(names) // 2, program)
         probe = Probe(program, depth.structure, objective, at_most(corpus.choose, tokens))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,42 @@ def test_another_version_of_prunec_finds_nothing(context: Context, monkeypatch: 
     Journal(context, {"search": "x"}).write(STEPS)
     monkeypatch.setattr("prunec.__version__", "99.0")
     assert not Journal(context, {"search": "x"}).steps
+
+
+def test_shares_that_came_out_a_little_different_are_the_same_search(context: Context) -> None:
+    Journal(context, {"search": "x"}, {"a": 0.4, "b": 0.6}).write(STEPS)
+    found = Journal(context, {"search": "x"}, {"a": 0.45, "b": 0.55})
+    assert found.steps == STEPS
+
+
+def test_shares_are_held_against_those_of_the_first_step(context: Context) -> None:
+    Journal(context, {"search": "x"}, {"a": 0.4}).write(STEPS[:1])
+    again = Journal(context, {"search": "x"}, {"a": 0.5})
+    again.write(STEPS)
+    assert not Journal(context, {"search": "x"}, {"a": 0.6}).steps
+
+
+@pytest.mark.parametrize("shares", [{"a": 0.2, "b": 0.8}, {"a": 0.4}, {}])
+def test_other_shares_begin_anew_in_the_same_file(shares: dict[str, float], context: Context, told: Told) -> None:
+    Journal(context, {"search": "x"}, {"a": 0.4, "b": 0.6}).write(STEPS, {"w": torch.ones(2)})
+    again = Journal(context, {"search": "x"}, shares)
+    assert not again.steps
+    assert not again.weights
+    (note,) = told.notes
+    assert "the search begins anew" in note
+    again.write(STEPS[:1])
+    assert Journal(context, {"search": "x"}, shares).steps == STEPS[:1]
+    assert len(list(again.path.parent.iterdir())) == 1
+
+
+def test_searches_that_nobody_went_on_with_are_cleared(context: Context) -> None:
+    old, read, own = (Journal(context, {"search": name}) for name in ("old", "read", "own"))
+    for journal in (old, read):
+        journal.write(STEPS)
+        os.utime(journal.path, (0, 0))
+    Journal(context, {"search": "read"})
+    own.write(STEPS)
+    assert {path.name for path in own.path.parent.iterdir()} == {read.path.name, own.path.name}
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +12,11 @@ from torch import Tensor
 
 from prunec.calibration.checkpoint import save_tensors
 from prunec.errors import InputError
-from prunec.files import atomic_path
+from prunec.files import atomic_path, remove_stale
 from prunec.passbase import Progress
 
 EVERY = 120.0
 """Seconds of training between two checkpoints: one may take several seconds to write."""
-STALE = 7 * 86_400.0
-"""Seconds after which the checkpoint of another distillation, which nobody went on with, is removed."""
 
 
 @dataclass
@@ -74,7 +71,7 @@ class Checkpoints:
         held = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._clear(time.time() - STALE)
+            remove_stale(self.path)
             with atomic_path(self.path, sum(tensor.nbytes for tensor in held.values())) as path:
                 save_tensors(held, path, {"standing": json.dumps(asdict(standing))})
         except (InputError, OSError) as error:
@@ -86,9 +83,3 @@ class Checkpoints:
         """Forget it, if it was ever written: the distillation is over."""
         if self.path.exists():
             self.path.unlink()
-
-    def _clear(self, before: float) -> None:
-        """Remove what other distillations left `before` that time."""
-        for other in self.path.parent.glob("*.safetensors"):
-            if other != self.path and other.stat().st_mtime < before:
-                other.unlink(missing_ok=True)

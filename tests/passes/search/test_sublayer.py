@@ -150,3 +150,14 @@ def test_a_search_that_was_cut_off_goes_on(
         searched(work, llama, context, ceiling)
     assert searched(work, llama, context, ceiling) == whole
     assert min(len(plan.sublayers) for plan in confirmed[4:]) == 2
+
+
+def test_a_search_goes_on_where_savings_came_out_a_little_different(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, costs = three()
+    expected = first_pick(SublayerPass(), case, costs, context)
+    monkeypatch.delattr(Probe, "damage")
+    assert first_pick(SublayerPass(), case, three(saving=1.05)[1], context) == expected
+    with pytest.raises(AttributeError):
+        first_pick(SublayerPass(), case, three(saving=5.0)[1], context)
