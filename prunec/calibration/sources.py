@@ -99,7 +99,7 @@ def _documents(file: Path) -> Iterator[str]:
     if file.suffix.lower() != ".jsonl":
         yield from _stretches(file)
         return
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(_whole_lines(file), start=1):
         if line.strip():
             yield _row_text(file, number, line)
 
@@ -128,6 +128,17 @@ def _stretches(file: Path) -> Iterator[str]:
             yield "".join(lines)
             lines, size = [], 0
     yield "".join(lines)
+
+
+def _whole_lines(file: Path) -> Iterator[str]:
+    """The lines of a file with their ends, however long."""
+    pieces: list[str] = []
+    for piece in _lines(file):
+        pieces.append(piece)
+        if piece.endswith("\n"):
+            yield "".join(pieces)
+            pieces = []
+    yield "".join(pieces)
 
 
 def _lines(file: Path) -> Iterator[str]:

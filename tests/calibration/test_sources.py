@@ -53,6 +53,19 @@ def test_rows_with_and_without_labels_are_refused(tmp_path: Path) -> None:
         read_texts(file)
 
 
+def test_a_row_longer_than_a_stretch_is_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_STRETCH", 10)
+    content = rows({"text": "aé漢🙂" * 20}, {"text": "b"}, {"text": "c" * 50}).rstrip("\n")
+    assert read_texts(write(tmp_path / "a.jsonl", content)) == ["aé漢🙂" * 20, "b", "c" * 50]
+
+
+def test_lines_are_counted_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_STRETCH", 10)
+    file = write(tmp_path / "a.jsonl", rows({"text": "a" * 50}) + "no\n")
+    with pytest.raises(InputError, match=r"line 2 of .* is not JSON"):
+        read_texts(file)
+
+
 def test_a_directory_is_read_sorted_without_hidden_and_other_files(tmp_path: Path) -> None:
     write(tmp_path / "b.md", "second")
     write(tmp_path / "a" / "deep.txt", "first")
