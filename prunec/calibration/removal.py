@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, fx
 
 from prunec.calibration.masked import masked_program, plan_masks
 from prunec.calibration.objective import Objective
-from prunec.calibration.tokens import Batch, token_count
+from prunec.calibration.tokens import Batch, require_finite, token_count
 from prunec.facts import Plan, Structure, Sublayer
 from prunec.ir.execute import evaluate, input_values, output_nodes
 from prunec.ir.program import Program
@@ -19,6 +20,9 @@ WORK = 1.6e13
 """Multiplications that the measurements may take: two to three minutes on two cores."""
 LEAST = 512
 """Tokens below which a measurement says little."""
+WORST = 1e4
+"""What a removal loses at the most, in whatever unit: more than any that one would make, and little enough to add up.
+Infinities and what is no number count as that."""
 NONE: Mapping[str, Tensor] = {}
 
 
@@ -37,6 +41,11 @@ def at_most(batches: Iterable[Batch], tokens: int) -> list[Batch]:
         chosen.append(batch)
         seen += token_count(batch)
     return chosen
+
+
+def bounded(loss: float) -> float:
+    """`loss`, and `WORST` where that is less or where `loss` is no number."""
+    return loss if loss < WORST else WORST
 
 
 class Probe:
@@ -67,13 +76,16 @@ class Probe:
         self.streams = self._run(plan, weights, ())
 
     def damage(self, plan: Plan, place: Sublayer | None, weights: Mapping[str, Tensor] = NONE) -> float:
-        """Mean damage of `plan`, in the objective's unit.
+        """Mean damage of `plan`, in the objective's unit, `WORST` at the most.
 
         Args:
             plan: what is removed.
             place: the sublayer before which nothing changes, besides what `go_on_from` was told: that is not run
                 again. None runs all.
             weights: weights that take the place of the program's, by name.
+
+        Raises:
+            PassError: the dense program's own outputs are not finite.
         """
         total, self.items = 0.0, 0.0
         for batch, dense, stream in zip(self.batches, self.dense, self.streams, strict=True):
@@ -86,8 +98,11 @@ class Probe:
                 for found in (values, dense)
             )
             value, items = self.objective.damage(pruned, reference, batch)
+            if not math.isfinite(value):
+                for name, output in reference.items():
+                    require_finite(name, output)
             total, self.items = total + value, self.items + items
-        return total / self.items
+        return bounded(total / self.items)
 
     def _run(self, plan: Plan, weights: Mapping[str, Tensor], more: Iterable[fx.Node]) -> list[dict[fx.Node, Any]]:
         """What every sublayer starts from, and `more`, batch by batch."""

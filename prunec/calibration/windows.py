@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from prunec.calibration.projection import output_projection
+from prunec.calibration.removal import bounded
 from prunec.calibration.ridge import Moments, fit
 from prunec.calibration.tokens import Batch, require_finite, sequence_key, sequences, token_rows
 from prunec.errors import PassError
@@ -28,6 +29,8 @@ NONE: Mapping[str, Tensor] = {}
 @dataclass(frozen=True)
 class Mending:
     """Mean over tokens of `|y - y'|^2 / |y|^2`, for the stream y of the dense program and y' with a sublayer bypassed.
+
+    It is `WORST` of `prunec.calibration.removal` where y' is not finite.
 
     Attributes:
         untuned: where nothing else changes.
@@ -124,7 +127,7 @@ class Windows:
             missing = target - token_rows(self.slim.streams[number][self.slim.node(slim)], batch)
             errors = _relative(missing, target)[_tokens_of(values, batch, turn) == MEASURE].double().square()
             total, count = total + float(errors.sum()), count + len(errors)
-        return total / count
+        return bounded(total / count)
 
     def _mended(self, sublayer: Sublayer, mender: Sublayer) -> Mending:
         projection, slim = self.projections[mender.name], self.slim
@@ -244,7 +247,7 @@ def _relative(values: Tensor, stream: Tensor) -> Tensor:
 def _error(pairs: Sequence[tuple[Tensor, Tensor]], weight: Tensor) -> float:
     """Mean over tokens of `|y - a W|^2`, from the differences themselves: sums of products would lose small ones."""
     errors = torch.cat([(gap - rows @ weight.to(rows.dtype)).double().square().sum(-1) for rows, gap in pairs])
-    return float(errors.mean())
+    return bounded(float(errors.mean()))
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:

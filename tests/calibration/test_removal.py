@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from prunec.calibration.masked import masked_program, plan_masks
-from prunec.calibration.removal import Probe
+from prunec.calibration.objective import Features, Tensors, Total
+from prunec.calibration.removal import WORST, Probe
+from prunec.errors import PassError
 from prunec.facts import Plan
 from tests.passes.cases import Case, load_case, masked_damage, with_tensors
 
@@ -42,3 +45,21 @@ def test_weights_that_were_re_fitted_stay(case: Case) -> None:
         value, items = case.goal.objective.damage(outputs, case.program(batch), batch)
         total, count = total + value, count + items
     assert probe.damage(plan, last, weights) == pytest.approx(total / count, rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e9])
+def test_what_no_sum_would_bear_is_the_worst(value: float, case: Case) -> None:
+    class Overflowing(Features):
+        def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+            return value, 1.0
+
+    probe = Probe(case.program, case.structure, Overflowing(), case.corpus.choose)
+    assert probe.damage(Plan({}), None) == WORST
+
+
+def test_a_dense_program_that_overflows_is_refused(case: Case) -> None:
+    reader = case.structure.families[0].sites[0].weight
+    broken = with_tensors(case.program, {reader: torch.full_like(case.program.tensor(reader), torch.inf)})
+    probe = Probe(broken, case.structure, case.goal.objective, case.corpus.choose)
+    with pytest.raises(PassError, match="logits are not finite"):
+        probe.damage(Plan({}), None)

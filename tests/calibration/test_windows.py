@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from prunec.calibration.removal import WORST
 from prunec.calibration.tokens import sequences
 from prunec.calibration.windows import CHOOSE, FIT, MEASURE, Windows, turns
 from prunec.errors import PassError
@@ -36,8 +37,23 @@ class TwoBranches(nn.Module):
         return summed
 
 
-def traced(kind: str = "ffn") -> tuple[Program, Structure]:
-    program = program_from_module(TwoBranches(), {"x": torch.randn(2, 4, WIDTH)}, {"x": {0: "batch"}})
+class Rooted(TwoBranches):
+    """The second branch takes roots of what the first has made positive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(WIDTH, WIDTH)
+        self.first.bias = nn.Parameter(torch.full((WIDTH,), 20.0))
+        self.up.weight = nn.Parameter(torch.cat([torch.eye(WIDTH)] * 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.first(x)
+        summed: Tensor = x + self.down(torch.sqrt(self.up(x)))
+        return summed
+
+
+def traced(kind: str = "ffn", module: type[nn.Module] = TwoBranches) -> tuple[Program, Structure]:
+    program = program_from_module(module(), {"x": torch.randn(2, 4, WIDTH)}, {"x": {0: "batch"}})
     adds = program.graph.find_nodes(op="call_function", target=aten.add.Tensor)
     one, two = (
         Sublayer(name, sort, node.name, node.args[0].name, node.args[1].name, ())
@@ -70,6 +86,13 @@ def test_what_a_re_fit_left_is_there_once_it_is_made() -> None:
     without = Windows(program, structure, batches, 0, ("first",))
     without.step()
     assert without.present["second"] == pytest.approx(first.untuned, rel=1e-4)
+
+
+def test_what_is_no_number_any_more_is_the_worst() -> None:
+    windows = Windows(*traced(module=Rooted), text(), seed=0)
+    windows.step()
+    mending = windows.mending()
+    assert mending.untuned == mending.tuned == WORST
 
 
 def test_nothing_is_lost_where_nothing_is_gone() -> None:

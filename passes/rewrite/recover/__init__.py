@@ -70,11 +70,11 @@ class RecoverPass(Pass):
             return PassResult(program, (), "no projection gained on held-out tokens")
         held_out = HeldOut.of(dense, corpus.choose, objective)
         before, after = held_out.damage(program), held_out.damage(repaired)
-        if after >= before:
+        if not after < before:  # it may be no number
             return PassResult(
                 program,
                 (Recovered(self.method, (), before, before),),
-                f"held-out damage would rise: {before:.4g} to {after:.4g}",
+                f"held-out damage would not fall: {before:.4g} to {after:.4g}",
             )
         log = f"{len(fitted)} projections re-fitted: held-out damage {before:.4g} to {after:.4g}"
         return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after, missing),), log)

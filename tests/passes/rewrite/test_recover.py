@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import ClassVar
 
@@ -102,7 +103,23 @@ def test_it_is_never_applied_where_held_out_damage_rises(bert: Case, context: Co
     result = RecoverPass().run(slim, replace(bert, goal=Goal(goal)).facts(plan), context)
     assert result.program is slim
     assert damages(result).sublayers == ()
-    assert "would rise" in result.log
+    assert "would not fall" in result.log
+
+
+class Brittle(AtRest):
+    """An objective that gives no number for any change of the slim program."""
+
+    def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
+        changed, count = super().damage(outputs, dense, inputs)
+        return (math.nan if changed else 1.0), count
+
+
+def test_it_is_never_applied_where_held_out_damage_is_no_number(bert: Case, context: Context) -> None:
+    plan = half_of_every_ffn(bert)
+    slim = slim_program(bert.program, bert.structure, plan)
+    goal = type("Still", (Brittle,), {"still": slim})()
+    result = RecoverPass().run(slim, replace(bert, goal=Goal(goal)).facts(plan), context)
+    assert result.program is slim
 
 
 def test_what_was_kept_whole_and_lost_nothing_is_left_alone(bert: Case, context: Context) -> None:

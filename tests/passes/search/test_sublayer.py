@@ -44,9 +44,23 @@ class Three(nn.Module):
         return summed
 
 
-def three(saving: float = 1.0) -> tuple[Case, CostModel]:
+class Rooted(Three):
+    """The strong branch makes positive what a root is taken of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(WIDTH, WIDTH)
+        self.first.bias = nn.Parameter(torch.full((WIDTH,), 20.0))
+        self.down.weight = nn.Parameter(0.1 * self.down.weight)
+        self.last.weight = nn.Parameter(0.1 * self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sqrt(super().forward(x))
+
+
+def three(saving: float = 1.0, module: type[nn.Module] = Three) -> tuple[Case, CostModel]:
     """The module as a case; the strong branch costs `saving`, the weak one 1, the feed-forward is not priced."""
-    program = program_from_module(Three(), {"x": torch.randn(2, 4, WIDTH)}, {"x": {0: "batch"}})
+    program = program_from_module(module(), {"x": torch.randn(2, 4, WIDTH)}, {"x": {0: "batch"}})
     adds = program.graph.find_nodes(op="call_function", target=aten.add.Tensor)
     kinds = {"strong": "attention", "ffn": "ffn", "weak": "attention"}
     sublayers = tuple(
@@ -80,6 +94,11 @@ def test_the_damage_is_that_with_the_re_fit(context: Context) -> None:
     assert plan.predicted_damage == pytest.approx(0, abs=1e-5)
     probe = Probe(case.program, case.structure, Features(), case.corpus.choose)
     assert probe.damage(Plan({}, ("strong",)), None) > 1e-2
+
+
+def test_what_leaves_no_number_is_no_choice(context: Context) -> None:
+    case, costs = three(module=Rooted)
+    assert first_pick(GreedyLossPass(of="sublayers"), case, costs, context) == ("weak",)
 
 
 @pytest.mark.parametrize("confirm", [1, 5])
