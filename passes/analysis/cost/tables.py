@@ -65,10 +65,12 @@ def measured_costs(
     def calibrated() -> CostModel:
         return _calibrate(structure, {name: tables[piece.mark] for name, piece in pieces.items()}, baseline)
 
-    stale = len(kept) == len(distinct) and _is_stale(calibrated().scale, kept.values())
-    missing = {mark: piece for mark, piece in distinct.items() if stale or mark not in tables}
+    missing = {mark: piece for mark, piece in distinct.items() if mark not in kept}
     tables |= _time(missing, target, context, sizes, seconds) if missing else {}
     model = calibrated()
+    if stale := _is_stale(model.scale, kept.values()):
+        tables |= _time({mark: distinct[mark] for mark in kept}, target, context, sizes, seconds)
+        missing, model = distinct, calibrated()
     for mark in missing:
         cache.write(keys[mark], Kept(tables[mark], model.scale))
     source = f"{len(missing)} tables timed, {len(distinct) - len(missing)} from the cache"

@@ -137,6 +137,26 @@ def test_tables_of_another_pace_are_timed_again(llama: Case, context: Context) -
     assert costs.scale == pytest.approx(1.1, rel=1e-3)
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_kept_tables_of_another_pace_are_not_mixed_with_new_ones(lost: int, llama: Case, context: Context) -> None:
+    measure(llama, context, lambda program: 1.5 * proportional(program))
+    sorted((context.cache / "cost").iterdir())[lost].unlink()
+    costs, _ = measure(llama, context)
+    assert costs.scale == pytest.approx(1, rel=1e-3)
+    costs, backend = measure(llama, context)
+    assert not backend.programs
+    assert costs.scale == pytest.approx(1, rel=1e-3)
+
+
+def test_one_missing_table_is_timed_alone_at_the_same_pace(llama: Case, context: Context) -> None:
+    _, whole = measure(llama, context)
+    emitted = len(whole.programs)
+    sorted((context.cache / "cost").iterdir())[0].unlink()
+    second, backend = measure(llama, context, lambda program: 1.05 * proportional(program))
+    assert 0 < len(backend.programs) < emitted
+    assert second.scale == pytest.approx(1.03, abs=0.02)
+
+
 def test_noise_that_swamps_a_table_is_refused(llama: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "TOLERATED", 0.25)
     toggle = itertools.cycle([1.0, 3.0])
