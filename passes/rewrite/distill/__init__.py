@@ -52,7 +52,9 @@ class DistillPass(Pass):
     Attributes:
         minutes: how long it may take, measuring included; None leaves that to `steps`.
         steps: how many steps it may take; None leaves that to `minutes`, and where these are None, too, to `WORK` of
-            `limits`, some minutes on two cores. Where steps end it, the result is the same from run to run.
+            `limits`, some minutes on two cores. Where steps end it, the result is the same from run to run, except on a
+            processor on which products in bfloat16 are about `FASTER` of `precision` times as fast: that is timed, and
+            may come out either way.
         rate: the highest rate.
         sequences: rows a step, where the text is cut for it.
         hidden: what the error of the residual stream weighs. 0 leaves it out: in the same time, weights of 1 and 10 did
@@ -112,7 +114,7 @@ class DistillPass(Pass):
         if before < NEGLIGIBLE:
             return PassResult(program, (), f"nothing to distil: held-out damage is {before:.2g}")
         course = self._course(teacher, student, held_out, facts, context.seed)
-        checkpoints = Checkpoints(self._place(program, course.text, facts[Corpus], context), context.progress)
+        checkpoints = Checkpoints(self._place(program, course.text, facts[Corpus], context, device), context.progress)
         training = Training(student, course, checkpoints, context.progress)
         if reason := training.rehearse():
             return _untrained(program, reason, context)
@@ -120,7 +122,7 @@ class DistillPass(Pass):
         student.take(training.best)
         after = held_out.damage(student.program) if standing.best_step else before
         checkpoints.remove()
-        products = " in bfloat16" if course.halves else ""
+        products = " in bfloat16" if standing.halves else ""
         log = f"{standing.step} steps, {standing.tokens:,} tokens{products}: held-out damage"
         fact = Distilled(standing.step, standing.tokens, standing.seconds, before, min(before, after))
         if not after < before:
@@ -152,10 +154,12 @@ class DistillPass(Pass):
             seed=seed,
         )
 
-    def _place(self, program: Program, text: Sequence[Batch], corpus: Corpus, context: Context) -> Path:
+    def _place(
+        self, program: Program, text: Sequence[Batch], corpus: Corpus, context: Context, device: torch.device
+    ) -> Path:
         """The checkpoint's file: its name says of what it is, the slim program's numbers included."""
         parts = [content_hash(program), corpus.data_hash, tensors_hash(text)]
-        parts += [repr(self), str(context.seed)]
+        parts += [repr(self), device.type, str(context.seed)]
         return context.cache / "distill" / f"{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}.safetensors"
 
 

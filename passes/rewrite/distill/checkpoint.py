@@ -28,6 +28,7 @@ class Standing:
         measured: how many of the planned measurements are done.
         start, best: damage on held-out text of the slim program and of the best weights, in the precision of training.
         best_step: the step after which the best weights were.
+        halves: whether products take bfloat16.
     """
 
     step: int = 0
@@ -37,6 +38,7 @@ class Standing:
     start: float = float("inf")
     best: float = float("inf")
     best_step: int = 0
+    halves: bool = False
 
 
 @dataclass(frozen=True)

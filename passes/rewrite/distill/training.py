@@ -51,7 +51,7 @@ class Course:
         rate: the highest rate of AdamW.
         hidden: what the error of the streams weighs against the objective's distance.
         weakness: how much more an item counts that the teacher has right and the student wrong.
-        halves: whether products take bfloat16.
+        halves: whether products take bfloat16, where no checkpoint says so.
         limits: what it may take.
         seed: of the order of the text.
     """
@@ -86,7 +86,7 @@ class Training:
         self.device = next(iter(student.weights.values())).device
         # Without decay: weights are to stay near where they were good.
         self.optimiser = torch.optim.AdamW(student.weights.values(), betas=BETAS, weight_decay=0.0, fused=True)
-        self.standing = Standing()
+        self.standing = Standing(halves=course.halves)
         self.best = student.values()
         self.saved = 0.0
 
@@ -151,7 +151,7 @@ class Training:
         course = self.course
         batch = {name: value.to(self.device) for name, value in batch.items()}
         places = course.streams if course.hidden else ()
-        with mixed(self.device, course.halves):
+        with mixed(self.device, self.standing.halves):
             with torch.no_grad():
                 reference, wanted = outputs_and_streams(course.teacher, batch, places)
             outputs, streams = outputs_and_streams(self.student.program, batch, places)
@@ -180,7 +180,7 @@ class Training:
         return damage
 
     def _damage(self) -> float:
-        with mixed(self.device, self.course.halves):
+        with mixed(self.device, self.standing.halves):
             return self.course.held_out.damage(self.student.program)
 
     def _say(self) -> None:
