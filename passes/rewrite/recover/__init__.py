@@ -11,6 +11,7 @@ from torch import Tensor
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.heldout import HeldOut
 from prunec.calibration.objective import Goal
+from prunec.calibration.tokens import Batch
 from prunec.facts import Dense, Plan, Recovered, Scores, SecondMoments, Structure
 from prunec.ir.program import Program
 from prunec.options import unpaired
@@ -18,7 +19,7 @@ from prunec.passbase import Context, Facts, Pass, PassResult
 
 from .merge import merged_weights
 from .obs import dense_moments, losing, updated
-from .walk import Walk
+from .walk import HELD_OUT, Walk, parted
 
 Repair = tuple[Program, list[str], Mapping[str, tuple[float, float]]]
 """The program, the sublayers that changed, and what each of them missed before and after, where that is known."""
@@ -43,7 +44,9 @@ class RecoverPass(Pass):
     the optimal brain surgeon does (Kurtic et al. 2023, "ZipLM"), each weight by the second moments of its dense
     input.
 
-    The whole is kept only if it lowers the damage on the choosing text.
+    The whole is kept only if it lowers the damage on the choosing text. Walks hold out every fourth batch of the
+    scoring text, which is divided anew where it has fewer than four; with fewer than four rows nothing is re-fitted,
+    and a warning says so.
     """
 
     name: ClassVar[str] = "recover"
@@ -65,7 +68,15 @@ class RecoverPass(Pass):
         corpus, objective = facts[Corpus], facts[Goal].objective
         if self.method == "none" or plan.is_empty():
             return PassResult(program, (), "nothing to recover" if plan.is_empty() else "not asked for")
-        repaired, fitted, missing = (self._updated if self.method == "obs" else self._walked)(program, facts, context)
+        batches = parted(corpus.score, dense)
+        if self.method == "obs":
+            repaired, fitted, missing = self._updated(program, facts, context)
+        elif len(batches) < HELD_OUT:
+            reason = f"{len(batches)} batches of scoring text cannot both fit a repair and choose it"
+            context.progress.warn(f"the slim model is not re-fitted: {reason}, give {HELD_OUT} or more")
+            return PassResult(program, (), f"not re-fitted: {reason}")
+        else:
+            repaired, fitted, missing = self._walked(program, facts, context, batches)
         if not fitted:
             return PassResult(program, (), "no projection gained on held-out tokens")
         held_out = HeldOut.of(dense, corpus.choose, objective)
@@ -79,10 +90,9 @@ class RecoverPass(Pass):
         log = f"{len(fitted)} projections re-fitted: held-out damage {before:.4g} to {after:.4g}"
         return PassResult(repaired, (Recovered(self.method, tuple(fitted), before, after, missing),), log)
 
-    def _walked(self, program: Program, facts: Facts, context: Context) -> Repair:
+    def _walked(self, program: Program, facts: Facts, context: Context, batches: list[Batch]) -> Repair:
         """The program re-fitted along the residual stream, and the sublayers where that changed something."""
-        structure, batches = facts[Structure], list(facts[Corpus].score)
-        dense = facts[Dense].program
+        dense, structure = facts[Dense].program, facts[Structure]
         walk = Walk(dense, program, structure, facts[Plan], batches, context.progress, self._merged(facts))
         fitted = walk.run(self.method)
         return walk.repaired(), fitted, walk.missing

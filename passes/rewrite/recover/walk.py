@@ -29,7 +29,7 @@ class Walk:
         dense: the program before removal.
         slim: the program after removal; node names are those of `dense`.
         structure, plan: what was found and what went.
-        batches: the scoring text.
+        batches: the scoring text, `HELD_OUT` of them or more.
         progress: one item a sublayer.
         merged: by name, the weights that `merge` puts in.
     """
@@ -138,7 +138,7 @@ class Walk:
             weight.detach().double().T if bias is None else torch.cat([weight.detach().T, bias.detach()[None]]).double()
         )
         halves = _halves([_with_ones(row, bias) for row in rows], gaps)
-        new = fit(*halves, old) if len(self.batches) >= HELD_OUT else None
+        new = fit(*halves, old)
         if new is None:
             return False
         self._store(inputs[1].target, new[: weight.shape[1]].T)
@@ -187,7 +187,7 @@ class Walk:
         inputs: tuple[Any, ...] = projection.args
         activation, name = inputs[0], inputs[1].target
         units = members(self.structure, self.plan, projection.name)
-        if units is None or len(self.batches) < HELD_OUT:
+        if units is None:
             return False
         weight = self.tensors[name].detach()
         scales = factors(*_halves(rows, missing), weight.double().T, units)
@@ -204,9 +204,9 @@ class Walk:
         self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
     ) -> bool:
         differences = [gap - output for gap, output in zip(gaps, outputs, strict=True)]
-        held_out = torch.cat(differences[HELD_OUT - 1 :: HELD_OUT] or [differences[0][:0]])
+        held_out = torch.cat(differences[HELD_OUT - 1 :: HELD_OUT])
         shift = torch.cat([item for index, item in enumerate(differences) if index % HELD_OUT != HELD_OUT - 1]).mean(0)
-        if not len(held_out) or (held_out - shift).square().sum() >= held_out.square().sum():
+        if (held_out - shift).square().sum() >= held_out.square().sum():
             return False
         inputs: tuple[Any, ...] = projection.args
         old = inputs[2] if len(inputs) > 2 else None
@@ -236,6 +236,23 @@ class Walk:
         return evaluate(program, input_values(program, batch) | dict(known), wanted)
 
 
+def parted(batches: Sequence[Batch], program: Program) -> list[Batch]:
+    """`batches`, in parts where they are fewer than `HELD_OUT` and `program` takes any number of rows.
+
+    There are at least so many then, unless there are fewer rows.
+    """
+    rows = [len(next(iter(batch.values()))) for batch in batches]
+    leading = {item.axes.get(0) for item in program.inputs}
+    if len(batches) >= HELD_OUT or len(leading) > 1 or None in leading:
+        return list(batches)
+    size = max(1, sum(rows) // HELD_OUT)
+    return [
+        {name: value[first : first + size] for name, value in batch.items()}
+        for batch, count in zip(batches, rows, strict=True)
+        for first in range(0, count, size)
+    ]
+
+
 def _forget(stream: dict[fx.Node, Tensor], keep: tuple[fx.Node, ...]) -> None:
     for node in [node for node in stream if node not in keep]:
         del stream[node]
@@ -250,7 +267,7 @@ def _halves(rows: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[Moments,
 
 
 def _held_out_error(gaps: list[Tensor], outputs: list[Tensor]) -> float:
-    """Squared error on the batches that do not fit; none where there are too few."""
+    """Squared error on the batches that do not fit."""
     pairs = list(zip(gaps, outputs, strict=True))[HELD_OUT - 1 :: HELD_OUT]
     return sum(float((gap - output).double().square().sum()) for gap, output in pairs)
 

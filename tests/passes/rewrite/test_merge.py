@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -114,11 +112,3 @@ def test_without_pairs_it_is_refused(llama: Case, context: Context) -> None:
     facts = ImportancePass("reconstruction").run(llama.program, llama.facts(), context).facts
     with pytest.raises(InputError, match="importance by reconstruction makes none"):
         RecoverPass("merge").run(slim, llama.facts(plan, *facts), context)
-
-
-def test_too_little_text_to_hold_any_out_changes_nothing(llama: Case, context: Context) -> None:
-    planted, plan = with_copies(llama, 20, {7: 2.0}), Plan({FFN: (7,)})
-    facts = scored(planted, context)
-    little = replace(planted, corpus=replace(planted.corpus, score=planted.corpus.score[:2]))
-    slim = slim_program(planted.program, planted.structure, plan)
-    assert RecoverPass("merge").run(slim, little.facts(plan, *facts), context).program is slim

@@ -14,8 +14,10 @@ from prunec.facts import Plan, Recovered
 from prunec.ir.program import Program
 from prunec.passbase import Context, PassResult
 from prunec.passes.rewrite.recover import RecoverPass
+from prunec.passes.rewrite.recover.walk import parted
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case, small_corpus
+from tests.passes.rewrite.test_distill import Listening
 
 FFN = "bert.encoder.layer.1.output.dense"
 INNER = "bert__encoder__layer__1__intermediate__dense"
@@ -159,8 +161,35 @@ def test_the_program_that_was_given_stays_as_it_is(bert: Case, context: Context)
     assert all(torch.equal(value, before[name]) for name, value in bert.program.tensors().items())
 
 
-def test_too_little_text_to_hold_any_out_changes_nothing(bert: Case, context: Context) -> None:
-    little = replace(small_corpus(), score=small_corpus().score[:2])
-    slim, result = run(replace(bert, corpus=little), half_of_every_ffn(bert), context)
+@pytest.mark.parametrize("method", ["lsq", "bias"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_batches_are_divided_so_that_some_can_be_held_out(
+    count: int, method: str, bert: Case, context: Context
+) -> None:
+    few = replace(small_corpus(), score=small_corpus(rows=16).score[:count])
+    _, result = run(replace(bert, corpus=few), half_of_every_ffn(bert), context, method=method)
+    assert damages(result).after < damages(result).before
+
+
+def test_parts_hold_the_same_rows_and_only_what_must_is_divided(bert: Case) -> None:
+    corpus = small_corpus(rows=5)
+    for count in (1, 2, 3):
+        batches = corpus.score[:count]
+        parts = parted(batches, bert.program)
+        assert len(parts) >= 4
+        for name in ("input_ids", "attention_mask"):
+            assert torch.equal(*(torch.cat([item[name] for item in items]) for items in (parts, batches)))
+    assert parted(corpus.score, bert.program) == list(corpus.score)
+    rigid = replace(bert.program, inputs=tuple(replace(item, axes={}) for item in bert.program.inputs))
+    assert parted(corpus.score[:2], rigid) == list(corpus.score[:2])
+
+
+@pytest.mark.parametrize("method", ["lsq", "bias", "rescale"])
+def test_too_little_text_to_hold_any_out_changes_nothing_and_is_said(method: str, bert: Case, context: Context) -> None:
+    little, progress = replace(small_corpus(), score=small_corpus(rows=3).score[:1]), Listening()
+    context = replace(context, progress=progress)
+    slim, result = run(replace(bert, corpus=little), half_of_every_ffn(bert), context, method=method)
     assert result.program is slim
-    assert "no projection" in result.log
+    assert result.log == "not re-fitted: 3 batches of scoring text cannot both fit a repair and choose it"
+    (warning,) = progress.warnings
+    assert warning.endswith("choose it, give 4 or more")
