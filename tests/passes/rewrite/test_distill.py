@@ -239,20 +239,6 @@ def test_an_interrupted_one_goes_on_and_gives_what_it_would_have(
     assert all(torch.allclose(value, tensors(rest)[name], atol=1e-6) for name, value in tensors(whole).items())
 
 
-def test_an_interrupted_one_goes_on_in_the_precision_that_it_began_in(
-    bert: Case, context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr("prunec.passes.rewrite.distill.halves_pay", lambda device: True)
-    with pytest.raises(KeyboardInterrupt):
-        run(bert, replace(context, progress=Listening(7)))
-    monkeypatch.setattr("prunec.passes.rewrite.distill.halves_pay", lambda device: False)
-    progress = Listening()
-    _, rest = run(bert, replace(context, progress=progress))
-    assert progress.items == QUICK["steps"] - 7
-    assert "in bfloat16" in rest.log
-
-
 def test_a_finished_one_leaves_no_checkpoint(bert: Case, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     run(bert, context)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from prunec.passes.rewrite.distill import precision
+from prunec.passbase import Context
+from prunec.passes.rewrite.distill import checkpoint, precision
 from prunec.passes.rewrite.distill.precision import halves_pay, mixed, runs_in_halves
 from tests.passes.cases import Case
+from tests.passes.rewrite.test_distill import QUICK, Listening, run
 from tests.programs import program_from_module
 
 CPU = torch.device("cpu")
@@ -64,3 +67,17 @@ def test_weights_and_their_gradients_stay_in_single_precision() -> None:
     product.float().sum().backward()
     assert weight.grad is not None
     assert weight.grad.dtype == torch.float32
+
+
+def test_an_interrupted_one_goes_on_in_the_precision_that_it_began_in(
+    bert: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr("prunec.passes.rewrite.distill.halves_pay", lambda device: True)
+    with pytest.raises(KeyboardInterrupt):
+        run(bert, replace(context, progress=Listening(7)))
+    monkeypatch.setattr("prunec.passes.rewrite.distill.halves_pay", lambda device: False)
+    progress = Listening()
+    _, rest = run(bert, replace(context, progress=progress))
+    assert progress.items == QUICK["steps"] - 7
+    assert "in bfloat16" in rest.log
