@@ -19,6 +19,9 @@ WORK = 2e13
 """Multiplications of the usual training: four minutes on two cores that multiply in bfloat16."""
 FEWEST, MOST = 50, 400
 """Steps that it has in any case, and at the most: rates must rise and fall, and a small compile is to stay one."""
+ROWS = 4, 2
+"""Sequences a step; the second where the first leaves fewer than `ENOUGH` steps of the usual work."""
+ENOUGH = 200
 BACK = 3
 """What a step of the student takes, in multiples of a run of it: there, and back through inputs and weights."""
 COPIES = 5
@@ -42,13 +45,19 @@ class Limits:
     ) -> Limits:
         """What is asked for; where nothing is, as many steps as `WORK` has room for."""
         if minutes is None and steps is None:
-            work = _multiplications(teacher, batch) + BACK * _multiplications(student, batch)
-            steps = min(MOST, max(FEWEST, round(WORK / max(1.0, work))))
+            steps = min(MOST, max(FEWEST, round(WORK / _work(teacher, student, batch))))
         return Limits(math.inf if minutes is None else 60 * minutes, steps)
 
     def share(self, standing: Standing) -> float:
         """How much of them is used up: 1 or more where training is over."""
         return max(standing.seconds / self.seconds, standing.step / self.steps if self.steps else 0.0)
+
+
+def usual_rows(teacher: Program, student: Program, batch: Mapping[str, Tensor]) -> int:
+    """How many sequences such as those of `batch` a step takes, where nothing is asked for."""
+    many, few = ROWS
+    one = _work(teacher, student, batch) / len(next(iter(batch.values())))
+    return many if WORK / (many * one) >= ENOUGH else few
 
 
 def memory_needed(slim: Program) -> float:
@@ -64,6 +73,11 @@ def memory_free(device: torch.device) -> float:
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether `error` says that there is too little memory."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_ROOM)
+
+
+def _work(teacher: Program, student: Program, batch: Mapping[str, Tensor]) -> float:
+    """Multiplications of a step with `batch`, one at least."""
+    return max(1.0, _multiplications(teacher, batch) + BACK * _multiplications(student, batch))
 
 
 def _multiplications(program: Program, batch: Mapping[str, Tensor]) -> float:

@@ -61,6 +61,19 @@ def test_however_large_or_small_there_are_some_steps_and_not_too_many(
         assert allowed(llama.program, llama.corpus.score[0]) == steps
 
 
+def test_a_step_has_fewer_sequences_where_there_are_few_steps(llama: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = llama.corpus.score[0]
+    program = llama.program
+    once = {name: value[:1] for name, value in batch.items()}
+    many, few = limits.ROWS
+    monkeypatch.setattr(limits, "MOST", 10_000)
+    monkeypatch.setattr(limits, "WORK", 1e9)
+    enough = 1e9 * limits.ENOUGH * many / allowed(program, once)
+    for work, rows in ((1.1 * enough, many), (0.9 * enough, few)):
+        monkeypatch.setattr(limits, "WORK", work)
+        assert limits.usual_rows(program, program, batch) == rows
+
+
 def test_what_is_asked_for_is_what_there_is(llama: Case) -> None:
     batch = llama.corpus.score[0]
     assert Limits.of(2, None, llama.program, llama.program, batch) == Limits(120, None)
