@@ -22,7 +22,7 @@ class Student:
         program: the copy, on the device of training. It reads `weights`.
         weights: by the first of its names, each parameter once, in single precision at least. Tables of embeddings are
             not among them, nor what is tied to one: nothing was removed from these, and on a language model training
-            them, its head with them, took 15 % more time and gained nothing. Nor are buffers and constants, such as
+            them, its head with them, took 18 % more time and gained nothing. Nor are buffers and constants, such as
             rotary tables and masks.
     """
 
