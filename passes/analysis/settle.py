@@ -32,7 +32,7 @@ class SettlePass(Pass):
     reads: ClassVar[tuple[type, ...]] = (CostModel, Trials, Leanings)
     gives: ClassVar[tuple[type, ...]] = (CostModel, Trials, Plan, Leanings)
 
-    slack: float = 0.03
+    slack: float = 0.02
     seconds: float = 8.0
     rounds: int = 3
 

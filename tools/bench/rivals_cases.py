@@ -18,13 +18,11 @@ class Rival:
         amounts: by model, what it is told, each a row; a model that is not there is not tried.
         told: what an amount is, with a place for it, such as `{:.0%} of all widths`.
         settings: whose they are, and what they are.
-        ours: whether it is prunec, or goes on from what prunec wrote.
     """
 
     amounts: Mapping[str, tuple[float, ...]]
     told: str
     settings: str
-    ours: bool = False
 
 
 BOTH = {ENCODER: (1.0,), DECODER: (1.0,)}
@@ -79,10 +77,9 @@ RIVALS = {
         "all weights of linear layers",
         "ONNX Runtime's MatMulNBitsQuantizer of the dense file: blocks of 32, symmetric, accuracy level 4",
     ),
-    "prunec": Rival({ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,)}, "{:g}x asked for", "the default settings", ours=True),
-    "prunec-int8": Rival(
-        {ENCODER: (1.5, 2.0), DECODER: (1.5,)}, "{:g}x, then int8", "int8 of prunec's file", ours=True
-    ),
+    "prunec": Rival({ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,)}, "{:g}x asked for", "the default settings"),
+    "prunec-int8": Rival({ENCODER: (2.5, 3.0), DECODER: (2.0, 3.0)}, "{:g}x asked for", "--dtype int8"),
+    "prunec-int4": Rival({ENCODER: (1.5,), DECODER: (1.5,)}, "{:g}x asked for", "--dtype int4"),
 }
 
 

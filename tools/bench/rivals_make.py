@@ -38,7 +38,8 @@ from tools.bench.unseen import SEQUENCE
 TOKENS = 16_384
 """Of the calibration text, as many as a compile scores on."""
 BATCH = 4
-INT8 = "prunec-int8"
+OURS = {"prunec": "fp32", "prunec-int8": "int8", "prunec-int4": "int4"}
+"""The types of prunec's own files."""
 
 
 def calibration(model: Path, text: Path) -> list[dict[str, Tensor]]:
@@ -59,8 +60,6 @@ def calibration(model: Path, text: Path) -> list[dict[str, Tensor]]:
 
 def start(name: str, model: Path, amount: float, folder: Path) -> Path | None:
     """The file that the rival changes, written if it is not there; None where it starts from the model."""
-    if name == INT8:
-        return file_of(folder, model.name, "prunec", amount)
     if name not in EDITORS:
         return None
     exporter = EDITORS[name][0]
@@ -74,13 +73,12 @@ def start(name: str, model: Path, amount: float, folder: Path) -> Path | None:
 def make(name: str, model: Path, text: Path, amount: float, begun: Path | None, out: Path) -> None:
     """Write `out`."""
     if begun is not None:
-        edit = EDITORS["int8" if name == INT8 else name][1]
         feeds = [{key: value.numpy() for key, value in batch.items()} for batch in calibration(model, text)]
-        onnx.save(edit(begun, feeds, amount), out)
+        onnx.save(EDITORS[name][1](begun, feeds, amount), out)
     elif name in PRUNERS:
         emit(PRUNERS[name](pretrained(model), calibration(model, text), amount), is_causal(model), out)
     else:
-        result = prunec.compile(model, out, speedup=amount, calibration=text)
+        result = prunec.compile(model, out, speedup=amount, calibration=text, dtype=OURS[name])
         if not result.report.budget.held:
             raise PrunecError(f"missed: {result.report.budget.achieved:.4g} of {result.report.budget.target:.4g} ms")
 

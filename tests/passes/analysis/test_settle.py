@@ -59,7 +59,7 @@ def given(result: PassResult) -> Facts:
 
 
 def test_a_plan_that_fits_is_taken(llama: Case, context: Context) -> None:
-    result = settle(llama, context, plan(48), 1.02 * takes(llama, plan(48)))
+    result = settle(llama, context, plan(48), 1.01 * takes(llama, plan(48)))
     assert result.again_from is None
     assert given(result)[Trials].settled
     assert "fits" in result.log
