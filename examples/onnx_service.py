@@ -3,8 +3,9 @@
     python examples/onnx_service.py slim/ --port 8000
     curl localhost:8000 -d '{"text": "a sentence"}'
 
-A classifier answers with each label's probability, any other encoder with the mean of its features. A text that the
-graph cannot take, such as one that is too long, is refused with status 400 and what the runtime says.
+A classifier answers with each label's probability, a model of one output with that number, and any other encoder with
+the mean of its features. A text that the graph cannot take, such as one that is too long, is refused with status 400
+and what the runtime says.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Model:
         (found, *_) = self.session.run(None, {name: np.array([values[name]]) for name in self.inputs})
         if found.ndim == 3:
             return {"embedding": found[0].mean(0).tolist()}
+        if len(found[0]) == 1:
+            return {"score": float(found[0][0])}
         shares = self._probabilities(found[0])
         names = [self.labels.get(str(number), str(number)) for number in range(len(shares))]
         return {"labels": dict(zip(names, shares.tolist(), strict=True))}

@@ -88,6 +88,21 @@ def test_the_service_gives_each_of_several_labels_a_probability_of_its_own(
     np.testing.assert_allclose(list(found.values()), logits.sigmoid(), atol=1e-5)
 
 
+def test_the_service_gives_the_number_of_a_model_that_has_one(
+    tiny_classifier_dir: Path, folder: Path, tmp_path: Path
+) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(
+        tiny_classifier_dir, num_labels=1, ignore_mismatched_sizes=True
+    )
+    model.save_pretrained(tmp_path)
+    shutil.copy(folder / "tokenizer.json", tmp_path)
+    OnnxBackend().emit(load(tmp_path, "text-classification").program, tmp_path / "model.onnx")
+    with torch.no_grad():
+        expected = model(**AutoTokenizer.from_pretrained(tiny_classifier_dir)(TEXT, return_tensors="pt")).logits
+    answer = example("onnx_service.py")["Model"](tmp_path)(TEXT)
+    assert answer["score"] == pytest.approx(float(expected), abs=1e-5)
+
+
 def test_the_service_takes_no_mean_over_what_fills_a_text_up(tiny_bert_dir: Path, tmp_path: Path) -> None:
     loaded = load(tiny_bert_dir, "feature-extraction")
     OnnxBackend().emit(loaded.program, tmp_path / "model.onnx")

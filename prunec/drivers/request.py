@@ -11,7 +11,7 @@ from torch import Tensor
 from prunec import catalogue
 from prunec.calibration.corpus import check_sequence
 from prunec.calibration.labels import LabelledText
-from prunec.calibration.objective import Goal, objective, unknown_truth
+from prunec.calibration.objective import Goal, objective, unknown_truth, with_labels
 from prunec.calibration.pathfile import SUFFIX
 from prunec.calibration.sources import read_texts, text_files
 from prunec.calibration.textsource import Text, TextSource
@@ -22,6 +22,7 @@ from prunec.cost.workload import DECODE, PHASES, Workload
 from prunec.destination import Destination, weakness_path
 from prunec.drivers.budgets import label
 from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline, recovery_steps
+from prunec.drivers.naming import check_logits, check_tokens
 from prunec.errors import InputError
 from prunec.facts import Dense, Loadable, Scores, Weaknesses
 from prunec.files import checked_file
@@ -97,15 +98,17 @@ class Request:
         """What passes know about the loaded model from the start.
 
         Raises:
-            InputError: the workload does not fit the model, what is right is needed and not known, or a language model
-                does not name its tokens or its logits.
+            InputError: the workload does not fit the model, what is right is needed and not known, a language model
+                does not name its tokens, or logits are needed and not named.
         """
         facts = Facts()
         goal = objective(loaded.task.objective_of(loaded.program.provenance.config))
         if any(Weaknesses in item.gives for item in self.passes) and not (goal.knows_truth or self._labelled()):
             raise unknown_truth(goal)
         if goal.name == "causal-lm":
-            _check_names(loaded)
+            check_tokens(loaded)
+        if with_labels(goal, self.batches or ()).knows_truth or (goal.name == "logits" and self._reads_labels()):
+            check_logits(loaded)
         facts.put(Dense(loaded.program))
         facts.put(Goal(goal))
         if loaded.stock is not None:
@@ -124,8 +127,11 @@ class Request:
 
     def _labelled(self) -> bool:
         """Whether what the model should say may come with the text; of ready batches that shows later."""
-        labelled = (isinstance(text.documents[0], LabelledText) for text in self.texts.values() if text.documents)
-        return self.batches is not None or any(labelled)
+        return self.batches is not None or self._reads_labels()
+
+    def _reads_labels(self) -> bool:
+        """Whether texts come with what the model should say."""
+        return any(isinstance(text.documents[0], LabelledText) for text in self.texts.values() if text.documents)
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
         usual = min(max(workload.tokens, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
@@ -233,22 +239,6 @@ def _check_pipeline(passes: Sequence[Pass], output: Path | None, dtype: str) -> 
     criterion = next((getattr(item, "criterion", "") for item in passes if item.name == "importance"), "")
     if merging and criterion != PAIRING:
         raise unpaired(criterion)
-
-
-def _check_names(loaded: Loaded) -> None:
-    """Make sure that tokens and logits, by which a language model is measured, are called so.
-
-    Raises:
-        InputError: they are not.
-    """
-    program = loaded.program
-    subject, leave = f"{program.provenance.model_class} is for {loaded.task.name}", "leave task out"
-    inputs = [item.name for item in program.inputs]
-    if "input_ids" not in inputs:
-        raise InputError(f"{subject} and takes {', '.join(inputs)}, no input_ids", f"call the tokens so, or {leave}")
-    if "logits" not in program.outputs:
-        returned = ", ".join(program.outputs)
-        raise InputError(f"{subject} and returns {returned}, no logits", f"return {{'logits': ...}}, or {leave}")
 
 
 def _last_token(options: Options, loaded: Loaded) -> bool:

@@ -211,3 +211,14 @@ def test_targets_are_drawn_by_the_generator_alone(name: str) -> None:
 def test_an_unknown_objective_is_refused() -> None:
     with pytest.raises(InputError, match="causal-lm, features, logits"):
         objective("speed")
+
+
+def test_maps_of_features_are_compared_place_by_place() -> None:
+    places, inputs = (torch.randn(2, 6, 5), torch.randn(2, 6, 5)), {"pixel_values": torch.randn(2, 3, 8, 12)}
+    slim, dense = ({"last_hidden_state": value} for value in places)
+    slim_map, dense_map = ({"last_hidden_state": value.mT.reshape(2, 5, 2, 3)} for value in places)
+    features = objective("features")
+    assert features.damage(slim_map, dense_map, inputs) == pytest.approx(features.damage(slim, dense, inputs))
+    assert features.report(slim_map, dense_map, inputs) == pytest.approx(features.report(slim, dense, inputs))
+    found, expected = features.distance(slim_map, dense_map, inputs), features.distance(slim, dense, inputs)
+    assert float(found) == pytest.approx(float(expected))

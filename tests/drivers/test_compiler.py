@@ -199,6 +199,26 @@ def test_a_language_model_names_its_tokens_and_logits(
         prunec.compile(model, budget_params=100, task="text-generation", example_inputs=inputs, batches=[inputs] * 16)
 
 
+@pytest.mark.parametrize("labelled", ["batches", "text"])
+def test_a_classifier_that_is_compared_with_labels_names_its_logits(
+    labelled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunec.drivers.job.run_pipeline", lambda *words, **more: pytest.fail("passes ran"))
+    inputs, text = {"input_ids": torch.randint(20, (2, 8))}, tmp_path / "labelled.jsonl"
+    text.write_text('{"text": "rain", "label": "weather"}\n' * 9)
+    data: dict[str, Any] = {"calibration": text}
+    if labelled == "batches":
+        data = {"batches": [inputs | {"labels": torch.tensor([0, 1])}] * 16}
+    with pytest.raises(InputError, match="Speaker is for text-classification and returns output_0, no logits"):
+        prunec.compile(
+            Speaker(lambda found: found[:, 0]),
+            budget_params=100,
+            task="text-classification",
+            example_inputs=inputs,
+            **data,
+        )
+
+
 def test_a_module_that_fixes_an_axis_needs_a_workload_of_that_size() -> None:
     class TwoRows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -25,11 +25,12 @@ class Features:
 
     def damage(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """Half the mean distance of tokens, half the distance of the pooled vectors, per sequence."""
-        apart = _cosine_distances(outputs, dense, padding_mask(inputs))
+        apart = _cosine_distances(_by_token(outputs), _by_token(dense), padding_mask(inputs))
         return float(apart.sum()), float(apart.numel())
 
     def distance(self, outputs: Tensors, dense: Tensors, inputs: Tensors, weights: Tensor | None = None) -> Tensor:
         """The mean damage, and the mean relative squared error of tokens: cosines say nothing of sizes."""
+        outputs, dense = _by_token(outputs), _by_token(dense)
         errors = [relative_error(value, dense[name], inputs) for name, value in outputs.items()]
         return _cosine_distances(outputs, dense, padding_mask(inputs)).mean() + torch.stack(errors).mean()
 
@@ -48,9 +49,14 @@ class Features:
 
     def report(self, outputs: Tensors, dense: Tensors, inputs: Tensors) -> Total:
         """Cosine similarity of the mean-pooled features."""
-        mask = padding_mask(inputs)
+        outputs, dense, mask = _by_token(outputs), _by_token(dense), padding_mask(inputs)
         values = [functional.cosine_similarity(_pool(outputs[n], mask), _pool(dense[n], mask), dim=-1) for n in outputs]
         return float(sum(value.sum() for value in values)), float(sum(value.numel() for value in values))
+
+
+def _by_token(outputs: Tensors) -> Tensors:
+    """The outputs with their features last: maps `[rows, features, height, width]` as `[rows, tokens, features]`."""
+    return {name: value.flatten(2).mT if value.dim() == 4 else value for name, value in outputs.items()}
 
 
 def _cosine_distances(outputs: Tensors, dense: Tensors, mask: Tensor | None) -> Tensor:
