@@ -11,6 +11,7 @@ PASSES: dict[str, str] = {
     "cost": "prunec.passes.analysis.cost:CostPass",
     "calibrate": "prunec.passes.analysis.calibrate:CalibratePass",
     "grain": "prunec.passes.analysis.grain:GrainPass",
+    "coarsen": "prunec.passes.analysis.coarsen:CoarsenPass",
     "importance": "prunec.passes.analysis.importance:ImportancePass",
     "semantics": "prunec.passes.analysis.semantics:SemanticsPass",
     "ken": "prunec.passes.analysis.ken:KenPass",

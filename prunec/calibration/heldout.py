@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,8 +31,8 @@ class HeldOut:
         with torch.no_grad():
             return HeldOut(batches, [dense(batch) for batch in batches], objective)
 
-    def damage(self, program: Program) -> float:
-        """Damage of `program`, a mean over all items."""
+    def damage(self, program: Callable[[Tensors], Tensors]) -> float:
+        """Damage of `program`, or of an artifact in its place, a mean over all items."""
         total, count = 0.0, 0.0
         with torch.no_grad():
             for batch, reference in zip(self.batches, self.dense, strict=True):

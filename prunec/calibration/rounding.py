@@ -41,10 +41,12 @@ class Rounding:
         exponents: by name of a value, `[features]`: its features are divided by `2 ** exponents` (see `ir.scaling`).
         errors: by name of the weight, the mean over tokens of `|y' - y|^2 / |y|^2` once that is done, y' being the
             product of the rounded value with the rounded weight.
+        weighed: whether finer grids were weighed against removal.
     """
 
     exponents: Mapping[str, Tensor]
     errors: Mapping[str, float]
+    weighed: bool = False
 
 
 Rounder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -14,7 +14,8 @@ def check_tokens(loaded: Loaded) -> None:
     """
     inputs = [item.name for item in loaded.program.inputs]
     if "input_ids" not in inputs:
-        raise _misnamed(loaded, f"takes {', '.join(inputs)}, no input_ids", "call the tokens so")
+        taken = ", ".join(inputs)
+        raise InputError(f"{_subject(loaded)} and takes {taken}, no input_ids", "call the tokens so, or leave task out")
 
 
 def check_logits(loaded: Loaded) -> None:
@@ -25,9 +26,9 @@ def check_logits(loaded: Loaded) -> None:
     """
     outputs = loaded.program.outputs
     if "logits" not in outputs:
-        raise _misnamed(loaded, f"returns {', '.join(outputs)}, no logits", "return {'logits': ...}")
+        returned, fix = ", ".join(outputs), "return {'logits': ...}, or leave task out"
+        raise InputError(f"{_subject(loaded)} and returns {returned}, no logits", fix)
 
 
-def _misnamed(loaded: Loaded, what: str, fix: str) -> InputError:
-    subject = f"{loaded.program.provenance.model_class} is for {loaded.task.name}"
-    return InputError(f"{subject} and {what}", f"{fix}, or leave task out")
+def _subject(loaded: Loaded) -> str:
+    return f"{loaded.program.provenance.model_class} is for {loaded.task.name}"

@@ -523,7 +523,9 @@ def test_rounding_is_prepared_before_anything_is_timed_and_before_the_artifact()
     steps = usual(dtype="int8").split(", ")
     assert steps[:4] == ["structure", "calibrate", "grain", "baseline"]
     assert steps[steps.index("emit") - 1] == "smooth"
-    assert not {"grain", "smooth"}.intersection(usual(dtype="fp16").split(", "))
+    assert steps[steps.index("knapsack") + 1] == "coarsen"
+    assert "coarsen" not in usual(dtype="int8", search="sublayer")
+    assert not {"grain", "coarsen", "smooth"}.intersection(usual(dtype="fp16").split(", "))
     assert {"plain-export", "rival"} < set(steps)
     assert not {"plain-export", "rival"}.intersection(usual(no_rival=True).split(", "))
 

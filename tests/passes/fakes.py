@@ -37,12 +37,13 @@ class Clock:
 
 @dataclass(frozen=True)
 class FakeRunner:
-    """Computes what the program does, `error` added, and moves the clock."""
+    """Computes what the program does, times `stretch` and `error` added, and moves the clock."""
 
     program: Program
     milliseconds: float
     clock: Clock
     error: float
+    stretch: float = 1.0
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
@@ -52,7 +53,7 @@ class FakeRunner:
         self.clock.seconds += self.milliseconds / 1e3
         with torch.no_grad():
             outputs = self.program({name: torch.from_numpy(value) for name, value in inputs.items()})
-        return {name: value.numpy() + self.error for name, value in outputs.items()}
+        return {name: self.stretch * value.numpy() + self.error for name, value in outputs.items()}
 
 
 class FakeBackend:
@@ -92,6 +93,7 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
     with pytest.MonkeyPatch.context() as patch:
         for module in (
             "passes.analysis.baseline",
+            "passes.analysis.coarsen",
             "passes.analysis.cost.tables",
             "passes.analysis.plain_export",
             "passes.analysis.rival",
@@ -102,9 +104,14 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
 
 
 class RoundingBackend(FakeBackend):
-    """A fake that knows other types: artifacts in them are off by `off` and take half as long."""
+    """A fake that knows other types: artifacts in them are off by `off` and take half as long.
+
+    Each weight on finer grids takes `slower` ms more; without any, outputs are `harm` larger, with `n` by `1 + n` less.
+    """
 
     off: ClassVar[float] = 0.01
+    slower: ClassVar[float] = 0.0
+    harm: ClassVar[float] = 0.0
     rounded: ClassVar[dict[Path, Numerics]] = {}
 
     def __init__(self, numerics: Numerics | None = None) -> None:
@@ -128,16 +135,21 @@ class RoundingBackend(FakeBackend):
     def load(self, path: Path, workload: Workload) -> FakeRunner:
         """A runner on the fake clock."""
         runner = super().load(path, workload)
-        if self.rounded[path].dtype == "fp32":
+        numerics, fine = self.rounded[path], len(self.rounded[path].fine)
+        if numerics.dtype == "fp32":
             return runner
-        return replace(runner, milliseconds=runner.milliseconds / 2, error=self.off)
+        milliseconds, stretch = runner.milliseconds / 2 + self.slower * fine, 1 + self.harm / (1 + fine)
+        return replace(runner, milliseconds=milliseconds, error=self.off, stretch=stretch)
 
 
 @contextmanager
-def rounding_backend(formula: Formula, off: float = 0.01) -> Iterator[type[RoundingBackend]]:
+def rounding_backend(
+    formula: Formula, off: float = 0.01, slower: float = 0.0, harm: float = 0.0
+) -> Iterator[type[RoundingBackend]]:
     """As `fake_backend`, with one that rounds."""
     with fake_backend(formula) as timed:
-        members = {"clock": timed.clock, "formula": staticmethod(formula), "programs": {}, "rounded": {}, "off": off}
+        members = {"clock": timed.clock, "formula": staticmethod(formula), "programs": {}, "rounded": {}}
+        members |= {"off": off, "slower": slower, "harm": harm}
         yield type("TimedRoundingBackend", (RoundingBackend,), members)
 
 

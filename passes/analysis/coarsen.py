@@ -1,0 +1,151 @@
+"""`coarsen`: where rounding more of the products coarsely loses less than removing for the same time, that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+from typing import ClassVar
+
+from prunec.calibration.corpus import Corpus
+from prunec.calibration.heldout import HeldOut
+from prunec.calibration.objective import Goal
+from prunec.calibration.removal import at_most
+from prunec.calibration.rounding import FEW, Rounding
+from prunec.cost.allocation import MARGIN, SIZES, Allocation
+from prunec.cost.answering import answering
+from prunec.cost.measure import interleaved, paired_ratio, workload_inputs
+from prunec.cost.target import Baseline, Target
+from prunec.errors import BudgetError
+from prunec.facts import Ceiling, CostModel, Damage, Dense, Plan, Scores, Structure
+from prunec.ir.program import Program
+from prunec.ir.scaling import scaled
+from prunec.passbase import Context, Facts, Pass, PassResult
+
+from .baseline import BaselinePass
+from .cost import CostPass
+
+
+@dataclass(frozen=True)
+class Grids:
+    """One way to round the dense program.
+
+    Attributes:
+        target: emits with these grids.
+        fine: how many products are rounded less.
+        pace: what a request takes, as a share of what it takes with the grids that `grain` chose.
+        rounding: the damage of rounding alone; `removal`: what removing the rest is predicted to lose.
+    """
+
+    target: Target
+    fine: int
+    pace: float
+    rounding: float
+    removal: float
+
+    @property
+    def damage(self) -> float:
+        """Both together, as if they added up."""
+        return self.rounding + self.removal
+
+
+@dataclass(frozen=True)
+class CoarsenPass(Pass):
+    """Weigh finer grids against removal, once there is a plan that says what removal loses.
+
+    `grain` rounds less what rounding hurts most, whatever the budget, and that takes longer. Under a budget that is
+    then made up for by removing more. Here the dense program is emitted with the worst part of those products alone on
+    finer grids, and with none, and each is timed and measured on the choosing text; what would still have to be removed
+    is searched by the damage and the cost tables that are there. The least sum wins. Where that is not what `grain`
+    chose, baseline and cost tables are measured anew, and it is searched again.
+
+    Attributes:
+        shares: of the products that are rounded less, the shares that are tried to stay so.
+        seconds: how long the dense artifacts are timed, in turn.
+        tokens: of the choosing text.
+    """
+
+    name: ClassVar[str] = "coarsen"
+    needs: ClassVar[tuple[type, ...]] = (Structure, Dense, Target, Baseline, Ceiling, Plan, Corpus, Goal)
+    reads: ClassVar[tuple[type, ...]] = (Rounding, Scores, Damage, CostModel)
+    gives: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, CostModel, Plan, Rounding)
+
+    shares: tuple[float, ...] = (0.5, 0.25, 0.0)
+    seconds: float = 8.0
+    tokens: int = 2048
+
+    def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
+        """Give the chosen grids, and ask for another search where they are others."""
+        if reason := _nothing_to_weigh(facts):
+            return PassResult(program, (), reason)
+        chosen = replace(facts[Rounding], weighed=True)
+        tried = list(self._tried(program, facts, context))
+        best = min(tried, key=lambda item: item.damage)
+        log = "; ".join(f"{item.fine} rounded less: {item.rounding:.3g} + {item.removal:.3g}" for item in tried)
+        if best is tried[0]:
+            return PassResult(program, (chosen,), f"{log}: stays")
+        known = Facts({Structure: facts[Structure]}).having(best.target)
+        measured = BaselinePass().run(program, known, context)
+        found = (best.target, chosen, *measured.facts)
+        if measured.skip_to is not None:
+            return PassResult(program, found, f"{log}: {best.fine} do", skip_to=measured.skip_to)
+        for fact in measured.facts:
+            known.put(fact)
+        costs = CostPass().run(program, known, context).facts
+        log = f"{log}: {best.fine} do; searching again"
+        return PassResult(program, (*found, *costs), log, again_from=facts[Plan].search)
+
+    def _tried(self, program: Program, facts: Facts, context: Context) -> Iterator[Grids]:
+        """The grids that are there, then coarser ones."""
+        target, rounding = facts[Target], facts[Rounding]
+        worst = sorted(target.numerics.fine, key=lambda name: rounding.errors.get(name, 0.0), reverse=True)
+        counts = dict.fromkeys([len(worst), *(round(share * len(worst)) for share in self.shares)])
+        targets = {count: target.refined(frozenset(worst[:count])) for count in counts}
+        ready = scaled(program, rounding.exponents)
+        inputs = workload_inputs(program, target.workload, seed=context.seed)
+        held_out = HeldOut.of(program, at_most(facts[Corpus].choose, self.tokens), facts[Goal].objective)
+        runs: dict[str, Callable[[], object]] = {}
+        lost: dict[int, float] = {}
+        for count, each in targets.items():
+            context.progress.item("rounding the dense model", len(runs), len(targets))
+            path = context.scratch / f"grids-{count}" / target.filename
+            path.parent.mkdir(exist_ok=True)
+            each.backend.emit(each.written(ready), path)
+            runs[str(count)] = partial(each.backend.load(path, each.workload), inputs)
+            lost[count] = held_out.damage(answering(each, ready, path, path.parent))
+        context.progress.item("timing the rounded models by turns", 0, 0)
+        timings = interleaved(runs, seconds=self.seconds)
+        for count, each in targets.items():
+            pace = paired_ratio(timings[str(count)], timings[str(len(worst))])
+            yield Grids(each, count, pace, lost[count], _removal(facts, pace))
+
+
+def _nothing_to_weigh(facts: Facts) -> str:
+    """Why there is nothing to choose; empty where there is."""
+    rounding, target, plan = facts.get(Rounding), facts[Target], facts[Plan]
+    if rounding is None or not target.numerics.fine:
+        return "no product is rounded less"
+    if rounding.weighed:
+        return "the grids are chosen"
+    if plan.is_empty() or plan.predicted_damage is None or facts.get(Damage) is None or facts.get(Scores) is None:
+        return "what removal loses is not known"
+    if facts[Ceiling].unit != "ms":
+        return "only time depends on the grids"
+    if target.numerics.dtype == "int8" and target.workload.batch * target.workload.sequence <= FEW:
+        return "finer grids take no longer"
+    return ""
+
+
+def _removal(facts: Facts, pace: float) -> float:
+    """What removal is predicted to lose where the dense program takes `pace` of its time; infinite where none does."""
+    costs, ceiling, structure = facts[CostModel], facts[Ceiling], facts[Structure]
+    room = Ceiling(ceiling.unit, ceiling.value / pace)
+    if costs.predict(structure, Plan({})) <= room.value:
+        return 0.0
+    try:
+        plan = Allocation.of(structure, facts[Scores], facts[Damage], costs, SIZES).plan(room, MARGIN)
+    except BudgetError:
+        return inf
+    assert plan.predicted_damage is not None
+    return plan.predicted_damage
