@@ -18,7 +18,7 @@ from prunec.cost.answering import answering
 from prunec.cost.measure import interleaved, paired_ratio, workload_inputs
 from prunec.cost.target import Baseline, Target
 from prunec.errors import BudgetError
-from prunec.facts import Ceiling, CostModel, Damage, Dense, Plan, Scores, Structure
+from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, Structure
 from prunec.ir.program import Program
 from prunec.ir.scaling import scaled
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -34,13 +34,11 @@ class Grids:
     Attributes:
         target: emits with these grids.
         fine: how many products are rounded less.
-        pace: what a request takes, as a share of what it takes with the grids that `grain` chose.
         rounding: the damage of rounding alone; `removal`: what removing the rest is predicted to lose.
     """
 
     target: Target
     fine: int
-    pace: float
     rounding: float
     removal: float
 
@@ -56,23 +54,23 @@ class CoarsenPass(Pass):
 
     `grain` rounds less what rounding hurts most, whatever the budget, and that takes longer. Under a budget that is
     then made up for by removing more. Here the dense program is emitted with the worst part of those products alone on
-    finer grids, and with none, and each is timed and measured on the choosing text; what would still have to be removed
-    is searched by the damage and the cost tables that are there. The least sum wins. Where that is not what `grain`
-    chose, baseline and cost tables are measured anew, and it is searched again.
+    finer grids, at last with none, until it holds the budget. Each is timed and measured on the choosing text; what
+    would still have to be removed is searched by the damage and the cost tables that are there. The least sum wins.
+    Where that is not what `grain` chose, baseline and cost tables are measured anew, and it is searched again.
 
     Attributes:
         shares: of the products that are rounded less, the shares that are tried to stay so.
-        seconds: how long the dense artifacts are timed, in turn.
+        seconds: how long a dense artifact is timed, by turns with that of the usual grids.
         tokens: of the choosing text.
     """
 
     name: ClassVar[str] = "coarsen"
-    needs: ClassVar[tuple[type, ...]] = (Structure, Dense, Target, Baseline, Ceiling, Plan, Corpus, Goal)
+    needs: ClassVar[tuple[type, ...]] = (Structure, Target, Baseline, Ceiling, Plan, Corpus, Goal)
     reads: ClassVar[tuple[type, ...]] = (Rounding, Scores, Damage, CostModel)
     gives: ClassVar[tuple[type, ...]] = (Target, Baseline, Ceiling, CostModel, Plan, Rounding)
 
     shares: tuple[float, ...] = (0.5, 0.25, 0.0)
-    seconds: float = 8.0
+    seconds: float = 4.0
     tokens: int = 2048
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
@@ -97,28 +95,27 @@ class CoarsenPass(Pass):
         return PassResult(program, (*found, *costs), log, again_from=facts[Plan].search)
 
     def _tried(self, program: Program, facts: Facts, context: Context) -> Iterator[Grids]:
-        """The grids that are there, then coarser ones."""
+        """The grids that are there, then coarser ones, until nothing would have to be removed."""
         target, rounding = facts[Target], facts[Rounding]
         worst = sorted(target.numerics.fine, key=lambda name: rounding.errors.get(name, 0.0), reverse=True)
         counts = dict.fromkeys([len(worst), *(round(share * len(worst)) for share in self.shares)])
-        targets = {count: target.refined(frozenset(worst[:count])) for count in counts}
         ready = scaled(program, rounding.exponents)
         inputs = workload_inputs(program, target.workload, seed=context.seed)
         held_out = HeldOut.of(program, at_most(facts[Corpus].choose, self.tokens), facts[Goal].objective)
-        runs: dict[str, Callable[[], object]] = {}
-        lost: dict[int, float] = {}
-        for count, each in targets.items():
-            context.progress.item("rounding the dense model", len(runs), len(targets))
+        runs: list[Callable[[], object]] = []
+        for count in counts:
+            context.progress.item("weighing coarser grids against removal", len(runs), len(counts))
+            each = target.refined(frozenset(worst[:count]))
             path = context.scratch / f"grids-{count}" / target.filename
             path.parent.mkdir(exist_ok=True)
             each.backend.emit(each.written(ready), path)
-            runs[str(count)] = partial(each.backend.load(path, each.workload), inputs)
-            lost[count] = held_out.damage(answering(each, ready, path, path.parent))
-        context.progress.item("timing the rounded models by turns", 0, 0)
-        timings = interleaved(runs, seconds=self.seconds)
-        for count, each in targets.items():
-            pace = paired_ratio(timings[str(count)], timings[str(len(worst))])
-            yield Grids(each, count, pace, lost[count], _removal(facts, pace))
+            runs.append(partial(each.backend.load(path, each.workload), inputs))
+            lost = held_out.damage(answering(each, ready, path, path.parent))
+            timings = interleaved({"usual": runs[0], "coarse": runs[-1]}, seconds=self.seconds)
+            found = Grids(each, count, lost, _removal(facts, paired_ratio(timings["coarse"], timings["usual"])))
+            yield found
+            if not found.removal:
+                return
 
 
 def _nothing_to_weigh(facts: Facts) -> str:
