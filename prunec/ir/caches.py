@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import fx
 
-from prunec.ir.nodes import operator
+from prunec.ir.nodes import identifier, operator
 from prunec.ir.program import CachePair, Program, build_module
 
 aten = torch.ops.aten
@@ -48,7 +48,7 @@ def without_idle_caches(program: Program, graph: fx.Graph) -> Program:
 
 
 def _renumbered(program: Program) -> Program:
-    """`program` with the numbers in the names of its caches counted from 0."""
+    """`program` with the numbers in the names of its caches, and of their placeholders, counted from 0."""
     pairs = program.caches
     numbers = sorted({int(found[0]) for pair in pairs if (found := NUMBER.search(pair.past))})
 
@@ -57,12 +57,29 @@ def _renumbered(program: Program) -> Program:
 
     names = {old: name(old) for pair in pairs for old in (pair.past, pair.present)}
     return replace(
-        program,
+        program.with_module(build_module(_renamed(program, names), program.tensors())),
         inputs=tuple(replace(item, name=names.get(item.name, item.name)) for item in program.inputs),
         outputs=tuple(names.get(item, item) for item in program.outputs),
         example={names.get(item, item): value for item, value in program.example.items()},
         caches=tuple(CachePair(names[pair.past], names[pair.present]) for pair in pairs),
     )
+
+
+def _renamed(program: Program, names: Mapping[str, str]) -> fx.Graph:
+    """The graph with the placeholders of the inputs in `names` called by their new names."""
+    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
+    called = {
+        node: identifier(names[item.name])
+        for item, node in zip(program.inputs, program.graph.find_nodes(op="placeholder"), strict=True)
+        if item.name in names
+    }
+    for node in program.graph.nodes:
+        if node in called:
+            copies[node] = graph.placeholder(called[node])
+            copies[node].meta = dict(node.meta)
+        else:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+    return graph
 
 
 def remove_dead_code(graph: fx.Graph) -> None:

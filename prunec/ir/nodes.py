@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator as arithmetic
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -25,6 +26,11 @@ def keywords(node: fx.Node) -> dict[str, Any]:
         return dict(node.kwargs)
     named = {item.name for item in node.target._schema.arguments if item.kwarg_only}
     return {name: value for name, value in node.kwargs.items() if name in named}
+
+
+def identifier(name: str) -> str:
+    """What the placeholder of the input called `name` is called."""
+    return re.sub(r"\W", "_", name)
 
 
 def function(node: fx.Node) -> Callable[..., Any]:

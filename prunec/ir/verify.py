@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from prunec.errors import VerificationError
+from prunec.ir.nodes import identifier
 from prunec.ir.program import Program
 from prunec.ir.shapes import Shapes
 from prunec.ir.text import node_text, operator_name
@@ -67,7 +67,7 @@ def inputs_match(program: Program) -> Iterator[Problem]:
         return
     if len(set(names)) < len(names):
         yield Problem(f"two inputs have one name: {', '.join(names)}")
-    spelled = [_identifier(name) for name in names]
+    spelled = [identifier(name) for name in names]
     for node, name, meant in zip(nodes, names, spelled, strict=True):
         called = {str(node.target), node.name}
         if meant not in called and called & set(spelled):
@@ -170,10 +170,6 @@ def _is_allowed(target: object) -> bool:
         or getattr(math, name, None) is target
         or (name.startswith("sym_") and getattr(torch, name, None) is target)
     )
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"\W", "_", name)
 
 
 def _error(name: str, problems: list[Problem], program: Program) -> VerificationError:

@@ -209,3 +209,25 @@ def without_dims(structure: Structure, plan: Plan, name: str, value: Tensor) -> 
         if f".{layer}.self_attn.k_proj.weight" in slot.tensor
     ]
     return value[..., np.setdiff1d(np.arange(value.shape[-1]), np.concatenate([item.ravel() for item in rows]))]
+
+
+@pytest.mark.parametrize("dropped", [(0,), (1,), (0, 2)])
+def test_of_many_layers_the_caches_that_stay_are_counted_anew(dropped: tuple[int, ...]) -> None:
+    usual = ARCHITECTURES["llama"].model()
+    model = type(usual)(type(usual.config).from_dict({**usual.config.to_dict(), "num_hidden_layers": 4})).eval()
+    program = trace(model, ARCHITECTURES["llama"].example(2, 7), "text-generation", with_cache=True).program
+    (structure,) = StructurePass().run(program, Facts(), Context(Path(), Path())).facts
+    assert isinstance(structure, Structure)
+    attentions = [item.name for item in structure.sublayers if item.kind == "attention"]
+    plan = Plan({}, tuple(attentions[place] for place in dropped))
+    slim = slim_program(program, structure, plan)
+    verify(slim)
+    stay = [place for place in range(4) if place not in dropped]
+    assert [pair.past for pair in slim.caches[::2]] == [f"past_key_values.{place}.key" for place in range(len(stay))]
+    inputs, parts = inputs_of(program, 5, 2), {"past_key_values", "present"}
+    expected = masked_program(program, structure)({**inputs, **plan_masks(structure, plan)})
+    own = {name: value for name, value in inputs.items() if name.partition(".")[0] not in parts}
+    for new, old in enumerate(stay):
+        own |= {f"past_key_values.{new}.{kind}": inputs[f"past_key_values.{old}.{kind}"] for kind in ("key", "value")}
+    with torch.no_grad():
+        torch.testing.assert_close(slim(own)["logits"], expected["logits"])
