@@ -11,7 +11,7 @@ from typing import ClassVar
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.heldout import HeldOut
 from prunec.calibration.objective import Goal
-from prunec.calibration.removal import at_most
+from prunec.calibration.removal import at_most, bounded
 from prunec.calibration.rounding import FEW, Rounding
 from prunec.cost.allocation import MARGIN, SIZES, Allocation
 from prunec.cost.answering import answering
@@ -110,7 +110,7 @@ class CoarsenPass(Pass):
             path.parent.mkdir(exist_ok=True)
             each.backend.emit(each.written(ready), path)
             runs.append(partial(each.backend.load(path, each.workload), inputs))
-            lost = held_out.damage(answering(each, ready, path, path.parent))
+            lost = bounded(held_out.damage(answering(each, ready, path, path.parent)))
             timings = interleaved({"usual": runs[0], "coarse": runs[-1]}, seconds=self.seconds)
             found = Grids(each, count, lost, _removal(facts, paired_ratio(timings["coarse"], timings["usual"])))
             yield found

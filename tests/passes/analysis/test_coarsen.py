@@ -42,12 +42,10 @@ class Searched:
 
 
 @contextmanager
-def searched(
-    case: Case, context: Context, speedup: float, harm: float, dtype: str = "int8", tokens: int = 16
-) -> Iterator[Searched]:
+def searched(case: Case, context: Context, speedup: float, harm: float, tokens: int = 16) -> Iterator[Searched]:
     """Every product on finer grids, which take `SLOWER` ms each, and a plan for `speedup`."""
     with rounding_backend(by_parameters, slower=SLOWER, harm=harm) as backend:
-        asked = Numerics(dtype)
+        asked = Numerics("int8")
         work = Workload("prefill", 1, tokens, 1)
         facts = case.facts(Target(backend().at(asked), work, "speedup", speedup, "slim.fake", numerics=asked))
         for step in (
