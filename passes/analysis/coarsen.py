@@ -15,16 +15,15 @@ from prunec.calibration.removal import at_most, bounded
 from prunec.calibration.rounding import FEW, Rounding
 from prunec.cost.allocation import MARGIN, SIZES, Allocation
 from prunec.cost.answering import answering
+from prunec.cost.baseline import asked, floor_program, measured_baseline
 from prunec.cost.measure import interleaved, paired_ratio, workload_inputs
+from prunec.cost.tables import measured_costs
 from prunec.cost.target import Baseline, Target
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, CostModel, Damage, Plan, Scores, Structure
 from prunec.ir.program import Program
 from prunec.ir.scaling import scaled
 from prunec.passbase import Context, Facts, Pass, PassResult
-
-from .baseline import BaselinePass
-from .cost import CostPass
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,18 @@ class CoarsenPass(Pass):
         log = "; ".join(f"{item.fine} rounded less: {item.rounding:.3g} + {item.removal:.3g}" for item in tried)
         if best is tried[0]:
             return PassResult(program, (chosen,), f"{log}: stays")
-        known = Facts({Structure: facts[Structure]}).having(best.target)
-        measured = BaselinePass().run(program, known, context)
-        found = (best.target, chosen, *measured.facts)
-        if measured.skip_to is not None:
-            return PassResult(program, found, f"{log}: {best.fine} do", skip_to=measured.skip_to)
-        for fact in measured.facts:
-            known.put(fact)
-        costs = CostPass().run(program, known, context).facts
-        log = f"{log}: {best.fine} do; searching again"
-        return PassResult(program, (*found, *costs), log, again_from=facts[Plan].search)
+        log, structure = f"{log}: {best.fine} do", facts[Structure]
+        bare = floor_program(program, structure)
+        baseline = measured_baseline(program, bare, best.target, context)
+        ceiling = asked(best.target, baseline)
+        found = (best.target, chosen, baseline, ceiling)
+        dense = baseline.unpruned.median
+        if dense <= ceiling.value:
+            context.progress.note("on coarser grids the dense model is within the budget: it is emitted unpruned")
+            plan = Plan({}, predicted_cost=dense, predicted_damage=0.0)
+            return PassResult(program, (*found, plan), log, skip_to="smooth")
+        costs, _ = measured_costs(program, structure, best.target, baseline, context)
+        return PassResult(program, (*found, costs), f"{log}; searching again", again_from=facts[Plan].search)
 
     def _tried(self, program: Program, facts: Facts, context: Context) -> Iterator[Grids]:
         """The grids that are there, then coarser ones, until nothing would have to be removed."""

@@ -92,12 +92,12 @@ def fake_backend(formula: Formula, error: float = 0.0) -> Iterator[type[FakeBack
     timed = partial(measure.interleaved, clock=clock, max_rounds=5, warmup=0)
     with pytest.MonkeyPatch.context() as patch:
         for module in (
-            "passes.analysis.baseline",
             "passes.analysis.coarsen",
-            "passes.analysis.cost.tables",
             "passes.analysis.plain_export",
             "passes.analysis.rival",
+            "cost.baseline",
             "cost.judge",
+            "cost.tables",
         ):
             patch.setattr(f"prunec.{module}.interleaved", timed)
         yield backend

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from prunec.cost.baseline import floor_program
 from prunec.cost.target import Baseline, Target
 from prunec.cost.workload import Workload
 from prunec.errors import BudgetError
 from prunec.facts import Ceiling, Pin, Plan, Structure
 from prunec.options import NO_BUDGET, BudgetKind
 from prunec.passbase import Context, Facts, PassResult
-from prunec.passes.analysis.baseline import BaselinePass, floor_program
+from prunec.passes.analysis.baseline import BaselinePass
 from tests.passes.cases import Case
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 

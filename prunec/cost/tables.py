@@ -22,6 +22,10 @@ from prunec.ir.text import signature
 from prunec.passbase import Context
 
 Table = tuple[tuple[int, float], ...]
+SIZES = 8
+"""Sizes measured for a large family; a small one is measured at each."""
+SECONDS = 12.0
+"""How long the tables are timed."""
 FORMAT = 4
 """Raised when tables that an older prunec measured must not be reused."""
 PACE = 1.15
@@ -47,8 +51,8 @@ def measured_costs(
     target: Target,
     baseline: Baseline,
     context: Context,
-    sizes: int,
-    seconds: float,
+    sizes: int = SIZES,
+    seconds: float = SECONDS,
 ) -> tuple[CostModel, str]:
     """The latency cost model in ms, and a line about how it was had.
 

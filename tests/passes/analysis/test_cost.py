@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from prunec.cost import tables
 from prunec.cost.measure import Timing, monotone_table
 from prunec.cost.target import Target
 from prunec.cost.workload import Workload
@@ -16,7 +17,7 @@ from prunec.facts import CostModel, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context
 from prunec.passes.analysis.baseline import BaselinePass
-from prunec.passes.analysis.cost import CostPass, tables
+from prunec.passes.analysis.cost import CostPass
 from prunec.passes.rewrite.remove import slim_program
 from tests.cost.test_counted import random_plan
 from tests.passes.cases import Case

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from prunec.cost.counted import counted_costs
+from prunec.cost.tables import SECONDS, SIZES, measured_costs
 from prunec.cost.target import Baseline, Target
 from prunec.facts import Ceiling, CostModel, Structure
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
-
-from .tables import measured_costs
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class CostPass(Pass):
     needs: ClassVar[tuple[type, ...]] = (Structure, Target, Baseline, Ceiling)
     gives: ClassVar[tuple[type, ...]] = (CostModel,)
 
-    sizes: int = 8
-    seconds: float = 12.0
+    sizes: int = SIZES
+    seconds: float = SECONDS
 
     def run(self, program: Program, facts: Facts, context: Context) -> PassResult:
         """Measure or count."""
