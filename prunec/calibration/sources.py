@@ -86,6 +86,13 @@ def text_files(path: Path) -> list[Path]:
     return [path]
 
 
+def files_with(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """`path` where it is a file with one of `suffixes`, or the files with one in the directory `path`."""
+    if path.is_dir():
+        return _walk(path, suffixes)
+    return [path] if path.is_file() and path.suffix.lower() in suffixes else []
+
+
 def _walk(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files under `root` by suffix, sorted, without hidden ones."""
     found: list[Path] = []

@@ -14,6 +14,7 @@ from prunec.calibration.batching import Batch
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.labels import label_names
 from prunec.calibration.named import joined
+from prunec.calibration.replies import Replier, replies_of
 from prunec.calibration.sources import standard_library_texts
 from prunec.errors import InputError
 from prunec.ir.program import Program
@@ -38,9 +39,10 @@ class TextSource:
     """Where calibration data comes from: the first of these that is there.
 
     Attributes:
-        batches: ready inputs of the program, given from Python.
+        batches: ready inputs of the program; `origin`: where they come from, if not from Python.
         texts: what the user gave, by name; one alone may have none, and is under "".
         writer: of a generative model, which writes text of its own.
+        replier: of an encoder-decoder, which says what its decoder reads beside a text.
         tokenizer: for `texts`, and for the standard library's docstrings where nothing else is there.
         packs: whether windows are full (generative models) or texts are padded (encoders).
         sequence: tokens in a window, or in a text at most.
@@ -52,6 +54,8 @@ class TextSource:
     batches: Sequence[Batch] | None = None
     texts: Mapping[str, Text] = field(default_factory=dict)
     writer: Writer | None = None
+    replier: Replier | None = None
+    origin: str = ""
 
     def build(
         self, program: Program, *, tokens: tuple[int, int, int], batch: int, seed: int, progress: Progress
@@ -62,22 +66,35 @@ class TextSource:
             InputError: there is no way to get text for this model, or too little of it.
         """
         if self.batches is not None:
-            return Corpus.from_batches(self.batches, program.asked, seed=seed)
+            origin = {"description": self.origin} if self.origin else {}
+            return Corpus.from_batches(self.batches, program.asked, seed=seed, **origin)
         if not self.texts and self.writer is not None:
             return self._written(program, self.writer, tokens, batch, seed, progress)
+        self.check()
         tokenizer = self.tokenizer
-        if tokenizer is None:
-            raise InputError(
-                "the model has no tokenizer, so prunec cannot make calibration data for it",
-                "put the tokenizer's files into the model folder, or call prunec.compile with batches",
-            )
+        assert tokenizer is not None
         if not self.texts:
             usual = Text(standard_library_texts(seed), "docstrings of the Python standard library")
-            return self._read(program, tokenizer, usual, tokens, batch, seed)
+            return self._read(program, tokenizer, usual, tokens, batch, seed, progress)
         shares = tuple(-(-wanted // len(self.texts)) for wanted in tokens)
-        corpora = {name: self._read(program, tokenizer, text, shares, batch, seed) for name, text in self.texts.items()}
+        corpora = {
+            name: self._read(program, tokenizer, text, shares, batch, seed, progress)
+            for name, text in self.texts.items()
+        }
         whole = joined(corpora)
         return replace(whole, notes=(*whole.notes, *_shared(self.texts)))
+
+    def check(self) -> None:
+        """Make sure that there is something to make a corpus of.
+
+        Raises:
+            InputError: there is text, or nothing, and no tokenizer.
+        """
+        if self.batches is None and self.tokenizer is None and (self.texts or self.writer is None):
+            raise InputError(
+                "the model has no tokenizer, so prunec cannot make calibration data for it",
+                "give --calibration with images or with its inputs as .npz, or put a tokenizer's files into the folder",
+            )
 
     def _read(
         self,
@@ -87,11 +104,13 @@ class TextSource:
         tokens: tuple[int, ...],
         batch: int,
         seed: int,
+        progress: Progress,
     ) -> Corpus:
+        fed, replier = replies_of(program.asked, self.replier)
         return Corpus.build(
             text.documents,
             tokenizer,
-            program.asked,
+            fed,
             labels=label_names(program),
             packs=self.packs,
             sequence=self.sequence,
@@ -102,6 +121,7 @@ class TextSource:
             seed=seed,
             description=text.description,
             is_default=not self.texts,
+            complete=None if replier is None else lambda batches: replier(batches, seed, progress),
         )
 
     def _written(

@@ -13,6 +13,11 @@ from prunec.errors import PassError
 Batch = Mapping[str, Tensor]
 
 
+DECODER, DECODER_MASK = "decoder_input_ids", "decoder_attention_mask"
+"""What the decoder of an encoder-decoder reads, and which of it is no padding: beside a model's inputs, as labels are.
+"""
+LEAST_DECODED = 2
+"""Tokens that a decoder reads at least: graphs are traced for no fewer."""
 VALUES_A_TOKEN = 512
 """Numbers of an image or of sound that go into one token, roughly: a patch of 16 x 16 has 768 in three colours."""
 
@@ -22,7 +27,7 @@ def padding_mask(batch: Batch) -> Tensor | None:
 
     With `decoder_input_ids` outputs lie along the decoder's tokens, of which `attention_mask` says nothing.
     """
-    return None if "decoder_input_ids" in batch else batch.get("attention_mask")
+    return batch.get(DECODER_MASK if DECODER in batch else "attention_mask")
 
 
 def sequences(batch: Batch) -> list[Batch]:
@@ -33,8 +38,11 @@ def sequences(batch: Batch) -> list[Batch]:
         mask = row.get("attention_mask")
         if mask is not None and mask.dim() == 2:
             kept = mask[0].nonzero().squeeze(-1)
-            own = {name for name, value in row.items() if value.shape[1:] == mask.shape[1:]} - {"decoder_input_ids"}
+            own = {name for name, value in row.items() if value.shape[1:] == mask.shape[1:]} - {DECODER, DECODER_MASK}
             row = {name: value[:, kept] if name in own else value for name, value in row.items()}
+        if DECODER_MASK in row:
+            length = max(LEAST_DECODED, int(row[DECODER_MASK].sum()))
+            row |= {name: row[name][:, :length] for name in (DECODER, DECODER_MASK)}
         rows.append(row)
     return rows
 
@@ -51,8 +59,10 @@ def without_padding(flat: Tensor, batch: Batch) -> Tensor:
     All of them where they could be an encoder's as well as a decoder's, of equally many tokens.
     """
     mask = batch.get("attention_mask")
-    if "decoder_input_ids" in batch and batch["decoder_input_ids"].numel() == len(flat):
-        return flat
+    if DECODER in batch and batch[DECODER].numel() == len(flat):
+        if (ids := batch.get("input_ids")) is not None and ids.numel() == len(flat):
+            return flat
+        mask = batch.get(DECODER_MASK)
     return flat[mask.reshape(-1).bool()] if mask is not None and mask.numel() == len(flat) else flat
 
 

@@ -67,7 +67,8 @@ DEVICE = "What the artifact runs on: cpu or cuda. Nothing else is fallen back to
 Device = Annotated[str, option("--device", LATENCY, "NAME", DEVICE)]
 
 TEXTS = "Text like yours: .txt, .jsonl or a folder of them. Several are NAME=PATH each, and have equal shares."
-Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "PATH", TEXTS, "built-in text")]
+DATA = f"{TEXTS} Or images, or inputs of the model as .npz."
+Calibration = Annotated[list[str] | None, option("--calibration", CUTTING, "PATH", DATA, "built-in text")]
 SCORING = "How units are scored: a criterion, a file of scores, or a mixture such as reconstruction+0.5*taylor."
 Importance = Annotated[MaybeText, option("--importance", CUTTING, "NAME", SCORING, "reconstruction")]
 FADING = "Moving averages over the stream, drawn by --seed: what each sequence keeps of the past, as 0.98."

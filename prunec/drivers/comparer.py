@@ -85,7 +85,7 @@ def sensitivity(
     request = Request.read(Options(budget, **read_options(given)), None, backend, None)
     steps = _Steps.of(request.passes)
     job = Job(str(model), request, Recorder(progress))
-    for note in require_distinct(request.texts):
+    for note in require_distinct(request.given.texts):
         job.recorder.warn(note)
     loaded, loading = job.load(model, None)
     with tempfile.TemporaryDirectory(prefix="prunec-") as scratch:
@@ -177,7 +177,7 @@ class _Comparison:
     def _corpora(self, facts: Facts) -> dict[str, Corpus]:
         """Each text alone."""
         corpora = {}
-        for name, text in self.job.request.texts.items():
+        for name, text in self.job.request.given.texts.items():
             alone = facts.having(replace(facts[TextSource], texts={"": text}))
             corpora[name] = self._run(self.steps.calibrate, self.loaded.program, alone, name).facts[Corpus]
         return corpora

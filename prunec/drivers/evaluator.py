@@ -17,6 +17,7 @@ from prunec.calibration.batching import FED, Batch, Batches
 from prunec.calibration.labels import names_in
 from prunec.calibration.objective import Objective, objective, with_labels
 from prunec.calibration.reading import read_batches
+from prunec.calibration.replies import Replier
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text
 from prunec.calibration.totals import Totals
@@ -83,7 +84,7 @@ def evaluate(
     runner, card = backend.load(path, work), read_card(Path(artifact if model is None else model), task)
     said.item("loading what is measured", 0, 0)
     trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
-    batches = {name: trial.batches(item, tokens, seed) for name, item in texts.items()}
+    batches = {name: trial.batches(item, tokens, seed, said) for name, item in texts.items()}
     every = [batch for part in batches.values() for batch in part]
     goal = with_labels(objective(card.task.objective_of(card.config)), every)
     totals = trial.totals(goal, batches, said)
@@ -115,6 +116,7 @@ class _Trial:
         dense: the dense program.
         fixed: sizes of the axes `batch` and `sequence` where one of the two takes no others.
         sequence: tokens in a window, or in a text at most.
+        replier: of an encoder-decoder, says what its decoder reads beside a text.
     """
 
     path: Path
@@ -123,28 +125,29 @@ class _Trial:
     dense: Program | None
     fixed: Mapping[str, int]
     sequence: int
+    replier: Replier | None = None
 
     @staticmethod
     def of(path: Path, runner: Runner, card: Card, model: Path | None, sequence: int) -> _Trial:
         """With the dense program traced, at the sizes of the artifact where it takes no others."""
         fixed = fixed_sizes(runner.feeds)
-        limit, dense = card.longest, None
+        limit, dense, replier = card.longest, None, None
         if model is not None:
             loaded = load(model, card.task.name, sizes={"batch": BATCH, "sequence": sequence, **fixed})
-            dense, limit = loaded.program, loaded.max_sequence
+            dense, limit, replier = loaded.program, loaded.max_sequence, loaded.replier
             fixed = {**dense.fixed, **fixed}
         longest = fixed.get("sequence", min(sequence, limit or sequence))
-        return _Trial(path, runner, card, dense, fixed, longest)
+        return _Trial(path, runner, card, dense, fixed, longest, replier)
 
     @property
     def generates(self) -> bool:
         """Whether the model tells the next token."""
         return self.card.task.objective == "causal-lm"
 
-    def batches(self, text: Text, tokens: int | None, seed: int) -> Batches:
+    def batches(self, text: Text, tokens: int | None, seed: int, progress: Progress) -> Batches:
         """`text` as both take it."""
         masks = any(feed.name == MASK for feed in self.runner.feeds)
-        return read_batches(
+        batches = read_batches(
             text,
             self.card.tokenizer,
             [Input(name, torch.long, {}, self.fixed if name == IDS else {}) for name in FED],
@@ -155,6 +158,7 @@ class _Trial:
             tokens=tokens,
             seed=seed,
         )
+        return self.replier(batches, seed, progress) if self.replier is not None else batches
 
     def totals(self, goal: Objective, batches: Mapping[str, Batches], progress: Progress) -> dict[str, Totals]:
         """The figures of each text, before them their sum where there are several."""

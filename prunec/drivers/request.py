@@ -10,11 +10,9 @@ from torch import Tensor
 
 from prunec import catalogue
 from prunec.calibration.corpus import check_sequence
-from prunec.calibration.labels import LabelledText
 from prunec.calibration.objective import Goal, objective, unknown_truth, with_labels
 from prunec.calibration.pathfile import SUFFIX
-from prunec.calibration.sources import read_texts, text_files
-from prunec.calibration.textsource import Text, TextSource
+from prunec.calibration.textsource import TextSource
 from prunec.cost.numerics import ROUNDED, Numerics, configured
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
@@ -22,6 +20,7 @@ from prunec.cost.workload import DECODE, PHASES, Workload
 from prunec.destination import Destination, weakness_path
 from prunec.drivers.budgets import label
 from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline, recovery_steps
+from prunec.drivers.given import Given, files_in, named
 from prunec.drivers.naming import check_logits, check_tokens
 from prunec.errors import InputError
 from prunec.facts import Dense, Loadable, Scores, Weaknesses
@@ -47,16 +46,14 @@ class Request:
         destination: where the files go; None writes nothing.
         backend: the artifact kind.
         passes: the pipeline.
-        texts: the calibration texts that the user gave, by name; one alone may have none, and is under "".
-        batches: calibration data that the user gave as inputs of the model.
+        given: the calibration data that the user gave.
     """
 
     options: Options
     destination: Destination | None
     backend: type[Backend]
     passes: tuple[Pass, ...]
-    texts: Mapping[str, Text] = field(default_factory=dict)
-    batches: Sequence[Mapping[str, Tensor]] | None = None
+    given: Given = field(default_factory=Given)
 
     @staticmethod
     def read(
@@ -80,7 +77,7 @@ class Request:
         configured(kind(), numerics(options))
         passes = _pipeline(options, batches is not None)
         _check_pipeline(passes, place.artifact if place else None, options.dtype)
-        return Request(options, place, kind, passes, _texts(options), batches)
+        return Request(options, place, kind, passes, Given.read(options, batches))
 
     def asking(self, budget: Budget, place: Destination | None) -> Request:
         """The same for another budget and output; programs are dumped into a folder of its own.
@@ -107,7 +104,7 @@ class Request:
             raise unknown_truth(goal)
         if goal.name == "causal-lm":
             check_tokens(loaded)
-        if with_labels(goal, self.batches or ()).knows_truth or (goal.name == "logits" and self._reads_labels()):
+        if with_labels(goal, self.given.batches or ()).knows_truth or (goal.name == "logits" and self.given.has_labels):
             check_logits(loaded)
         facts.put(Dense(loaded.program))
         facts.put(Goal(goal))
@@ -127,22 +124,14 @@ class Request:
 
     def _labelled(self) -> bool:
         """Whether what the model should say may come with the text; of ready batches that shows later."""
-        return self.batches is not None or self._reads_labels()
-
-    def _reads_labels(self) -> bool:
-        """Whether texts come with what the model should say."""
-        return any(isinstance(text.documents[0], LabelledText) for text in self.texts.values() if text.documents)
+        return self.given.batches is not None or self.given.has_labels
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
         usual = min(max(workload.tokens, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)
-        return TextSource(
-            loaded.program.fixed.get("sequence", usual),
-            packs=loaded.task.objective == "causal-lm",
-            tokenizer=loaded.tokenizer,
-            batches=self.batches,
-            texts=self.texts,
-            writer=loaded.writer,
-        )
+        found = self.given.source(loaded, usual)
+        if self.options.passes is None:
+            found.check()
+        return found
 
 
 def _check_place(place: Destination, backend: type[Backend], options: Options) -> None:
@@ -153,23 +142,12 @@ def _check_place(place: Destination, backend: type[Backend], options: Options) -
     """
     sides = side_files(place.artifact, backend)
     place.check(options.force, sides)
-    texts = [file for path in _text_paths(options).values() for file in text_files(path)]
+    texts = [file for path in named(options).values() for file in files_in(path)[1]]
     for file in (*texts, *([options.path] if options.path else [])):
         if place.replaces(file, sides):
             raise InputError(
                 f"{file} is read, and goes when {place} is written", "copy it elsewhere, or choose another --output"
             )
-
-
-def _text_paths(options: Options) -> dict[str, Path]:
-    """The calibration that `options` name, by name; one alone may have none, and is under ""."""
-    given = options.calibration if isinstance(options.calibration, Mapping) else {"": options.calibration}
-    return {name: path for name, path in given.items() if path is not None}
-
-
-def _texts(options: Options) -> dict[str, Text]:
-    """What `options` name as calibration, read."""
-    return {name: Text(read_texts(path, options.seed), str(path)) for name, path in _text_paths(options).items()}
 
 
 def numerics(options: Options) -> Numerics:

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from prunec.calibration.checkpoint import Checkpoint
+from prunec.calibration.tokens import DECODER
 from prunec.destination import REMOVED
 from prunec.errors import InputError
 from prunec.frontends.cache import ARGUMENT, POSITIONS, with_past
@@ -21,8 +22,10 @@ from prunec.frontends.convert import to_program
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.directory import ModelDirectory, has_tokenizer, read_directory
 from prunec.frontends.feed import Feed
+from prunec.frontends.images import IMAGES, image_reader, image_size, resized
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.pruned import Pruned, read_pruned
+from prunec.frontends.replies import replier_for
 from prunec.frontends.samples import sample_inputs
 from prunec.frontends.skeleton import revived, skeleton
 from prunec.frontends.stock import Stock
@@ -67,14 +70,17 @@ def load(
     else:
         model, missing, notes = _load_model(directory, loader, remote)
     origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
-    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache)
+    size = image_size(directory.path)
+    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache, size)
     loaded = tracing.at_sizes(sizes or (pruned.sizes if pruned else {}))
     if not remote:
         loaded = replace(loaded, stock=Stock(model.config, type(model), frozenset(loaded.program.tensor_names())))
     if pruned and pruned.removed:
-        loaded = _revived(loaded, pruned, directory)
+        loaded = replace(_revived(loaded, pruned, directory), replier=replier_for(model.config))
     _check_complete(directory, sorted(missing & set(loaded.program.tensor_names())))
-    return replace(loaded, notes=(*notes, *complaint, *loaded.notes))
+    notes = (*notes, *complaint, *loaded.notes)
+    sees = any(item.name == IMAGES for item in loaded.program.inputs)
+    return replace(loaded, notes=notes, images=image_reader(directory.path) if sees else None)
 
 
 def _config(directory: ModelDirectory) -> PreTrainedConfig:
@@ -113,10 +119,11 @@ class _Tracing:
     origin: Provenance
     preferred_names: Collection[str]
     with_cache: bool
+    images: tuple[int, int] | None = None
 
     def at_sizes(self, sizes: Mapping[str, int]) -> Loaded:
         """Traced on made-up inputs; again at `sizes`, as far as the model takes them, where it fixes such an axis."""
-        loaded = self.on(sample_inputs(self.model, self.task, self.tokenizer))
+        loaded = self.on(self._feed({}))
         fixed = {name: size for item in loaded.program.inputs for name, size in item.fixed.items()}
         longest = _positions(self.model) or sizes.get("sequence", 0)
         wanted = {
@@ -124,8 +131,11 @@ class _Tracing:
         }
         if all(fixed[name] == size for name, size in wanted.items()):
             return loaded
-        feed = sample_inputs(self.model, self.task, self.tokenizer, wanted)
-        return self.on(replace(feed, static=frozenset(fixed)))
+        return self.on(replace(self._feed(wanted), static=frozenset(fixed)))
+
+    def _feed(self, sizes: Mapping[str, int]) -> Feed:
+        """Made-up inputs at `sizes`; images as large as the preprocessor makes them, where the model takes those."""
+        return resized(self.model, sample_inputs(self.model, self.task, self.tokenizer, sizes), self.images)
 
     def on(self, feed: Feed) -> Loaded:
         """Traced on `feed`."""
@@ -146,7 +156,9 @@ class _Tracing:
         takes_text = any("sequence" in named.values() for named in feed.axes.values())
         writer = writer_for(self.model, self.tokenizer) if self.task.objective == "causal-lm" else None
         limit = min(limits, default=None) if takes_text else None
-        return Loaded(program, self.task, self.tokenizer, limit, writer, traced.notes)
+        decoded = next((item.fixed.get("decoder_sequence") for item in program.inputs if item.name == DECODER), None)
+        replier = replier_for(self.model.config, self.model, decoded)
+        return Loaded(program, self.task, self.tokenizer, limit, writer, traced.notes, replier=replier)
 
 
 def trace_model(

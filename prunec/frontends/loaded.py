@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from prunec.calibration.replies import Replier
 from prunec.frontends.stock import Stock
 from prunec.frontends.tasks import Task
 from prunec.ir.program import Program
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Writer = Callable[[int, int, int, Progress], Tensor]
 """`write(tokens, sequence, seed, progress)`: text of the model's own, token ids `[rows, sequence]`."""
+ImageReader = Callable[[Sequence[Path]], Sequence[Mapping[str, Tensor]]]
+"""`read(files)`: a batch for each image, of one row."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Loaded:
         writer: for generative models, writes calibration text.
         notes: what the user should know.
         stock: what transformers can load of it, where it comes from a folder without code of its own.
+        replier: for encoder-decoders, says what the decoder reads beside a text.
+        images: reads image files as the model's preprocessor does, where it has one.
     """
 
     program: Program
@@ -41,3 +47,5 @@ class Loaded:
     writer: Writer | None = None
     notes: tuple[str, ...] = ()
     stock: Stock | None = None
+    replier: Replier | None = None
+    images: ImageReader | None = None

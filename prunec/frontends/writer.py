@@ -6,15 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from prunec.calibration.batching import leading_tokens
 from prunec.frontends.loaded import Writer
-from prunec.frontends.trace import quiet
+from prunec.frontends.sampling import ROWS, sampled
 from prunec.passbase import Progress
-
-ROWS = 96
-"""Rows written at a time: enough to keep the processor busy, few enough for the logits to stay small."""
 
 
 def writer_for(model: Any, tokenizer: PreTrainedTokenizerBase | None) -> Writer:
@@ -47,48 +44,12 @@ class _Steps:
         self.progress.item("writing calibration text", done, self.rows * self.sequence)
 
 
-class _Sample(LogitsProcessor):
-    """Draws the next token from an own random generator and leaves it as the only choice."""
-
-    def __init__(self, draw: torch.Generator, steps: _Steps) -> None:
-        self.draw, self.steps = draw, steps
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        # Inverse transform sampling: far cheaper than torch.multinomial on a large vocabulary.
-        steps = scores.float().softmax(-1).cumsum(-1)
-        target = torch.rand(scores.shape[0], 1, generator=self.draw) * steps[:, -1:]
-        choice = torch.searchsorted(steps, target, right=True).clamp_(max=scores.shape[-1] - 1)
-        self.steps.at(input_ids.shape[0], input_ids.shape[1] + 1)
-        return torch.full_like(scores, -torch.inf).scatter_(1, choice, 0.0)
-
-
 def _continue(model: Any, start: Tensor, sequence: int, draw: torch.Generator, steps: _Steps) -> Tensor:
     new = sequence - start.shape[1]
     if new <= 0:
         return start[:, :sequence]
-    settings = GenerationConfig(
-        do_sample=False,
-        max_new_tokens=new,
-        eos_token_id=None,
-        pad_token_id=0,
-        use_cache=True,
-        return_dict_in_generate=False,
-    )
-    before = model.generation_config
-    try:
-        # The model's own settings (top-k, penalties, stops) would be merged in.
-        model.generation_config = settings
-        with quiet(), torch.no_grad():
-            written = model.generate(
-                input_ids=start,
-                attention_mask=torch.ones_like(start),
-                generation_config=settings,
-                logits_processor=LogitsProcessorList([_Sample(draw, steps)]),
-            )
-    finally:
-        model.generation_config = before
-    assert isinstance(written, Tensor)
-    return written
+    inputs = {"input_ids": start, "attention_mask": torch.ones_like(start)}
+    return sampled(model, inputs, draw, steps.at, max_new_tokens=new, eos_token_id=None, pad_token_id=0)
 
 
 def _starts(model: Any, tokenizer: PreTrainedTokenizerBase | None, rows: int, draw: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from torch import fx
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from prunec.ir.einsum import respell
+from prunec.ir.filled import spread_later
 from prunec.ir.parts import take_parts_first
 from prunec.ir.regroup import regroup
 
@@ -23,7 +24,8 @@ def tidy(graph: fx.Graph) -> None:
 
     Works in place. Types and shapes are read from `node.meta["val"]`: what they cannot prove stays.
     Copies stay where the graph writes in place. Sums of products become matrix products, parts of what is reshaped are
-    taken before, and branches that are added up before the stream is, are added to it one by one.
+    taken before, and branches that are added up before the stream is, are added to it one by one. What is equal for all
+    heads is made once.
     """
     for node in list(graph.nodes):
         if is_assertion(node) and not node.users:
@@ -39,6 +41,7 @@ def tidy(graph: fx.Graph) -> None:
             node.replace_all_uses_with(replacement)
             graph.erase_node(node)
     if not writes:
+        spread_later(graph)
         take_parts_first(graph)
         regroup(graph)
     graph.eliminate_dead_code(_has_effects)

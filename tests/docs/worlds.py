@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -24,6 +25,7 @@ from prunec.backends.torchexport import TorchExportBackend
 from prunec.backends.torchscript import TorchScriptBackend
 from tests.conftest import save_model, tiny_tokenizer
 from tests.docs.quick import loading_once, quickened, traced
+from tests.frontends.test_images import CROP, noise_image, tiny_dinov2
 
 DECODERS = ("smollm2",)
 ENCODERS = ("BASE", "minilm-l6")
@@ -46,6 +48,7 @@ def world(root: Path, encodes: bool) -> Path:
             (root / name).symlink_to(first)
     (root / "MODEL").symlink_to(root / (ENCODERS if encodes else DECODERS)[0])
     _write_texts(root)
+    _draw_images(root)
     _tune(root)
     _compile(root, encodes)
     return root
@@ -89,6 +92,16 @@ def _write_texts(root: Path) -> None:
     labelled = [{**row, "label": ("law", "sport")[n % 2]} for n, row in enumerate(rows)]
     for name, kept in (("my_texts", rows), ("texts", rows), ("labelled", labelled)):
         (root / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+
+def _draw_images(root: Path) -> None:
+    """A model of images, some to calibrate it on, and the like as its inputs."""
+    tiny_dinov2(root / "dinov2-small")
+    (root / "photos").mkdir()
+    for number in range(16):
+        noise_image(root / "photos" / f"{number}.png", 40, 50, "RGB")
+    pixels = torch.randn(16, 3, CROP, CROP, generator=torch.Generator().manual_seed(0))
+    np.savez(root / "inputs.npz", pixel_values=pixels.numpy())
 
 
 def _tune(root: Path) -> None:

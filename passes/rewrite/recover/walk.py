@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from prunec.calibration.projection import output_projection
+from prunec.calibration.projection import Projection, projection_of
 from prunec.calibration.ridge import Moments, fit
 from prunec.calibration.tokens import Batch, token_rows
 from prunec.facts import Plan, Structure, Sublayer
@@ -91,8 +91,8 @@ class Walk:
         """Bring the slim stream to `sublayer`, re-fit its projection if that helps, and step over it."""
         start, skip = (self.slim_nodes[self._still_there(name)] for name in (sublayer.start, sublayer.skip))
         add = self.slim_nodes[sublayer.add]
-        projection = output_projection(self.slim, sublayer)
-        wanted = [add] if projection is None else [projection.args[0], projection]
+        projection = projection_of(self.slim, sublayer)
+        wanted = [add] if projection is None else [projection.linear.args[0], projection.branch]
         inside: list[dict[fx.Node, Tensor]] = []
         for stream, batch in zip(slim, self.batches, strict=True):
             stream.update(self._advance(self.slim, stream, batch, [start]))
@@ -109,31 +109,34 @@ class Walk:
             if changed and before is not None:
                 self.missing[sublayer.name] = before, self._missing(projection, inside, missing) or 0.0
         for stream, values in zip(slim, inside, strict=True):
-            stream[add] = values[add] if projection is None else values[skip] + values[projection]
+            stream[add] = values[add] if projection is None else values[skip] + values[projection.branch]
             _forget(stream, (start, add))
         return changed
 
     def _fit_projection(
         self,
-        projection: fx.Node,
+        projection: Projection,
         inside: list[dict[fx.Node, Tensor]],
         missing: Sequence[Tensor],
         method: str,
     ) -> bool:
-        """Fit weight or bias; `inside[i][projection]` becomes the new output."""
-        inputs: tuple[Any, ...] = projection.args
+        """Fit weight or bias; `inside[i][projection.branch]` becomes the new output."""
+        inputs: tuple[Any, ...] = projection.linear.args
         activation = inputs[0]
-        weight = self.tensors[inputs[1].target]
+        weight = projection.multiplied(self.tensors[inputs[1].target], self.tensors)
         rows = [token_rows(values[activation], batch) for values, batch in zip(inside, self.batches, strict=True)]
         gaps = [token_rows(gap, batch) for gap, batch in zip(missing, self.batches, strict=True)]
-        outputs = [token_rows(values[projection], batch) for values, batch in zip(inside, self.batches, strict=True)]
+        outputs = [
+            token_rows(values[projection.branch], batch) for values, batch in zip(inside, self.batches, strict=True)
+        ]
         if method == "bias":
             return self._shift(projection, inside, gaps, outputs)
         if method == "merge":
             return self._merge(projection, inside, gaps, outputs)
         if method == "rescale":
             return self._rescale(projection, inside, rows, [gap - out for gap, out in zip(gaps, outputs, strict=True)])
-        bias = self.tensors[inputs[2].target] if len(inputs) > 2 and inputs[2] else None
+        has_bias = len(inputs) > 2 and inputs[2]
+        bias = projection.multiplied(self.tensors[inputs[2].target], self.tensors) if has_bias else None
         old = (
             weight.detach().double().T if bias is None else torch.cat([weight.detach().T, bias.detach()[None]]).double()
         )
@@ -141,88 +144,91 @@ class Walk:
         new = fit(*halves, old)
         if new is None:
             return False
-        self._store(inputs[1].target, new[: weight.shape[1]].T)
+        self._store(projection, inputs[1].target, new[: weight.shape[1]].T)
         if bias is not None:
-            self._store(inputs[2].target, new[-1])
+            self._store(projection, inputs[2].target, new[-1])
         for values in inside:
-            values[projection] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
+            values[projection.branch] = _with_ones(values[activation], bias) @ new.to(weight.dtype)
         return True
 
     def _missing(
-        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], missing: Sequence[Tensor]
+        self, projection: Projection, inside: list[dict[fx.Node, Tensor]], missing: Sequence[Tensor]
     ) -> float | None:
         """The share of what is missing that the projection does not give, held out; None where nothing is."""
         held_out = slice(HELD_OUT - 1, None, HELD_OUT)
         error = size = 0.0
         for gap, values, batch in zip(missing[held_out], inside[held_out], self.batches[held_out], strict=True):
-            wanted, given = (token_rows(item, batch).double() for item in (gap, values[projection]))
+            wanted, given = (token_rows(item, batch).double() for item in (gap, values[projection.branch]))
             error += float((wanted - given).square().sum())
             size += float(wanted.square().sum())
         return error / size if size else None
 
     def _merge(
-        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
+        self, projection: Projection, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
     ) -> bool:
         """Put the merged weight in if it does better on held-out tokens, and shift by the mean of what it misses."""
-        inputs: tuple[Any, ...] = projection.args
+        inputs: tuple[Any, ...] = projection.linear.args
         activation, name = inputs[0], inputs[1].target
         if name not in self.merged:
             return False
-        old = self.tensors[name]
-        change = (self.merged[name] - old).to(old.dtype).T
-        changed = [values[projection] + values[activation] @ change for values in inside]
+        old, wanted = (projection.multiplied(item, self.tensors) for item in (self.tensors[name], self.merged[name]))
+        change = (wanted - old).to(old.dtype).T
+        changed = [values[projection.branch] + values[activation] @ change for values in inside]
         after = [token_rows(output, batch) for output, batch in zip(changed, self.batches, strict=True)]
         if _held_out_error(gaps, after) >= _held_out_error(gaps, outputs):
             return False
-        self._store(name, self.merged[name])
+        self._store(projection, name, wanted)
         for values, output in zip(inside, changed, strict=True):
-            values[projection] = output
+            values[projection.branch] = output
         self._shift(projection, inside, gaps, after)
         return True
 
     def _rescale(
-        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], rows: list[Tensor], missing: list[Tensor]
+        self, projection: Projection, inside: list[dict[fx.Node, Tensor]], rows: list[Tensor], missing: list[Tensor]
     ) -> bool:
         """Scale the columns of each unit that is read, if that helps on held-out tokens."""
-        inputs: tuple[Any, ...] = projection.args
+        inputs: tuple[Any, ...] = projection.linear.args
         activation, name = inputs[0], inputs[1].target
-        units = members(self.structure, self.plan, projection.name)
+        units = members(self.structure, self.plan, projection.linear.name)
         if units is None:
             return False
-        weight = self.tensors[name].detach()
+        weight = projection.multiplied(self.tensors[name].detach(), self.tensors)
         scales = factors(*_halves(rows, missing), weight.double().T, units)
         self.stopped = scales is not None and bool(scales.abs().max() > LIMIT)
         if scales is None or self.stopped:
             return False
         change = (weight * (scales - 1)).to(weight.dtype)
-        self._store(name, weight + change)
+        self._store(projection, name, weight + change)
         for values in inside:
-            values[projection] = values[projection] + values[activation] @ change.T
+            values[projection.branch] = values[projection.branch] + values[activation] @ change.T
         return True
 
     def _shift(
-        self, projection: fx.Node, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
+        self, projection: Projection, inside: list[dict[fx.Node, Tensor]], gaps: list[Tensor], outputs: list[Tensor]
     ) -> bool:
         differences = [gap - output for gap, output in zip(gaps, outputs, strict=True)]
         held_out = torch.cat(differences[HELD_OUT - 1 :: HELD_OUT])
         shift = torch.cat([item for index, item in enumerate(differences) if index % HELD_OUT != HELD_OUT - 1]).mean(0)
         if (held_out - shift).square().sum() >= held_out.square().sum():
             return False
-        inputs: tuple[Any, ...] = projection.args
+        inputs: tuple[Any, ...] = projection.linear.args
         old = inputs[2] if len(inputs) > 2 else None
         name = str(old.target) if isinstance(old, fx.Node) else str(inputs[1].target).removesuffix("weight") + "bias"
         if isinstance(old, fx.Node):
-            self._store(name, self.tensors[name] + shift)
+            self._store(projection, name, projection.multiplied(self.tensors[name], self.tensors) + shift)
         else:
-            self.tensors[name] = torch.nn.Parameter(shift.clone(), requires_grad=False)
-            self.added[projection.name] = name
+            new = projection.divided(shift, torch.zeros_like(shift), self.tensors)
+            self.tensors[name] = torch.nn.Parameter(new.clone(), requires_grad=False)
+            self.added[projection.linear.name] = name
         for values in inside:
-            values[projection] = values[projection] + shift
+            values[projection.branch] = values[projection.branch] + shift
         return True
 
-    def _store(self, name: str, values: Tensor) -> None:
+    def _store(self, projection: Projection, name: str, values: Tensor) -> None:
+        """Put in the weight or bias that the branch has as `values`."""
         old = self.tensors[name]
-        self.tensors[name] = torch.nn.Parameter(values.to(old.dtype).contiguous(), requires_grad=False)
+        new = projection.divided(values, old, self.tensors).to(old.dtype)
+        self.tensors[name] = torch.nn.Parameter(new.contiguous(), requires_grad=False)
 
     def _still_there(self, name: str) -> str:
         while name in self.moved:

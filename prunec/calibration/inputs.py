@@ -1,0 +1,87 @@
+"""Calibration data that is no text: files of a model's inputs, and images."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from prunec.calibration.batching import Batch, Batches
+from prunec.errors import InputError
+
+TENSORS = (".npz", ".safetensors")
+"""Files of arrays by input name, rows along their first axis."""
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+MOST = 256
+"""Images that are read at most: of more, so many are drawn."""
+
+
+def read_inputs(files: Sequence[Path]) -> Batches:
+    """The arrays in `files`, one batch a file.
+
+    Raises:
+        InputError: a file cannot be read, is empty, or its arrays are not of equally many rows.
+    """
+    return tuple(_arrays(file) for file in files)
+
+
+def in_rows(batches: Sequence[Batch], rows: int) -> Batches:
+    """`batches` cut so that none has more than `rows` rows."""
+    return tuple(
+        {name: value[start : start + rows] for name, value in batch.items()}
+        for batch in batches
+        for start in range(0, row_count(batch), rows)
+    )
+
+
+def row_count(batch: Batch) -> int:
+    """How many rows a batch has."""
+    return len(next(iter(batch.values())))
+
+
+def stacked(batches: Sequence[Batch], rows: int) -> Batches:
+    """`batches` of one row each, `rows` of them to one.
+
+    Raises:
+        InputError: they differ in shape.
+    """
+    groups = [batches[start : start + rows] for start in range(0, len(batches), rows)]
+    try:
+        return tuple({name: torch.cat([batch[name] for batch in group]) for name in group[0]} for group in groups)
+    except (RuntimeError, KeyError) as error:
+        raise InputError(
+            "the preprocessor gives images of different shapes", "crop them alike, or give the inputs as .npz"
+        ) from error
+
+
+def drawn(files: Sequence[Path], seed: int) -> list[Path]:
+    """All of `files`, or `MOST` drawn by `seed`, in order."""
+    return list(files) if len(files) <= MOST else sorted(random.Random(seed).sample(list(files), MOST))
+
+
+def _arrays(file: Path) -> dict[str, Tensor]:
+    try:
+        found = load_file(file) if file.suffix.lower() == ".safetensors" else _npz(file)
+    except (OSError, ValueError, TypeError, EOFError, zlib.error, SafetensorError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{file} cannot be read: {error}", "write it anew, without pickled objects: arrays of numbers"
+        ) from error
+    counts = {len(value) if value.ndim else 0 for value in found.values()}
+    if len(counts) != 1 or counts == {0}:
+        raise InputError(
+            f"the arrays in {file} are not of equally many rows", "give each input of the model, rows along axis 0"
+        )
+    return found
+
+
+def _npz(file: Path) -> dict[str, Tensor]:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
