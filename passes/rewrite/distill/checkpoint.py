@@ -29,6 +29,7 @@ class Standing:
         start, best: damage on held-out text of the slim program and of the best weights, in the precision of training.
         best_step: the step after which the best weights were.
         halves: whether products take bfloat16.
+        rate: the highest rate; 0 stands for the one that is asked for.
     """
 
     step: int = 0
@@ -39,6 +40,7 @@ class Standing:
     best: float = float("inf")
     best_step: int = 0
     halves: bool = False
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ MEASUREMENTS = 8
 """How often held-out damage is measured, at equal shares of what is allowed."""
 DIVERGED = 3.0
 """Training has diverged where held-out damage is so many times that of the start."""
+GENTLER = 8
+"""Training that diverges before anything was better begins again, once, at the rate divided by this."""
 WARM_UP = 0.1, 100
 """The rate rises over this share of what is allowed, or over so many steps if they are fewer."""
 BETAS = 0.9, 0.95
@@ -72,7 +74,8 @@ class Training:
     """Trains a student, and goes on from a checkpoint where there is one.
 
     After `run`, `best` are the best weights that were measured, on the student's device; those of the start where
-    nothing was better. Rates rise at first and fall to zero linearly with the share of the limits that is used up.
+    nothing was better. Where it diverges before anything was, it begins again at a lower rate. Rates rise at first and
+    fall to zero linearly with the share of the limits that is used up.
 
     Args:
         student: trained in place.
@@ -84,8 +87,7 @@ class Training:
     def __init__(self, student: Student, course: Course, checkpoints: Checkpoints, progress: Progress) -> None:
         self.student, self.course, self.checkpoints, self.progress = student, course, checkpoints, progress
         self.device = next(iter(student.weights.values())).device
-        # Without decay: weights are to stay near where they were good.
-        self.optimiser = torch.optim.AdamW(student.weights.values(), betas=BETAS, weight_decay=0.0, fused=True)
+        self.optimiser = self._optimiser()
         self.standing = Standing(halves=course.halves)
         self.best = student.values()
         self.saved = 0.0
@@ -126,11 +128,28 @@ class Training:
             if not diverged and limits.share(standing) >= (standing.measured + 1) / MEASUREMENTS:
                 diverged = not self._measure(limits) <= DIVERGED * standing.start
                 standing.seconds = time.perf_counter() - started
+            if diverged and self._begins_again():
+                continue
             if diverged:
                 self.progress.warn(_cut_short(standing, "diverged", "a smaller rate may help"))
                 break
             self._keep()
             self._say()
+
+    def _begins_again(self) -> bool:
+        """Whether there is another try at a lower rate; if so, all is as at the start, but for what is used up."""
+        standing = self.standing
+        if standing.rate or standing.best_step:
+            return False
+        standing.rate = self.course.rate / GENTLER
+        self.student.take(self.best)
+        self.optimiser = self._optimiser()
+        self.progress.note(f"distilling: diverged after {standing.step} steps; goes on at an eighth of the rate")
+        return True
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        # Without decay: weights are to stay near where they were good.
+        return torch.optim.AdamW(self.student.weights.values(), betas=BETAS, weight_decay=0.0, fused=True)
 
     def _step(self, share: float) -> float:
         """One step of the optimiser; the loss before it."""
@@ -140,7 +159,7 @@ class Training:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.student.weights.values(), LONGEST_GRADIENT)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.course.rate * rate_factor(share, standing.step)
+            group["lr"] = (standing.rate or self.course.rate) * rate_factor(share, standing.step)
         self.optimiser.step()
         self.optimiser.zero_grad()
         standing.step, standing.tokens = standing.step + 1, standing.tokens + token_count(batch)

@@ -21,6 +21,7 @@ from prunec.facts import Distilled, Plan
 from prunec.ir.program import Program
 from prunec.passbase import Context, PassResult, Silent
 from prunec.passes.rewrite.distill import DistillPass, checkpoint, training
+from prunec.passes.rewrite.distill.limits import Limits
 from prunec.passes.rewrite.distill.training import item_weights
 from prunec.passes.rewrite.remove import slim_program
 from tests.passes.cases import Case, small_corpus, with_tensors
@@ -190,6 +191,27 @@ def test_an_absurd_rate_is_stopped_with_a_warning_and_leaves_the_start(bert: Cas
     assert found.steps < QUICK["steps"]
     (warning,) = progress.warnings
     assert "diverged" in warning
+
+
+def test_one_that_diverges_at_first_begins_again_at_a_lower_rate(
+    bert: Case, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, rates = training.Training._measure, list[float]()
+
+    def lost_at_first(self: training.Training, limits: Limits) -> float:
+        rates.append(self.standing.rate)
+        if len(rates) > 1:
+            return real(self, limits)
+        self.standing.measured += 1
+        return math.inf
+
+    monkeypatch.setattr(training.Training, "_measure", lost_at_first)
+    progress = Listening()
+    found = distilled(run(bert, replace(context, progress=progress))[1])
+    assert found.after < found.before
+    assert found.steps == QUICK["steps"]
+    assert not progress.warnings
+    assert rates == [0.0, *[pytest.approx(DistillPass(**QUICK).rate / training.GENTLER)] * (len(rates) - 1)]
 
 
 def test_what_was_best_before_it_diverged_is_kept(
