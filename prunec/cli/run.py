@@ -27,9 +27,9 @@ from prunec.cli.work import at_work
 
 HELP = (
     "Give an artifact one text, and see what it says.\n\n"
-    "A model that generates goes on with the text, by the most likely token each time; a classifier gives each label's "
-    "probability; any other that takes text gives the mean of its features. ARTIFACT is the folder that a compile "
-    "wrote, or a file of any exporter with --tokenizer.\n\n"
+    "A model that generates goes on with the text or answers it, by the most likely token each time; a classifier "
+    "gives each label's probability; any other that takes text gives the mean of its features. ARTIFACT is the folder "
+    "that a compile wrote, or a file of any exporter with --tokenizer.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
     '  prunec run slim/ "Once upon a time" --tokens 64\n'
@@ -76,7 +76,7 @@ def run_artifact(
     if json:
         sys.stdout.write(loaded.answer(text, tokens).to_json())
         return
-    typing = _Typing(text)
+    typing = _Typing(text if loaded.goes_on else "")
     found = loaded.answer(text, tokens, typing)
     if typing.has_begun:
         print()

@@ -11,6 +11,7 @@ from prunec.cost.timer import Arrays, Runner
 from prunec.errors import InputError
 
 IDS, MASK, TYPES, POSITIONS = "input_ids", "attention_mask", "token_type_ids", "position_ids"
+DECODER = "decoder_input_ids"
 PAST = "past_key_values"
 """How the inputs begin that are a cache of keys and values."""
 

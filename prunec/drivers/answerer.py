@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,12 +17,13 @@ from transformers import TextStreamer
 import prunec
 from prunec import catalogue
 from prunec.cost.feeding import fixed_sizes
-from prunec.cost.greedy import greedy, one_text
+from prunec.cost.greedy import greedy, one_text, replies
 from prunec.cost.numerics import on_device
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
 from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
+from prunec.frontends.replies import decoder_start
 from prunec.options import DEVICES
 from prunec.report.answer import Answer, Label
 
@@ -79,8 +80,13 @@ class Answerer:
             )
         return Answerer(path, runner, backend.runtime, card)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether what it generates is read after the text that it is given."""
+        return self.card.task.objective == "causal-lm"
+
     def answer(self, text: str, tokens: int = 32, say: Say = unsaid) -> Answer:
-        """What the artifact says to `text`: a continuation of at most `tokens` tokens, labels, or an embedding.
+        """What the artifact says to `text`: text of at most `tokens` tokens, labels, or an embedding.
 
         Raises:
             InputError: the text has no tokens or too many, or the artifact and the tokenizer do not go together.
@@ -107,8 +113,16 @@ class Answerer:
         """The most likely continuation, until it ends, is long enough or fills what the model takes."""
         longest = self._longest()
         room = tokens if longest is None else min(tokens, longest - len(ids))
+        return self._written(islice(greedy(self.runner, ids), room), say)
+
+    def replied(self, ids: list[int], tokens: int, say: Say) -> dict[str, Any]:
+        """The most likely answer, until it ends, is long enough or fills what the decoder takes."""
+        return self._written(islice(replies(self.runner, ids, decoder_start(self.card.config)), tokens), say)
+
+    def _written(self, found: Iterable[int], say: Say) -> dict[str, Any]:
+        """The text of tokens, said as they come, up to one that ends it."""
         stream, new = _Stream(self.card, say), list[int]()
-        for token in islice(greedy(self.runner, ids), room):
+        for token in found:
             if token in self.card.ends:
                 break
             new.append(token)
@@ -147,6 +161,7 @@ class Answerer:
 
 KINDS = {
     "text-generation": Answerer.generated,
+    "text2text-generation": Answerer.replied,
     "text-classification": Answerer.labelled,
     "feature-extraction": Answerer.embedded,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,11 +33,16 @@ def replier_for(config: PreTrainedConfig, model: Any = None, fixed: int | None =
     """
     if not config.is_encoder_decoder:
         return None
-    named = (getattr(config, name, None) for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"))
-    start = next((token for token in named if isinstance(token, int)), 0)
+    start = decoder_start(config.to_dict())
     padding = config.pad_token_id if isinstance(getattr(config, "pad_token_id", None), int) else 0
     end = config.eos_token_id if isinstance(getattr(config, "eos_token_id", None), int) else None
     return partial(_reply, model if model is not None and model.can_generate() else None, start, padding, end, fixed)
+
+
+def decoder_start(config: Mapping[str, object]) -> int:
+    """The token that the decoder of a model with `config` begins with."""
+    named = (config.get(name) for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"))
+    return next((token for token in named if isinstance(token, int)), 0)
 
 
 def _reply(

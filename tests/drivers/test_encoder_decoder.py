@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, T5ForConditionalGeneration
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer, GenerationConfig, T5ForConditionalGeneration
 
 import prunec
+from prunec import cli
+from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text, TextSource
 from prunec.calibration.tokens import DECODER, DECODER_MASK
@@ -86,6 +88,22 @@ def test_the_figures_of_its_file_are_of_tokens_that_it_would_write(model: Path, 
     assert row.artifact > 0
     assert row.dense == 0
     assert evaluate(slim, text, model=model, tokens=400).rows == found.rows
+
+
+def test_its_file_answers_as_transformers_does(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = load(model)
+    OnnxBackend().emit(loaded.program, tmp_path / "dense.onnx")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    ids = tokenizer("A fox met a crow", return_tensors="pt", return_token_type_ids=False)
+    whole: Any = AutoModelForSeq2SeqLM.from_pretrained(model)
+    whole.generation_config = GenerationConfig(do_sample=False, max_new_tokens=12, eos_token_id=1, pad_token_id=0)
+    written = whole.generate(**ids, decoder_start_token_id=0)[0, 1:]
+    expected = str(tokenizer.decode(written, skip_special_tokens=True))
+    assert (
+        cli.main(["run", str(tmp_path / "dense.onnx"), "A fox met a crow", "--tokenizer", str(model), "--tokens", "12"])
+        == 0
+    )
+    assert capsys.readouterr().out.startswith(expected)
 
 
 def test_batches_hold_what_the_decoder_reads(model: Path, text: Path) -> None:
