@@ -6,23 +6,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.export import Dim
 from torch.nn import functional
 
 from prunec.ir.filled import spread_later
+from tests.ir.test_tidy import Function
 
 aten = torch.ops.aten
 HEADS = 5
-
-
-class Function(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
 
 
 def first_sizes(function: Callable[[Tensor], Tensor]) -> list[object]:
