@@ -120,5 +120,5 @@ def _member(job: Job, loaded: Loaded, parts: Parts, common: PipelineResult, scra
 
 def _asked(facts: Facts, request: Request, loaded: Loaded) -> Facts:
     """`facts` with the budget of `request`; how its artifact rounds is found out already."""
-    own = request.facts(loaded)[Target]
+    own = request.target(loaded)
     return facts.having(own.refined(facts[Target].numerics.fine) if own.reduced else own)

@@ -110,6 +110,17 @@ class Request:
         facts.put(Goal(goal))
         if loaded.stock is not None:
             facts.put(Loadable(loaded.stock.refusal))
+        target = self.target(loaded)
+        facts.put(target)
+        facts.put(self._text_source(loaded, target.workload))
+        return facts
+
+    def target(self, loaded: Loaded) -> Target:
+        """What is asked of the artifact of the loaded model.
+
+        Raises:
+            InputError: the workload does not fit the model, or logits are needed and not named.
+        """
         workload = _workload(self.options, loaded)
         # Of a checkpoint, what is timed is a file of the backend's that nobody keeps.
         own = self.destination is not None and self.options.emit == "artifact"
@@ -118,9 +129,7 @@ class Request:
         last = _last_token(self.options, loaded)
         asked = numerics(self.options)
         backend = configured(self.backend(), asked)
-        facts.put(Target(backend, workload, budget.kind, budget.value, name, last, asked))
-        facts.put(self._text_source(loaded, workload))
-        return facts
+        return Target(backend, workload, budget.kind, budget.value, name, last, asked)
 
     def _labelled(self) -> bool:
         """Whether what the model should say may come with the text; of ready batches that shows later."""
