@@ -76,7 +76,7 @@ def load(
     if not remote:
         loaded = replace(loaded, stock=Stock(model.config, type(model), frozenset(loaded.program.tensor_names())))
     if pruned and pruned.removed:
-        loaded = replace(_revived(loaded, pruned, directory), replier=replier_for(model.config))
+        loaded = _revived(loaded, pruned, directory)
     _check_complete(directory, sorted(missing & set(loaded.program.tensor_names())))
     notes = (*notes, *complaint, *loaded.notes)
     sees = any(item.name == IMAGES for item in loaded.program.inputs)
@@ -157,7 +157,8 @@ class _Tracing:
         writer = writer_for(self.model, self.tokenizer) if self.task.objective == "causal-lm" else None
         limit = min(limits, default=None) if takes_text else None
         decoded = next((item.fixed.get("decoder_sequence") for item in program.inputs if item.name == DECODER), None)
-        replier = replier_for(self.model.config, self.model, decoded)
+        whole = not any(weight.is_meta for weight in self.model.parameters())
+        replier = replier_for(self.model.config, self.model if whole else None, decoded)
         return Loaded(program, self.task, self.tokenizer, limit, writer, traced.notes, replier=replier)
 
 

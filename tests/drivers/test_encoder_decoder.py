@@ -115,6 +115,13 @@ def test_batches_hold_what_the_decoder_reads(model: Path, text: Path) -> None:
         assert len(batch[DECODER]) == len(batch["input_ids"])
 
 
+def test_a_pruned_checkpoint_can_be_pruned_again(model: Path, text: Path, tmp_path: Path) -> None:
+    usual: dict[str, Any] = {"calibration": text, "recover": "none", "search": "uniform", "no_rival": True}
+    prunec.compile(model, tmp_path / "once", budget_params=36_000, emit="hf", **usual)
+    again = prunec.compile(tmp_path / "once", budget_params=30_000, **usual)
+    assert again.report.budget.held
+
+
 def test_answers_of_nothing_are_not_guessed(model: Path, text: Path) -> None:
     loaded = load(model)
     source = TextSource(32, tokenizer=loaded.tokenizer, texts={"": Text(read_texts(text), "")})
