@@ -196,7 +196,7 @@ def test_an_unknown_suffix(refuse: Refusal, model: Path) -> None:
         ("latin.txt", "Stra\xdfe\n".encode("latin-1") * 9, "is not UTF-8 text (byte 4)"),
         ("bad.jsonl", b'{"text": "a"}\nnonsense\n', "line 2 of"),
         ("bare.jsonl", b'{"body": "a"}\n', 'has no "text"'),
-        ("text.csv", b"a,b\n", "holds nothing to calibrate on"),
+        ("text.csv", b"a,b\n", "holds nothing that can be read"),
     ],
 )
 def test_calibration_text(

@@ -15,22 +15,27 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from prunec.calibration.batching import Batch, Batches
+from prunec.calibration.labels import LABELS
 from prunec.errors import InputError
 
 TENSORS = (".npz", ".safetensors")
 """Files of arrays by input name, rows along their first axis."""
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOST = 256
-"""Images that are read at most: of more, so many are drawn."""
+"""Images that are calibrated on at most: of more, so many are drawn."""
 
 
 def read_inputs(files: Sequence[Path]) -> Batches:
     """The arrays in `files`, one batch a file.
 
     Raises:
-        InputError: a file cannot be read, is empty, or its arrays are not of equally many rows.
+        InputError: a file cannot be read, is empty, its arrays are not of equally many rows, or only some have labels.
     """
-    return tuple(_arrays(file) for file in files)
+    found = {file: _arrays(file) for file in files}
+    bare = [file for file, arrays in found.items() if LABELS not in arrays]
+    if 0 < len(bare) < len(found):
+        raise InputError(f"{bare[0]} has no array {LABELS}, and other files have one", "label the rows of all or none")
+    return tuple(found.values())
 
 
 def in_rows(batches: Sequence[Batch], rows: int) -> Batches:
@@ -47,24 +52,23 @@ def row_count(batch: Batch) -> int:
     return len(next(iter(batch.values())))
 
 
-def stacked(batches: Sequence[Batch], rows: int) -> Batches:
-    """`batches` of one row each, `rows` of them to one.
+def stacked(batches: Sequence[Batch]) -> Batch:
+    """The rows of `batches` as one batch.
 
     Raises:
         InputError: they differ in shape.
     """
-    groups = [batches[start : start + rows] for start in range(0, len(batches), rows)]
     try:
-        return tuple({name: torch.cat([batch[name] for batch in group]) for name in group[0]} for group in groups)
+        return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
     except (RuntimeError, KeyError) as error:
         raise InputError(
             "the preprocessor gives images of different shapes", "crop them alike, or give the inputs as .npz"
         ) from error
 
 
-def drawn(files: Sequence[Path], seed: int) -> list[Path]:
-    """All of `files`, or `MOST` of them, in an order drawn by `seed`: folders have like beside like."""
-    return random.Random(seed).sample(list(files), min(MOST, len(files)))
+def drawn(files: Sequence[Path], seed: int, most: int | None) -> list[Path]:
+    """All of `files`, or `most` of them, in an order drawn by `seed`: folders have like beside like."""
+    return random.Random(seed).sample(list(files), len(files) if most is None else min(most, len(files)))
 
 
 def _arrays(file: Path) -> dict[str, Tensor]:

@@ -11,6 +11,9 @@ from prunec.ir.program import Program
 LABELS = "labels"
 """The entry of a batch that holds the index of each row's label, `[rows]`, besides the program's inputs."""
 
+CLASSIFICATION = "text-classification", "image-classification"
+"""The tasks whose rows can be labelled here, with a class each."""
+
 EXAMPLE = '{"text": "...", "label": "..."}'
 
 
@@ -53,7 +56,7 @@ def uniform(texts: Iterable[str]) -> Iterator[str]:
 
 
 def label_names(program: Program) -> tuple[str, ...]:
-    """What the outputs of a text classifier mean, in their order; empty for other models."""
+    """What the outputs of a classifier of texts or images mean, in their order; empty for other models."""
     return names_in(program.provenance.config, program.provenance.task)
 
 
@@ -61,7 +64,7 @@ def names_in(config: Mapping[str, object], task: str) -> tuple[str, ...]:
     """The same of a model for `task` by its config."""
     names = config.get("id2label")
     single = config.get("problem_type") in (None, "single_label_classification")
-    if task != "text-classification" or not single or not isinstance(names, Mapping):
+    if task not in CLASSIFICATION or not single or not isinstance(names, Mapping):
         return ()
     # One output is a number that is fitted, not a class.
     return tuple(str(names[key]) for key in sorted(names, key=int)) if len(names) > 1 else ()

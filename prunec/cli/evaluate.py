@@ -29,22 +29,26 @@ from prunec.texts import read_words
 
 MEASURED = "What is measured"
 HELP = (
-    "Measure how good an artifact is on texts, beside the dense model.\n\n"
+    "Measure how good an artifact is on texts, images or other inputs, beside the dense model.\n\n"
     "Of models that generate text: cross-entropy in nats a token. Of classifiers, on rows with labels: accuracy, with "
     "its 95 % interval. Else how near the outputs are to those of the dense model. ARTIFACT is a file of any exporter "
-    "that takes tokens, or the folder that a compile wrote; such a folder can be measured without the dense model "
-    "where the text says what is right.\n\n"
+    "that takes tokens, images or other inputs by the model's names, or the folder that a compile wrote; such a folder "
+    "can be measured without the dense model where the text says what is right.\n\n"
     "\b\n"
     "[bold]For example[/bold]\n"
     "  prunec eval slim.onnx --model ./smollm2 --text eval.txt\n"
     "  prunec eval slim.onnx --model ./smollm2 --text code=a.txt --text prose=b.txt --tokens 16384\n"
     "  prunec eval slim/ --text labelled.jsonl\n"
+    "  prunec eval slim.onnx --model ./dinov2 --data pictures/\n"
 )
 
 Artifact = Annotated[Path, typer.Argument(show_default=False, metavar="ARTIFACT", help="File, or a compile's folder.")]
 Dense = Annotated[MaybePath, option("--model", MODEL, "FOLDER", "The dense model.", "the artifact alone")]
-TEXTS = "Text: .txt, .jsonl or a folder of them. Several are NAME=PATH each."
-Texts = Annotated[list[str], option("--text", MEASURED, "PATH", TEXTS)]
+DATA = (
+    "Text: .txt, .jsonl or a folder of them; several are NAME=PATH each. Or images, in folders called like their "
+    "labels if they have any, or inputs of the model: .npz, .safetensors."
+)
+Texts = Annotated[list[str], typer.Option("--text", "--data", rich_help_panel=MEASURED, help=DATA, metavar="PATH")]
 Tokens = Annotated[int | None, option("--tokens", MEASURED, "N", "About so many of each text, by --seed.", "all")]
 Sequence = Annotated[int, option("--sequence", MEASURED, "N", "Tokens in a window, or in a text at most.")]
 Threads = Annotated[int | None, option("--threads", RUN, "N", "Threads of the runtime.", "all processors")]

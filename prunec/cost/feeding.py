@@ -1,4 +1,4 @@
-"""Text to any artifact: tokens as arrays for the inputs that it has, and what follows from tokens for the others."""
+"""Data to any artifact: arrays for the inputs that it has, and what follows from tokens for the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def fed(feeds: Iterable[Feed], tokens: Arrays, past: Arrays | None = None) -> di
 
     Args:
         feeds: the artifact's inputs.
-        tokens: `input_ids` `[batch, sequence]`, `attention_mask` `[batch, past and sequence]`; also `token_type_ids`.
+        tokens: `input_ids` `[batch, sequence]`, `attention_mask` `[batch, past and sequence]`; also `token_type_ids`,
+            or inputs of other kinds, such as images.
         past: by name, caches `[batch, heads, past, size]`.
 
     Raises:
@@ -43,21 +44,31 @@ def answers(runner: Runner, tokens: Arrays, past: Arrays | None = None) -> dict[
         return runner(inputs)
     except Exception as error:  # each runtime raises what it likes
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        kind = "text" if IDS in tokens else "data"
         raise InputError(
-            f"the artifact does not take this text ({reason})", "give the folder of the model that it was made from"
+            f"the artifact does not take this {kind} ({reason})", "give the folder of the model that it was made from"
         ) from error
 
 
 def fixed_sizes(feeds: Iterable[Feed]) -> dict[str, int]:
-    """The sizes of the axes `batch` and `sequence` of the token ids where an artifact takes no others, by name."""
-    shape = next((feed.shape for feed in feeds if feed.name == IDS), ())
+    """The sizes of the axes `batch` and `sequence` where an artifact takes no others, by name.
+
+    They are those of the token ids; where there are none, the batch is the first axis of the first input.
+    """
+    shapes = {feed.name: feed.shape for feed in feeds}
+    shape = shapes[IDS] if IDS in shapes else next(iter(shapes.values()), ())[:1]
     return {name: size for name, size in zip(("batch", "sequence"), shape, strict=False) if isinstance(size, int)}
 
 
 def _value(feed: Feed, given: Arrays) -> np.ndarray:
-    batch, length = given[IDS].shape
     if feed.name in given:
         return given[feed.name]
+    if IDS not in given:
+        raise InputError(
+            f"the artifact takes {feed.name}, and there are {', '.join(given)}",
+            "give all of its inputs, or the model that it was made from",
+        )
+    batch, length = given[IDS].shape
     if feed.name == TYPES:
         return np.zeros_like(given[IDS])
     if feed.name == POSITIONS:

@@ -1,10 +1,10 @@
-"""The driver's question about one artifact: how good is it on a text, and how good is the dense model there?"""
+"""The driver's question about one artifact: how good is it on some data, and how good is the dense model there?"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,18 +17,18 @@ from prunec.calibration.batching import FED, Batch, Batches
 from prunec.calibration.labels import names_in
 from prunec.calibration.objective import Objective, objective, with_labels
 from prunec.calibration.reading import read_batches
-from prunec.calibration.replies import Replier
-from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text
 from prunec.calibration.totals import Totals
 from prunec.cost.feeding import IDS, MASK, answers, fixed_sizes
 from prunec.cost.numerics import on_device
 from prunec.cost.timer import Runner
 from prunec.cost.workload import Workload
+from prunec.drivers.given import Given
 from prunec.errors import InputError
 from prunec.frontends.card import Card, read_card
 from prunec.frontends.huggingface import load
-from prunec.ir.program import Input, Program
+from prunec.frontends.loaded import Loaded
+from prunec.ir.program import Input
 from prunec.options import DEVICES
 from prunec.passbase import Progress, Silent
 from prunec.report.build import machine_of
@@ -55,11 +55,12 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure an artifact of any exporter on texts, with or without labels, and the dense model beside it.
+    """Measure an artifact of any exporter on data, with or without labels, and the dense model beside it.
 
     Args:
         artifact: the file, or the folder that a compile wrote.
-        text: a text file, a JSON-lines file or a folder of them, or several by name.
+        text: a text file, a JSON-lines file or a folder of them, or several by name; or images, in folders called like
+            their labels if they have any; or inputs as `.npz` or `.safetensors`. These two need `model`.
         model: the Hugging Face folder of the dense model; None measures the artifact alone, by what its folder says.
         task: as optimum names it; by default that of the model or of the artifact's folder.
         tokens: about how many tokens of each text, drawn by `seed`; None takes all.
@@ -77,18 +78,17 @@ def evaluate(
         raise InputError("there are no tokens to measure on", "give --tokens of 1 or more, --sequence of 2 or more")
     path, kind = catalogue.find_artifact(Path(artifact))
     backend = on_device(kind, device)
-    if model is None and not Path(artifact).is_dir():
-        raise InputError(f"nothing says which tokens {path.name} takes", "give --model, the folder of the dense model")
-    texts = {name: Text(read_texts(place, seed), str(place)) for name, place in _by_name(text).items()}
+    data = Given.of(_by_name(text), seed)
+    _check(data, path, model is not None or (Path(artifact).is_dir() and not data.origin), tokens)
     work = Workload.parse(f"encode:{BATCH}x{sequence}", threads)
-    runner, card = backend.load(path, work), read_card(Path(artifact if model is None else model), task)
+    runner = backend.load(path, work)
+    card = read_card(Path(artifact if model is None else model), task, text=not data.origin)
     said.item("loading what is measured", 0, 0)
     trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
-    batches = {name: trial.batches(item, tokens, seed, said) for name, item in texts.items()}
-    every = [batch for part in batches.values() for batch in part]
-    goal = with_labels(objective(card.task.objective_of(card.config)), every)
+    batches = trial.data(data, tokens, seed, said)
+    goal = with_labels(objective(card.task.objective_of(card.config)), [part[0] for part in batches.values()])
     totals = trial.totals(goal, batches, said)
-    names = {name: name or texts[name].description for name in texts}
+    names = {name: name or data.origin or data.texts[name].description for name in batches}
     return Evaluation(
         prunec=prunec.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,7 +99,7 @@ def evaluate(
         metric=goal.report_unit,
         higher_is_better=goal.higher_is_better,
         damage=goal.damage_unit,
-        sequence=trial.sequence,
+        sequence=trial.sequence if data.texts else None,
         asked=tokens,
         rows=tuple(_row(names.get(name, name), item, goal, model is not None) for name, item in totals.items()),
         seconds=time.perf_counter() - started,
@@ -108,44 +108,51 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Trial:
-    """An artifact that is measured, and the dense program beside it, if there is one.
+    """An artifact that is measured, and the dense model beside it, if there is one.
 
     Attributes:
         path, runner: the artifact.
         card: what is known of the model.
-        dense: the dense program.
+        loaded: the dense model, if it is measured, too.
         fixed: sizes of the axes `batch` and `sequence` where one of the two takes no others.
         sequence: tokens in a window, or in a text at most.
-        replier: of an encoder-decoder, says what its decoder reads beside a text.
     """
 
     path: Path
     runner: Runner
     card: Card
-    dense: Program | None
+    loaded: Loaded | None
     fixed: Mapping[str, int]
     sequence: int
-    replier: Replier | None = None
 
     @staticmethod
     def of(path: Path, runner: Runner, card: Card, model: Path | None, sequence: int) -> _Trial:
         """With the dense program traced, at the sizes of the artifact where it takes no others."""
         fixed = fixed_sizes(runner.feeds)
-        limit, dense, replier = card.longest, None, None
+        limit, loaded = card.longest, None
         if model is not None:
             loaded = load(model, card.task.name, sizes={"batch": BATCH, "sequence": sequence, **fixed})
-            dense, limit, replier = loaded.program, loaded.max_sequence, loaded.replier
-            fixed = {**dense.fixed, **fixed}
+            limit, fixed = loaded.max_sequence, {**loaded.program.fixed, **fixed}
         longest = fixed.get("sequence", min(sequence, limit or sequence))
-        return _Trial(path, runner, card, dense, fixed, longest, replier)
+        return _Trial(path, runner, card, loaded, fixed, longest)
 
     @property
     def generates(self) -> bool:
         """Whether the model tells the next token."""
         return self.card.task.objective == "causal-lm"
 
-    def batches(self, text: Text, tokens: int | None, seed: int, progress: Progress) -> Batches:
-        """`text` as both take it."""
+    def data(self, given: Given, tokens: int | None, seed: int, progress: Progress) -> Mapping[str, Sequence[Batch]]:
+        """What is `given`, by name, as both take it."""
+        if not given.origin:
+            return {name: self._read(text, tokens, seed, progress) for name, text in given.texts.items()}
+        assert self.loaded is not None  # what is no text needs it
+        rows = self.fixed.get("batch")
+        batches = given.inputs(self.loaded, rows)
+        if not batches:
+            raise InputError(f"{given.origin} has fewer than the {rows} rows that {self.path.name} takes", "give more")
+        return {"": batches}
+
+    def _read(self, text: Text, tokens: int | None, seed: int, progress: Progress) -> Batches:
         masks = any(feed.name == MASK for feed in self.runner.feeds)
         batches = read_batches(
             text,
@@ -158,11 +165,12 @@ class _Trial:
             tokens=tokens,
             seed=seed,
         )
-        return self.replier(batches, seed, progress) if self.replier is not None else batches
+        replier = self.loaded.replier if self.loaded is not None else None
+        return replier(batches, seed, progress) if replier is not None else batches
 
-    def totals(self, goal: Objective, batches: Mapping[str, Batches], progress: Progress) -> dict[str, Totals]:
+    def totals(self, goal: Objective, batches: Mapping[str, Sequence[Batch]], progress: Progress) -> dict[str, Totals]:
         """The figures of each text, before them their sum where there are several."""
-        if self.dense is None and not goal.knows_truth:
+        if self.loaded is None and not goal.knows_truth:
             raise InputError(
                 f"the {goal.report_unit} needs the dense model",
                 "give --model, or text with labels for a classifier",
@@ -180,7 +188,7 @@ class _Trial:
         said = answers(self.runner, {name: value.numpy() for name, value in batch.items()})
         found = {name: torch.from_numpy(value).float() for name, value in said.items()}
         with torch.no_grad():
-            reference = self.dense(batch) if self.dense is not None else None
+            reference = self.loaded.program(batch) if self.loaded is not None else None
         outputs = self._outputs(found, reference, batch)
         return Totals.of(goal, outputs, reference or outputs, batch)
 
@@ -200,6 +208,15 @@ class _Trial:
                 shapes = f"{list(found[name].shape)} where the model gives {list(value.shape)}"
                 raise InputError(f"{self.path} gives {name} of {shapes}", OTHER)
         return {name: found[name] for name in names}
+
+
+def _check(data: Given, path: Path, known: bool, tokens: int | None) -> None:
+    """Make sure that `data` can become what the artifact at `path` takes; `known` says whether a folder tells how."""
+    if not known:
+        what = "which tokens" if data.texts else "how to read what is no text for what"
+        raise InputError(f"nothing says {what} {path.name} takes", "give --model, the folder of the dense model")
+    if tokens is not None and data.origin:
+        raise InputError(f"--tokens counts tokens of text, and {data.origin} is none", "leave it out")
 
 
 def _by_name(text: TextPath | Mapping[str, TextPath]) -> Mapping[str, Path]:

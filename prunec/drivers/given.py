@@ -9,8 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from prunec.calibration.batching import Batch
-from prunec.calibration.inputs import IMAGES, TENSORS, drawn, in_rows, read_inputs, row_count, stacked
-from prunec.calibration.labels import LabelledText
+from prunec.calibration.inputs import IMAGES, MOST, TENSORS, drawn, in_rows, read_inputs, row_count, stacked
+from prunec.calibration.labels import LabelledText, label_names
+from prunec.calibration.pictures import Pictures, folder_labels
 from prunec.calibration.sources import SUFFIXES, files_with, read_texts, text_files
 from prunec.calibration.textsource import Text, TextSource
 from prunec.errors import InputError
@@ -46,19 +47,24 @@ class Given:
         Raises:
             InputError: it cannot be read, or several are given that are no text.
         """
-        if batches is not None:
-            return Given(batches=batches)
-        found = {name: (path, *files_in(path)) for name, path in named(options).items()}
+        return Given.of(named(options), options.seed) if batches is None else Given(batches=batches)
+
+    @staticmethod
+    def of(paths: Mapping[str, Path], seed: int) -> Given:
+        """What is in `paths`, by name.
+
+        Raises:
+            InputError: it cannot be read, or several are given that are no text.
+        """
+        found = {name: (path, *files_in(path)) for name, path in paths.items()}
         other = next((path for path, kind, _ in found.values() if kind != "text"), None)
         if other is None:
-            return Given(
-                {name: Text(read_texts(path, options.seed), str(path)) for name, (path, _, _) in found.items()}
-            )
+            return Given({name: Text(read_texts(path, seed), str(path)) for name, (path, _, _) in found.items()})
         if len(found) > 1:
             raise InputError(f"{other} is no text, and several are given", "give one folder of it, or texts alone")
         ((path, kind, files),) = found.values()
         if kind == "images":
-            return Given(images=tuple(files), origin=str(path), seed=options.seed)
+            return Given(images=tuple(files), origin=str(path), seed=seed)
         return Given(batches=read_inputs(files), origin=str(path))
 
     @property
@@ -77,29 +83,46 @@ class Given:
             loaded.program.fixed.get("sequence", sequence),
             packs=loaded.task.objective == "causal-lm",
             tokenizer=loaded.tokenizer,
-            batches=self._fitted(loaded) if self.origin else self.batches,
+            batches=tuple(self.inputs(loaded, loaded.program.fixed.get("batch"), MOST))
+            if self.origin
+            else self.batches,
             texts=self.texts,
             writer=loaded.writer,
             replier=loaded.replier,
             origin=self.origin,
         )
 
-    def _fitted(self, loaded: Loaded) -> list[Batch]:
-        """Inputs from files, or made of images, in batches that the model takes."""
-        program = loaded.program
-        rows = program.fixed.get("batch", ROWS)
-        if not self.images:
-            batches = in_rows(self.batches or (), rows)
-        elif loaded.images is None:
+    def inputs(self, loaded: Loaded, fixed: int | None, most: int | None = None) -> Sequence[Batch]:
+        """What is in files that are no text, in batches that the model takes; images are read as they are asked for.
+
+        Images in folders that are called like the labels of a classifier have these labels.
+
+        Args:
+            loaded: the model.
+            fixed: rows of a batch where the model takes no other number: those that are left over go.
+            most: images at most; of more, so many are drawn.
+
+        Raises:
+            InputError: images are given, and the model reads none, or they cannot be read; or inputs are not of the
+                sizes that the model takes.
+        """
+        rows = fixed or ROWS
+        if self.images:
+            return self._pictures(loaded, rows, fixed is not None, most)
+        batches = [batch for batch in in_rows(self.batches or (), rows) if fixed in (None, row_count(batch))]
+        return [self._typed(batch, loaded.program) for batch in batches]
+
+    def _pictures(self, loaded: Loaded, rows: int, full: bool, most: int | None) -> Pictures:
+        read, program = loaded.images, loaded.program
+        if read is None:
             raise InputError(
                 f"{self.origin} holds images, and the model has no preprocessor for images",
                 "put its preprocessor_config.json into the model folder, or give its inputs as .npz",
             )
-        else:
-            batches = stacked(loaded.images(drawn(self.images, self.seed)), rows)
-        if "batch" in program.fixed:  # rows left over go
-            batches = tuple(batch for batch in batches if row_count(batch) == rows)
-        return [self._typed(batch, program) for batch in batches]
+        files = drawn(self.images, self.seed, most)
+        files = files[: len(files) // rows * rows] if full else files
+        labels = folder_labels(files, label_names(program))
+        return Pictures(files, rows, lambda some: self._typed(stacked(read(some)), program), labels)
 
     def _typed(self, batch: Batch, program: Program) -> Batch:
         """`batch` with numbers of the types that `program` takes, after a check of its sizes."""
@@ -144,5 +167,7 @@ def files_in(path: Path) -> tuple[str, list[Path]]:
     kind = max(found, key=lambda kind: len(found[kind]))
     if not found[kind] and path.exists():
         every = "; ".join(f"{kind} ({', '.join(suffixes)})" for kind, suffixes in KINDS.items())
-        raise InputError(f"{path} is or holds nothing to calibrate on", f"give {every}, or a directory of one of these")
+        raise InputError(
+            f"{path} is or holds nothing that can be read", f"give {every}, or a directory of one of these"
+        )
     return kind, found[kind] or text_files(path)

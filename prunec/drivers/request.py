@@ -132,8 +132,8 @@ class Request:
         return Target(backend, workload, budget.kind, budget.value, name, last, asked)
 
     def _labelled(self) -> bool:
-        """Whether what the model should say may come with the text; of ready batches that shows later."""
-        return self.given.batches is not None or self.given.has_labels
+        """Whether what the model should say may come with the text; of ready batches and images that shows later."""
+        return self.given.batches is not None or bool(self.given.images) or self.given.has_labels
 
     def _text_source(self, loaded: Loaded, workload: Workload) -> TextSource:
         usual = min(max(workload.tokens, SEQUENCE), LONGEST_WINDOW, loaded.max_sequence or LONGEST_WINDOW)

@@ -26,14 +26,20 @@ class Card:
     Attributes:
         task: what it is for.
         config: `config.json`.
-        tokenizer: its tokenizer.
+        words: its tokenizer; None where it has none, and is not read for text.
         ends: the tokens that end a text.
     """
 
     task: Task
     config: Mapping[str, object]
-    tokenizer: PreTrainedTokenizerBase
+    words: PreTrainedTokenizerBase | None
     ends: frozenset[int] = frozenset()
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer, where it is read for text."""
+        assert self.words is not None  # `read_card` made sure of it
+        return self.words
 
     @property
     def longest(self) -> int | None:
@@ -48,32 +54,34 @@ class Card:
         return [str(named.get(str(number), number)) for number in range(count)]
 
 
-def read_card(folder: Path, task: str | None = None) -> Card:
+def read_card(folder: Path, task: str | None = None, *, text: bool = True) -> Card:
     """What is known of the model in `folder`, which a compile wrote or a model lies in.
 
     Args:
-        folder: with `config.json` and a tokenizer.
+        folder: with `config.json`, and a tokenizer.
         task: as optimum names it; by default what the compile says there, or what the model's class is made for.
+        text: whether it is read for text, and so needs its tokenizer.
 
     Raises:
         InputError: there is no such folder, it lacks one of these, or the task is not known.
     """
     config = read_config(folder)
     tokenizer, complaints = load_tokenizer(folder, False)
-    if tokenizer is None:
+    if tokenizer is None and text:
         what = next(iter(complaints), f"no tokenizer in {folder}")
         raise InputError(what, "name the folder of the model that the artifact was made from")
     return Card(_task(folder, config, task), config, tokenizer, _ends(folder, config, tokenizer))
 
 
-def _ends(folder: Path, config: Mapping[str, object], tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def _ends(folder: Path, config: Mapping[str, object], tokenizer: PreTrainedTokenizerBase | None) -> frozenset[int]:
     """What the settings of generation, the config and the tokenizer name as the end of a text."""
     try:
         with quiet():
             settings = transformers.GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
     except OSError:  # there are none
         settings = None
-    named = (settings, config.get("eos_token_id"), tokenizer.eos_token_id)
+    own = tokenizer.eos_token_id if tokenizer is not None else None
+    named = (settings, config.get("eos_token_id"), own)
     tokens = [token for item in named for token in (item if isinstance(item, list) else [item])]
     return frozenset(token for token in tokens if isinstance(token, int))
 

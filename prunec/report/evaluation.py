@@ -23,8 +23,8 @@ class Row:
     """One text.
 
     Attributes:
-        text: its name, or its path where it is the only one.
-        items: what the figures are means over: tokens or, for accuracies and cosines, texts.
+        text: its name, or its path where it is the only one; or the path of what is no text.
+        items: what the figures are means over: tokens or, for accuracies and cosines, texts or images.
         artifact: the figure of the artifact; `dense`: of the dense model, None where that was not given.
         artifact_range, dense_range: the 95 % Wilson interval of an accuracy, low and high; empty else.
         damage: distance of the artifact's outputs from the dense model's; None without that.
@@ -47,7 +47,7 @@ class Evaluation:
         artifact: the file; `runtime` is what ran it.
         model: the folder of the dense model; None where it was not given.
         metric: the unit of the figures; `damage` is that of the distances.
-        sequence: tokens in a window, or in a text at most.
+        sequence: tokens in a window, or in a text at most; None where what was measured on is no text.
         asked: tokens asked for of each text; None is all of it.
         rows: a text each; of several, their sum comes first.
     """
@@ -62,7 +62,7 @@ class Evaluation:
     metric: str
     higher_is_better: bool
     damage: str
-    sequence: int
+    sequence: int | None
     asked: int | None
     rows: tuple[Row, ...]
     seconds: float
@@ -87,9 +87,8 @@ def print_evaluation(found: Evaluation, console: Console) -> None:
     console.print(table)
     better = "higher" if found.higher_is_better else "lower"
     lines = [f"{found.metric}; {better} is better", *([f"damage: {found.damage}"] if found.model is not None else [])]
-    lines.append(
-        f"{Path(found.artifact).name} by {found.runtime}, {found.sequence} tokens at most, {duration(found.seconds)}"
-    )
+    cut = [f"{found.sequence} tokens at most"] if found.sequence is not None else []
+    lines.append(", ".join([f"{Path(found.artifact).name} by {found.runtime}", *cut, duration(found.seconds)]))
     for line in lines:
         console.print(Text(line, "dim"))
 

@@ -65,52 +65,51 @@ def test_a_batch_of_few_rows_is_not_cut() -> None:
     assert all(torch.equal(kept[name], batch[name]) for name in batch)
 
 
-def test_rows_are_stacked_to_batches_in_order() -> None:
+def test_rows_are_stacked_in_order() -> None:
     rows = [noise(1) for _ in range(7)]
-    made = stacked(rows, 3)
-    assert [len(batch["input_ids"]) for batch in made] == [3, 3, 1]
-    assert torch.equal(torch.cat([batch["input_ids"] for batch in made]), torch.cat([row["input_ids"] for row in rows]))
+    expected = torch.cat([row["input_ids"] for row in rows])
+    assert torch.equal(stacked(rows)["input_ids"], expected)
 
 
 def test_stacking_undoes_cutting() -> None:
     batch = noise(4)
-    (again,) = stacked(in_rows([batch], 1), 4)
-    torch.testing.assert_close(again, batch, rtol=0, atol=0)
-
-
-def test_nothing_is_stacked_to_nothing() -> None:
-    assert stacked([], 4) == ()
+    torch.testing.assert_close(stacked(in_rows([batch], 1)), batch, rtol=0, atol=0)
 
 
 def test_images_of_different_shapes_are_not_stacked() -> None:
     rows = [{"pixel_values": torch.ones(1, 3, 4, 4)}, {"pixel_values": torch.ones(1, 3, 4, 5)}]
     with pytest.raises(InputError, match=r"images of different shapes\. crop them alike"):
-        stacked(rows, 2)
+        stacked(rows)
 
 
 def test_images_with_different_tensors_are_not_stacked() -> None:
     with pytest.raises(InputError, match="images of different shapes"):
-        stacked([noise(1), {"pixel_values": torch.ones(1, 3, 4, 4)}], 2)
+        stacked([noise(1), {"pixel_values": torch.ones(1, 3, 4, 4)}])
 
 
 def test_all_of_a_few_images_are_read() -> None:
     files = [Path(f"{number:04}.png") for number in range(MOST)]
-    assert sorted(drawn(files, 0)) == files
-    assert drawn(files, 0) != files
+    assert sorted(drawn(files, 0, MOST)) == files
+    assert drawn(files, 0, MOST) != files
 
 
 def test_of_many_images_some_are_drawn() -> None:
     files = [Path(f"{number:04}.png") for number in range(3 * MOST)]
-    found = drawn(files, 0)
+    found = drawn(files, 0, MOST)
     assert len(set(found)) == MOST
     assert set(found) <= set(files)
     assert max(found) > files[MOST]
 
 
+def test_where_there_is_no_most_all_are_read() -> None:
+    files = [Path(f"{number:04}.png") for number in range(3 * MOST)]
+    assert sorted(drawn(files, 0, None)) == files
+
+
 def test_the_seed_says_which_images_are_drawn() -> None:
     files = [Path(f"{number:04}.png") for number in range(3 * MOST)]
-    assert drawn(files, 5) == drawn(files, 5)
-    assert drawn(files, 5) != drawn(files, 6)
+    assert drawn(files, 5, MOST) == drawn(files, 5, MOST)
+    assert drawn(files, 5, MOST) != drawn(files, 6, MOST)
 
 
 @pytest.mark.parametrize(
@@ -189,3 +188,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for name in ("a.npz", "a.safetensors"):
         with pytest.raises(InputError, match=f"{name} cannot be read"):
             read_inputs([tmp_path / name])
+
+
+def test_files_of_which_only_some_have_labels_are_refused(tmp_path: Path) -> None:
+    files = [
+        npz(tmp_path / "a.npz", x=np.ones((2, 3)), labels=np.array([0, 1])),
+        npz(tmp_path / "b.npz", x=np.ones((2, 3))),
+    ]
+    with pytest.raises(
+        InputError, match=r"b\.npz has no array labels, and other files have one\. label the rows of all"
+    ):
+        read_inputs(files)

@@ -23,6 +23,7 @@ import prunec
 from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchexport import TorchExportBackend
 from prunec.backends.torchscript import TorchScriptBackend
+from prunec.frontends.huggingface import load
 from tests.conftest import save_model, tiny_tokenizer
 from tests.docs.quick import loading_once, quickened, traced
 from tests.frontends.test_images import CROP, noise_image, tiny_dinov2
@@ -95,8 +96,8 @@ def _write_texts(root: Path) -> None:
 
 
 def _draw_images(root: Path) -> None:
-    """A model of images, some to calibrate it on, and the like as its inputs."""
-    tiny_dinov2(root / "dinov2-small")
+    """A model of images with an artifact of it, some to calibrate it on, and the like as its inputs."""
+    OnnxBackend().emit(load(tiny_dinov2(root / "dinov2-small")).program, root / "dinov2.onnx")
     (root / "photos").mkdir()
     for number in range(16):
         noise_image(root / "photos" / f"{number}.png", 40, 50, "RGB")
