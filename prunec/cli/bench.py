@@ -22,6 +22,7 @@ HELP = (
     "  prunec bench dense.onnx slim.onnx --workload prefill:1x128\n"
     "  prunec bench slim.onnx slim.pt --workload encode:8x128 --threads 1\n"
     "  prunec bench dense.onnx slim.onnx --workload decode:1@512    a token after 512 cached ones\n"
+    "  prunec bench dense.onnx slim.onnx --workload encode:8        eight images\n"
 )
 
 Files = Annotated[

@@ -59,7 +59,10 @@ Speedup = Annotated[MaybeText, option("--speedup", BUDGET, "FACTOR", "Times fast
 Params = Annotated[MaybeText, option("--budget-params", BUDGET, "COUNT", "Parameters: 80M, 1.2B.")]
 Size = Annotated[MaybeText, option("--budget-size", BUDGET, "SIZE", "Bytes of the artifact: 200MB, 1GiB.")]
 
-WORK = "B sequences of S tokens, as prefill:1x128, encode:8x64; or the next token after P cached, as decode:1@512."
+WORK = (
+    "B sequences of S tokens, as prefill:1x128, encode:8x64; the next token after P cached, as decode:1@512; or B "
+    "images, as encode:8."
+)
 Work = Annotated[MaybeText, option("--workload", LATENCY, "PHASE:BxS", WORK, "by task")]
 Backend = Annotated[str, option("--backend", LATENCY, "NAME", "The artifact kind that is timed.")]
 Threads = Annotated[int | None, option("--threads", LATENCY, "N", "Threads of the runtime.", "all processors")]

@@ -40,6 +40,15 @@ def request(feeds: Iterable[Feed], workload: Workload, seed: int = 0) -> dict[st
     return {feed.name: _values(feed, workload, generator) for feed in feeds}
 
 
+def has_length(feeds: Iterable[Feed]) -> bool:
+    """Whether requests to an artifact have a length besides their rows: those of images have none."""
+    return any(
+        np.issubdtype(feed.dtype, np.integer)
+        or any(isinstance(axis, str) and not _counts_rows(axis, place) for place, axis in enumerate(feed.shape))
+        for feed in feeds
+    )
+
+
 def _values(feed: Feed, workload: Workload, generator: np.random.Generator) -> np.ndarray:
     shape = [_size(axis, place, workload) for place, axis in enumerate(feed.shape)]
     if feed.dtype == np.bool_ or "mask" in feed.name:
@@ -57,10 +66,16 @@ def _size(axis: int | str, place: int, workload: Workload) -> int:
     if isinstance(axis, int):
         return axis
     name = axis.lower()
-    if "batch" in name:
+    if _counts_rows(axis, place):
         return workload.batch
     if "total" in name or ("past" in name and "+" in name):
         return workload.tokens
     if "past" in name:
         return workload.past
-    return workload.batch if place == 0 and "seq" not in name else workload.sequence
+    return workload.sequence
+
+
+def _counts_rows(axis: str, place: int) -> bool:
+    """Whether an axis is the batch: it is called so, or is the first and called like nothing else that is known."""
+    name = axis.lower()
+    return "batch" in name or (place == 0 and not any(part in name for part in ("seq", "total", "past")))

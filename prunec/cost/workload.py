@@ -10,6 +10,10 @@ from prunec.errors import InputError
 
 PHASES = ("encode", "prefill", "decode")
 DECODE = PHASES[2]
+SIGNS = {"encode": ("x", None), "prefill": ("x",), DECODE: ("@",)}
+"""What may stand between the batch and the length, by phase; None where there need be no length."""
+LENGTH = 128
+"""Tokens a sequence where nothing says how many: what a request without a length counts as where tokens are counted."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Workload:
         sequence: new tokens per sequence.
         threads: intra-operator threads of the runtime.
         past: tokens per sequence that are cached.
+        sized: whether requests have a length; those of images have none.
     """
 
     phase: str
@@ -30,37 +35,34 @@ class Workload:
     sequence: int
     threads: int
     past: int = 0
+    sized: bool = True
 
     @staticmethod
     def parse(text: str, threads: int | None = None) -> Workload:
-        """Read `encode:1x128` or `decode:1@512`; `threads` defaults to the processors this process may use.
+        """Read `encode:1x128`, `encode:1` or `decode:1@512`; `threads` defaults to the processors of this process.
 
         Raises:
-            InputError: the text is neither `PHASE:BATCHxSEQUENCE` nor `decode:BATCH@PAST`, or threads is not positive.
+            InputError: the text is neither `PHASE:BATCHxSEQUENCE` nor `encode:BATCH` nor `decode:BATCH@PAST`, or
+                threads is not positive.
         """
-        match = re.fullmatch(r"([a-z]+):(\d+)([x@])(\d+)", text.strip())
-        if (
-            not match
-            or match[1] not in PHASES
-            or (match[1] == DECODE) != (match[3] == "@")
-            or not int(match[2]) * int(match[4])
-        ):
+        match = re.fullmatch(r"([a-z]+):(\d+)(?:([x@])(\d+))?", text.strip())
+        if not match or match[3] not in SIGNS.get(match[1], ()) or not int(match[2]) * int(match[4] or 1):
             raise InputError(
                 f"workload '{text}' is not understood",
                 "write encode:BATCHxSEQUENCE, prefill:BATCHxSEQUENCE or decode:BATCH@PAST, such as prefill:1x128 or "
-                "decode:1@512",
+                "decode:1@512; for images encode:BATCH",
             )
         threads = default_threads() if threads is None else threads
         if threads < 1:
             raise InputError(f"--threads {threads} is not a positive number", "give 1 or more")
-        batch, length = int(match[2]), int(match[4])
+        batch, length = int(match[2]), int(match[4] or LENGTH)
         if match[1] == DECODE:
             return Workload(DECODE, batch, 1, threads, length)
-        return Workload(match[1], batch, length, threads)
+        return Workload(match[1], batch, length, threads, sized=match[3] is not None)
 
     def __str__(self) -> str:
-        shape = f"@{self.past}" if self.phase == DECODE else f"x{self.sequence}"
-        return f"{self.phase}:{self.batch}{shape}"
+        length = f"@{self.past}" if self.phase == DECODE else f"x{self.sequence}"
+        return f"{self.phase}:{self.batch}{length if self.sized else ''}"
 
     @property
     def tokens(self) -> int:

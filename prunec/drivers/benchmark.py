@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ from prunec import catalogue
 from prunec.cost.footprint import Footprint, footprint
 from prunec.cost.measure import Timing, interleaved, paired_ratio
 from prunec.cost.numerics import on_device
-from prunec.cost.request import request
+from prunec.cost.request import has_length, request
 from prunec.cost.timer import Backend, Runner
-from prunec.cost.workload import Workload
+from prunec.cost.workload import DECODE, PHASES, Workload
 from prunec.errors import InputError, PrunecError
 from prunec.options import DEVICES
 from prunec.passbase import Progress, Silent
@@ -57,9 +58,9 @@ def bench(
     work, said = Workload.parse(workload, threads), progress or Silent()
     found = dict(catalogue.find_artifact(Path(item)) for item in artifacts)
     paths, backends = list(found), [on_device(kind, device) for kind in found.values()]
-    requests = {
-        str(path): _request(path, backend.load(path, work), work) for path, backend in zip(paths, backends, strict=True)
-    }
+    runners = {path: backend.load(path, work) for path, backend in zip(paths, backends, strict=True)}
+    work = _fitted(work, runners)
+    requests = {str(path): _request(path, runner, work) for path, runner in runners.items()}
     loads = []
     for number, (path, backend) in enumerate(zip(paths, backends, strict=True)):
         said.item("loading each in a process of its own", number, len(paths))
@@ -77,6 +78,22 @@ def bench(
         workload=WorkloadData(str(work), work.threads),
         rows=tuple(rows),
     )
+
+
+def _fitted(work: Workload, runners: Mapping[Path, Runner]) -> Workload:
+    """`work`, without a length where no artifact takes one.
+
+    Raises:
+        InputError: it has none, and an artifact takes one.
+    """
+    lengths = [path for path, runner in runners.items() if has_length(runner.feeds)]
+    if work.phase != DECODE and not lengths:
+        return replace(work, phase=PHASES[0], sized=False)
+    if lengths and not work.sized:
+        raise InputError(
+            f"{lengths[0]} takes sequences, and {work} says nothing of their length", f"add it: {work}x128"
+        )
+    return work
 
 
 def _request(path: Path, runner: Runner, work: Workload) -> Callable[[], object]:
@@ -109,7 +126,8 @@ def _row(path: Path, backend: Backend, load: Footprint, timing: Timing, first: T
         runtime=backend.runtime,
         latency=measured_of(timing),
         against_first=paired_ratio(first, timing),
-        tokens_per_second=work.batch * work.sequence / timing.median * 1e3,
+        rows_per_second=work.batch / timing.median * 1e3,
+        tokens_per_second=work.batch * work.sequence / timing.median * 1e3 if work.sized else None,
         load_ms=load.load_ms,
         memory_bytes=load.bytes,
         file_bytes=sum(file.stat().st_size for file in beside),

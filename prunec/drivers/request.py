@@ -16,7 +16,7 @@ from prunec.calibration.textsource import TextSource
 from prunec.cost.numerics import ROUNDED, Numerics, configured
 from prunec.cost.target import Target
 from prunec.cost.timer import Backend
-from prunec.cost.workload import DECODE, PHASES, Workload
+from prunec.cost.workload import DECODE, LENGTH, PHASES, Workload
 from prunec.destination import Destination, weakness_path
 from prunec.drivers.budgets import label
 from prunec.drivers.default_pipeline import SEARCH, UNIFORM_SEARCH, default_pipeline, recovery_steps
@@ -27,12 +27,12 @@ from prunec.facts import Dense, Loadable, Scores, Weaknesses
 from prunec.files import checked_file
 from prunec.frontends.loaded import Loaded
 from prunec.ir.last_token import last_token
-from prunec.ir.program import PAST_AXIS
+from prunec.ir.program import PAST_AXIS, Program
 from prunec.options import PAIRING, Budget, Options, unpaired
 from prunec.passbase import Facts, Pass
 from prunec.pipeline import parse
 
-SEQUENCE = 128
+SEQUENCE = LENGTH
 """Tokens of the default workload, and the least and usual length of calibration windows."""
 LONGEST_WINDOW = 512
 
@@ -255,7 +255,8 @@ def _workload(options: Options, loaded: Loaded) -> Workload:
         )
     batch = fixed.get("batch", 1)
     sequence = fixed.get("sequence", min(SEQUENCE, loaded.max_sequence or SEQUENCE))
-    workload = Workload.parse(options.workload or f"{phase}:{batch}x{sequence}", options.threads)
+    usual = f"{phase}:{batch}x{sequence}"
+    workload = Workload.parse(options.workload or usual, options.threads)
     if workload.phase != phase and not (workload.phase == DECODE and loaded.program.caches):
         raise InputError(
             f"workload '{workload}' is of the phase {workload.phase}, a model for {task} has {phase}",
@@ -268,5 +269,15 @@ def _workload(options: Options, loaded: Loaded) -> Workload:
             f"write {phase}:{fixed.get('batch', workload.batch)}x{fixed.get('sequence', workload.sequence)}, or trace "
             f"it at another size",
         )
+    if phase == PHASES[0] and not _has_length(loaded.program):
+        return replace(workload, sized=False)
+    if not workload.sized:
+        raise InputError(f"workload '{workload}' says nothing of the sequence", f"write it with one, such as {usual}")
     check_sequence(workload.tokens, loaded.max_sequence)
     return workload
+
+
+def _has_length(program: Program) -> bool:
+    """Whether requests have a length besides their rows: those of images have none."""
+    free = {axis for item in program.inputs for axis in item.axes.values()} - {"batch"}
+    return bool(free) or "sequence" in program.fixed

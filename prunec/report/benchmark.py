@@ -27,7 +27,7 @@ class Row:
         runtime: what ran it.
         latency: of one request.
         against_first: the median over rounds of the first artifact's time by this one's; above 1 is faster.
-        tokens_per_second: at the median.
+        rows_per_second: at the median; `tokens_per_second`: the same, None where rows have no length, as images.
         load_ms: time to load it, in a process of its own.
         memory_bytes: resident memory that loading and one run took there.
         file_bytes: with the files beside it whose names begin with its own.
@@ -37,7 +37,8 @@ class Row:
     runtime: str
     latency: Measured
     against_first: float
-    tokens_per_second: float
+    rows_per_second: float
+    tokens_per_second: float | None
     load_ms: float
     memory_bytes: int
     file_bytes: int
@@ -65,7 +66,8 @@ def print_benchmark(found: Benchmark, console: Console) -> None:
     unlike = len(set(names)) == len(names)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("artifact", overflow="fold", min_width=12)
-    for heading in ("median", "95 %", "faster", "tokens/s", "load", "memory", "file"):
+    unit = "rows/s" if found.rows[0].tokens_per_second is None else "tokens/s"
+    for heading in ("median", "95 %", "faster", unit, "load", "memory", "file"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in zip(names, found.rows, strict=True):
         table.add_row(
@@ -73,7 +75,7 @@ def print_benchmark(found: Benchmark, console: Console) -> None:
             units.milliseconds(row.latency.median_ms),
             units.milliseconds(row.latency.p95_ms),
             units.factor(row.against_first),
-            units.count(row.tokens_per_second),
+            units.count(row.rows_per_second if row.tokens_per_second is None else row.tokens_per_second),
             units.milliseconds(row.load_ms),
             units.size(row.memory_bytes),
             units.size(row.file_bytes),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from prunec.facts import ADDITIVE
 from prunec.report import units
-from prunec.report.inspection import Family, Inspection, Pin, Sublayer
+from prunec.report.inspection import Family, InspectedModel, Inspection, Pin, Sublayer
 from prunec.report.layers import places
 
 WIDEST = 120
@@ -169,8 +169,14 @@ def _legend(inspection: Inspection) -> list[str]:
     if inspection.latency is not None:
         lines.append("cut ms: saved at most, one unit left in each layer of the row; drop ms: without its sublayers.")
     elif any(family.sublayers for family in inspection.families):
-        lines.append(f"To measure what each could save, add --workload {inspection.model.phase}:1x128.")
+        lines.append(f"To measure what each could save, add --workload {_workload(inspection.model)}.")
     return lines
+
+
+def _workload(model: InspectedModel) -> str:
+    """A workload that the model takes: with a length where an input has one that may vary."""
+    free = {axis for item in model.inputs for axis in item.axes if not axis.isdigit()}
+    return f"{model.phase}:1x128" if free - {"batch"} else f"{model.phase}:1"
 
 
 def _rows(inspection: Inspection, everything: bool) -> list[Row]:

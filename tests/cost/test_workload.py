@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunec.cost.workload import Workload, default_threads
+from prunec.cost.workload import LENGTH, Workload, default_threads
 from prunec.errors import InputError
 
 
@@ -14,6 +14,13 @@ from prunec.errors import InputError
 def test_text_round_trips(phase: str, batch: int, length: int, threads: int) -> None:
     decodes = phase == "decode"
     workload = Workload(phase, batch, 1 if decodes else length, threads, length if decodes else 0)
+    assert Workload.parse(str(workload), threads) == workload
+
+
+@given(st.integers(1, 999), st.integers(1, 64))
+def test_text_without_a_length_round_trips(batch: int, threads: int) -> None:
+    workload = Workload("encode", batch, LENGTH, threads, sized=False)
+    assert str(workload) == f"encode:{batch}"
     assert Workload.parse(str(workload), threads) == workload
 
 
@@ -26,7 +33,7 @@ def test_threads_default_to_the_processors_of_this_process() -> None:
     assert Workload.parse("encode:1x128").threads == default_threads() >= 1
 
 
-WRONG = ("", "encode", "encode:1", "train:1x8", "encode:0x8", "encode:1x0", "encode:1x8x2")
+WRONG = ("", "encode", "encode:0", "prefill:1", "train:1x8", "train:1", "encode:0x8", "encode:1x0", "encode:1x8x2")
 NOT_DECODING = ("decode:1x512", "decode:1@0", "decode:0@8", "decode:1", "prefill:1@8", "decode:1@8x2")
 
 

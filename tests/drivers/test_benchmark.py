@@ -14,6 +14,7 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.backends.torchscript import TorchScriptBackend
 from prunec.errors import InputError
 from prunec.frontends.huggingface import load
+from tests.frontends.test_images import tiny_dinov2
 
 pytestmark = pytest.mark.usefixtures("settled")
 
@@ -37,6 +38,7 @@ def test_each_artifact_has_its_figures(artifacts: tuple[Path, Path]) -> None:
     for row in found.rows:
         assert row.latency.p20_ms <= row.latency.median_ms <= row.latency.p95_ms
         assert row.tokens_per_second == pytest.approx(32e3 / row.latency.median_ms)
+        assert row.rows_per_second == pytest.approx(2e3 / row.latency.median_ms)
         assert row.load_ms > 0
     assert first.file_bytes == artifacts[0].stat().st_size
 
@@ -51,6 +53,35 @@ def decoder(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_a_token_is_timed_after_those_that_are_cached(decoder: Path) -> None:
     (row,) = prunec.bench([decoder], workload="decode:2@16", threads=1, seconds=0.1).rows
     assert row.tokens_per_second == pytest.approx(2e3 / row.latency.median_ms)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of images as an artifact."""
+    folder = tmp_path_factory.mktemp("images")
+    OnnxBackend().emit(load(tiny_dinov2(folder / "model")).program, folder / "images.onnx")
+    return folder / "images.onnx"
+
+
+@pytest.mark.parametrize("workload", ["encode:2", "encode:2x128", "prefill:2x16"])
+def test_images_have_no_length(images: Path, workload: str) -> None:
+    found = prunec.bench([images], workload=workload, threads=1, seconds=0.1)
+    (row,) = found.rows
+    assert found.workload.text == "encode:2"
+    assert row.tokens_per_second is None
+    assert row.rows_per_second == pytest.approx(2e3 / row.latency.median_ms)
+
+
+def test_the_command_prints_rows_a_second_of_images(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", str(images), "--workload", "encode:2", "--threads", "1", "--seconds", "0.1", "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "rows/s" in lines[0]
+    assert lines[2].startswith("encode:2, 1 thread, ")
+
+
+def test_sequences_need_a_length(artifacts: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match=r"model\.onnx takes sequences, and encode:2 says nothing .* encode:2x128"):
+        prunec.bench(artifacts, workload="encode:2", threads=1, seconds=0.1)
 
 
 def test_decoding_needs_a_cache(artifacts: tuple[Path, Path]) -> None:

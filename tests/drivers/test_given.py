@@ -256,6 +256,7 @@ def test_a_vision_model_is_compiled_on_images_and_on_its_inputs(
     assert (result.report.data.description, result.report.data.is_default) == (str(data), False)
     raw = json.loads((tmp_path / "slim.report.json").read_text())
     assert raw["data"]["description"] == str(data)
+    assert raw["workload"]["text"] == "encode:1"
     assert f"--calibration {data}" in raw["command"]
 
 

@@ -17,6 +17,7 @@ from prunec.errors import InputError
 from prunec.report.codec import decode
 from prunec.report.inspection import Inspection, Slot
 from prunec.report.inspection_page import TIMES
+from tests.frontends.test_images import tiny_dinov2
 from tests.passes.fakes import FakeBackend, by_parameters, fake_backend
 
 GROUP = 2 * (32 * 64) + 2 * (16 * 64)
@@ -215,6 +216,19 @@ def test_a_model_needs_no_tokenizer(tiny_bert_dir: Path, tmp_path: Path, capsys:
         shutil.copy(tiny_bert_dir / name, model)
     assert cli.main(["inspect", str(model), "--quiet"]) == 0
     assert "10 families in 4 sublayers" in capsys.readouterr().out
+
+
+def test_the_workload_to_add_has_a_length_where_requests_have_one(
+    tiny_bert_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for model, workload in ((tiny_bert_dir, "encode:1x128"), (tiny_dinov2(tmp_path / "images"), "encode:1")):
+        assert cli.main(["inspect", str(model)]) == 0
+        assert f"add --workload {workload}." in capsys.readouterr().out
+
+
+def test_a_workload_of_sequences_needs_a_length(tiny_bert_dir: Path) -> None:
+    with pytest.raises(InputError, match=r"workload 'encode:2' says nothing of the sequence\. write .* encode:1x128"):
+        prunec.inspect(tiny_bert_dir, workload="encode:2")
 
 
 @pytest.mark.parametrize(
