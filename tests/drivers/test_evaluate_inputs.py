@@ -100,6 +100,16 @@ def test_the_accuracy_on_images_in_folders_of_their_labels(classifier: Path, pic
     assert row.damage == pytest.approx(0, abs=1e-6)
 
 
+def test_a_compile_on_labelled_images_reports_accuracy(classifier: Path, pictures: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"recover": "none", "no_rival": True, "threads": 1, "cache": tmp_path / "cache"}
+    result = prunec.compile(classifier, tmp_path / "slim.onnx", budget_params="14k", calibration=pictures, **options)
+    assert isinstance(result, prunec.CompileResult)
+    assert result.report.loss is not None
+    (loss,) = result.report.loss.texts
+    assert loss.metric == "accuracy"
+    assert 0 <= loss.slim <= 1
+
+
 def test_images_without_labels_are_compared_with_the_dense_model(dinov2: Path, pictures: Path, tmp_path: Path) -> None:
     (row,) = prunec.evaluate(emitted(dinov2, tmp_path / "a.onnx", 0.05), pictures, model=dinov2, threads=1).rows
     dense, other = Dinov2Model.from_pretrained(dinov2), noisy(load(dinov2).program, 0.05)

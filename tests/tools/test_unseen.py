@@ -13,6 +13,7 @@ from prunec.cost import feeding
 from prunec.cost.timer import Arrays, Runner
 from prunec.cost.workload import Workload
 from prunec.frontends.huggingface import load
+from tests.frontends.test_images import noise_image, tiny_dinov2
 from tools.bench import unseen
 from tools.bench.subjects import Subject
 from tools.bench.unseen import Unseen
@@ -73,6 +74,17 @@ def test_what_no_text_tells_is_compared_with_what_the_dense_file_says(
     assert asked["batches"] == 3 * once
     assert own.goal.damage_unit == own.goal.report_unit
     assert all(figure == pytest.approx(0, abs=1e-6) for pair in found.values() for figure in pair)
+
+
+def test_pictures_are_compared_with_what_the_dense_file_says(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(6):
+        noise_image(tmp_path / "pictures" / f"{number}.png", 40, 40)
+    subject = Subject("", "", ("pictures",))
+    own = Unseen(load(tiny_dinov2(tmp_path / "model")), tmp_path, subject, tmp_path / "dense.onnx")
+    assert [len(batch["pixel_values"]) for batch in own.corpora["pictures"].report] == [4, 2]
+    found = own.figures(own.dense_file(), Workload.parse("encode:1", 1))
+    assert found["pictures"] == pytest.approx([1, 1], abs=1e-6)
 
 
 def labelled(folder: Path, names: tuple[str, ...]) -> str:

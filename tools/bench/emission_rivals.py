@@ -3,7 +3,8 @@
     python -m tools.bench.emission_rivals torch .cache/models/minilm-l6 file.onnx plain
 
 All write the same computation: of a causal language model logits, without a cache (plain) or with one (cached), of
-another hidden states. What is printed is the seconds from the folder to the file, tracing included.
+another, such as one of images, hidden states. What is printed is the seconds from the folder to the file, tracing
+included.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
+import transformers
 from onnxscript.rewriter.ort_fusions import optimize_for_ort
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedModel
@@ -24,9 +26,11 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 
 from prunec.backends.onnx import OnnxBackend
 from prunec.frontends.huggingface import load
+from prunec.frontends.images import IMAGES, image_size
 
 BATCH, SEQUENCE = 2, 7
-AXES = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+ROWS = {0: torch.export.Dim.DYNAMIC}
+TOKENS = ROWS | {1: torch.export.Dim.DYNAMIC}
 
 
 def ours(model: Path, path: Path) -> None:
@@ -53,7 +57,7 @@ def by_onnxscript(model: Path, path: Path) -> None:
 def by_transformers(model: Path, path: Path) -> None:
     """The exporter of transformers, with its fusions for the CPU."""
     config = OnnxConfig(dynamic=True, ort_fusions="cpu")
-    inputs: dict[str, Any] = dict(example())
+    inputs: dict[str, Any] = dict(example(model))
     ir.save(OnnxExporter().export(pretrained(model), inputs, config=config).program, path)
 
 
@@ -75,13 +79,20 @@ class _First(nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask, return_dict=False)[0]
 
 
+class _FirstOfImages(_First):
+    """The same of a model of images."""
+
+    def forward(self, pixel_values: Tensor) -> Any:  # type: ignore[override]
+        return self.model(pixel_values=pixel_values, return_dict=False)[0]
+
+
 def _exported(model: Path) -> ir.Model:
-    axes = dict.fromkeys(example(), AXES)
+    images = reads_images(model)
     program = torch.onnx.export(
-        _First(pretrained(model)),
-        kwargs=example(),
+        (_FirstOfImages if images else _First)(pretrained(model)),
+        kwargs=example(model),
         output_names=["logits" if is_causal(model) else "last_hidden_state"],
-        dynamic_shapes=axes,
+        dynamic_shapes=dict.fromkeys(example(model), ROWS if images else TOKENS),
         dynamo=True,
         verbose=False,
     )
@@ -101,11 +112,23 @@ def pretrained(model: Path) -> PreTrainedModel:
 
 def is_causal(model: Path) -> bool:
     """Whether the model of a folder tells the next token."""
-    return any(name.endswith("ForCausalLM") for name in AutoConfig.from_pretrained(model).architectures)
+    return any(name.endswith("ForCausalLM") for name in _architectures(model))
 
 
-def example() -> dict[str, Tensor]:
-    """Two prompts, the first padded on the left: a mask of ones would be traced away."""
+def reads_images(model: Path) -> bool:
+    """Whether the model of a folder reads images and nothing else."""
+    return all(getattr(transformers, name).main_input_name == IMAGES for name in _architectures(model))
+
+
+def _architectures(model: Path) -> list[str]:
+    found: list[str] = AutoConfig.from_pretrained(model).architectures
+    return found
+
+
+def example(model: Path) -> dict[str, Tensor]:
+    """Two images, or two prompts, the first padded on the left: a mask of ones would be traced away."""
+    if reads_images(model):
+        return {IMAGES: torch.randn(BATCH, 3, *(image_size(model) or ()))}
     mask = torch.ones(BATCH, SEQUENCE, dtype=torch.long)
     mask[0, :2] = 0
     return {"input_ids": torch.arange(BATCH * SEQUENCE).reshape(BATCH, SEQUENCE), "attention_mask": mask}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ENCODER, DECODER = "minilm-l6", "smollm2-135m"
-WORKLOADS = {ENCODER: "encode:1x128", DECODER: "prefill:1x128"}
+ENCODER, DECODER, VISION = "minilm-l6", "smollm2-135m", "dinov2-small"
+WORKLOADS = {ENCODER: "encode:1x128", DECODER: "prefill:1x128", VISION: "encode:1"}
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,18 @@ class Rival:
     settings: str
 
 
-BOTH = {ENCODER: (1.0,), DECODER: (1.0,)}
-HALF = {ENCODER: (0.25, 0.5), DECODER: (0.25, 0.5)}
+WHOLE = dict.fromkeys(WORKLOADS, (1.0,))
+HALF = dict.fromkeys(WORKLOADS, (0.25, 0.5))
 
 RIVALS = {
     "torch-pruning": Rival(
-        {ENCODER: (1 / 6,), DECODER: (1 / 6, 1 / 3)},
+        {ENCODER: (1 / 6,), DECODER: (1 / 6, 1 / 3), VISION: (1 / 6,)},
         "{:.0%} of heads, neurons and the residual width",
-        "Torch-Pruning 1.6.1 as in its prune_llm.py and prune_hf_bert.py: L2 norms of groups, mean reduction, uniform",
+        "Torch-Pruning 1.6.1 as in its prune_llm.py, prune_hf_bert.py and prune_hf_vit.py: L2 norms of groups, mean "
+        "reduction, uniform",
     ),
     "torch-pruning-bottleneck": Rival(
-        {ENCODER: (0.25, 0.5)},
+        {ENCODER: (0.25, 0.5), VISION: (0.25, 0.5)},
         "{:.0%} of heads and neurons",
         "Torch-Pruning 1.6.1 with the option `bottleneck` of its examples, which keeps the residual stream whole",
     ),
@@ -50,7 +51,7 @@ RIVALS = {
         "optipfair 0.4.2: MLP_GLU by MAW, with the calibration text as its dataloader",
     ),
     "optipfair-depth": Rival(
-        {ENCODER: (1 / 3,), DECODER: (0.2, 1 / 3)},
+        {ENCODER: (1 / 3,), DECODER: (0.2, 1 / 3), VISION: (1 / 3,)},
         "{:.0%} of layers",
         "optipfair 0.4.2: DEPTH of the layers least important by its analysis of the calibration text; no distillation",
     ),
@@ -60,25 +61,31 @@ RIVALS = {
         "onnxsim 0.8.1 on the file of torch.onnx.export: structured pruning, then attention heads, both by L2 norms",
     ),
     "onnxsim-wanda": Rival(
-        {ENCODER: (0.5,), DECODER: (0.5,)},
+        dict.fromkeys(WORKLOADS, (0.5,)),
         "{:.0%} of channels, and of heads where it finds any",
         "onnxsim 0.8.1 on the same file: the same two, weighted by activations on the calibration text",
     ),
     "onnxsim-blocks": Rival(
-        {ENCODER: (0.25,), DECODER: (0.25,)},
+        dict.fromkeys(WORKLOADS, (0.25,)),
         "{:.0%} of blocks",
         "onnxsim 0.8.1 on the same file: blocks whose output is nearest to their input on the calibration text",
     ),
     "int8": Rival(
-        BOTH, "all weights", "ONNX Runtime's quantize_dynamic of the dense file, per channel, signed weights"
+        WHOLE, "all weights", "ONNX Runtime's quantize_dynamic of the dense file, per channel, signed weights"
     ),
     "int4": Rival(
-        BOTH,
+        WHOLE,
         "all weights of linear layers",
         "ONNX Runtime's MatMulNBitsQuantizer of the dense file: blocks of 32, symmetric, accuracy level 4",
     ),
-    "prunec": Rival({ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,)}, "{:g}x asked for", "the default settings"),
-    "prunec-int8": Rival({ENCODER: (2.5, 3.0), DECODER: (2.0, 3.0)}, "{:g}x asked for", "--dtype int8"),
+    "prunec": Rival(
+        {ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,), VISION: (1.25, 1.5, 2.0)},
+        "{:g}x asked for",
+        "the default settings",
+    ),
+    "prunec-int8": Rival(
+        {ENCODER: (2.5, 3.0), DECODER: (2.0, 3.0), VISION: (2.5, 3.0)}, "{:g}x asked for", "--dtype int8"
+    ),
     "prunec-int4": Rival({ENCODER: (1.5,), DECODER: (1.5,)}, "{:g}x asked for", "--dtype int4"),
 }
 

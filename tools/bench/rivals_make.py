@@ -21,15 +21,18 @@ from transformers import AutoTokenizer, PreTrainedModel
 import prunec
 from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.batching import FED
+from prunec.calibration.inputs import MOST
 from prunec.calibration.reading import read_batches
 from prunec.calibration.sources import read_texts
 from prunec.calibration.textsource import Text
+from prunec.drivers.given import Given
 from prunec.errors import PrunecError
 from prunec.files import atomic_path
+from prunec.frontends.huggingface import load
 from prunec.frontends.module import trace
 from prunec.ir.program import Input
 from prunec.pipeline.memory import PeakMemory
-from tools.bench.emission_rivals import EXPORTERS, example, is_causal, pretrained
+from tools.bench.emission_rivals import EXPORTERS, example, is_causal, pretrained, reads_images
 from tools.bench.rivals_cases import dense_file, file_of
 from tools.bench.rivals_onnx import EDITORS
 from tools.bench.rivals_torch import PRUNERS
@@ -43,7 +46,9 @@ OURS = {"prunec": "fp32", "prunec-int8": "int8", "prunec-int4": "int4"}
 
 
 def calibration(model: Path, text: Path) -> list[dict[str, Tensor]]:
-    """`text` as the inputs of `model`, which the config tells from other kinds."""
+    """`text`, or a folder of images, as the inputs of `model`, which the config tells from other kinds."""
+    if reads_images(model):
+        return [dict(batch) for batch in Given.of({"": text}, 0).inputs(load(model), None, MOST)]
     batches = read_batches(
         Text(read_texts(text), text.stem),
         AutoTokenizer.from_pretrained(model),
@@ -76,17 +81,17 @@ def make(name: str, model: Path, text: Path, amount: float, begun: Path | None, 
         feeds = [{key: value.numpy() for key, value in batch.items()} for batch in calibration(model, text)]
         onnx.save(EDITORS[name][1](begun, feeds, amount), out)
     elif name in PRUNERS:
-        emit(PRUNERS[name](pretrained(model), calibration(model, text), amount), is_causal(model), out)
+        emit(PRUNERS[name](pretrained(model), calibration(model, text), amount), model, out)
     else:
         result = prunec.compile(model, out, speedup=amount, calibration=text, dtype=OURS[name])
         if not result.report.budget.held:
             raise PrunecError(f"missed: {result.report.budget.achieved:.4g} of {result.report.budget.target:.4g} ms")
 
 
-def emit(module: PreTrainedModel, causal: bool, out: Path) -> None:
-    """Write what is left of a transformers model by our exporter."""
-    task = "text-generation" if causal else "feature-extraction"
-    OnnxBackend().emit(trace(module, example(), task).program, out)
+def emit(module: PreTrainedModel, model: Path, out: Path) -> None:
+    """Write what is left of the transformers model in a folder by our exporter."""
+    task = "text-generation" if is_causal(model) else "feature-extraction"
+    OnnxBackend().emit(trace(module, example(model), task).program, out)
 
 
 def main(name: str, model: str, text: str, amount: str, folder: str) -> None:

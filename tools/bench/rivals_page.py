@@ -13,13 +13,14 @@ HEAD = """# What people would use instead, measured
 
 Written by `tools/bench/rivals.py`; the raw figures are in `rivals.json` beside this page.
 
-Every file is made in a process of its own, with its authors' settings, by the same calibration text; loaded by the same
-runtime; timed by turns with prunec's dense file; and measured on text that nobody has seen: how much worse it is than
-the dense file. *faster* is the median over rounds of the dense file's time by this one's, in wall time and in processor
-time, which counts all threads and is the figure to read where the machine is shared. Pruned transformers models are
-written by prunec's exporter, so that files differ in what was removed alone. *made* is the processor time of loading,
-removing and writing; a dense file that a rival starts from is not in it. A rival that fails has its error quoted below
-the table. Prunec is told a latency and the others a share, so rows compare at like speed, not line by line.
+Every file is made in a process of its own, with its authors' settings, by the same calibration text or pictures; loaded
+by the same runtime; timed by turns with prunec's dense file; and measured on text or pictures that nobody has seen: how
+much worse it is than the dense file. *faster* is the median over rounds of the dense file's time by this one's, in wall
+time and in processor time, which counts all threads and is the figure to read where the machine is shared. Pruned
+transformers models are written by prunec's exporter, so that files differ in what was removed alone. *made* is the
+processor time of loading, removing and writing; a dense file that a rival starts from is not in it. A rival that fails
+has its error quoted below the table. Prunec is told a latency and the others a share, so rows compare at like speed,
+not line by line.
 
 Who they are:
 """

@@ -11,13 +11,14 @@ from typing import Any
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.models.bert.modeling_bert import BertSelfAttention, BertSelfOutput
 
 Batches = list[dict[str, Tensor]]
+WRITERS = "attention.output.dense", "attention.o_proj"
+"""How the layers of encoders are called that write what attention says into the residual stream."""
 
 
 def torch_pruning(model: PreTrainedModel, batches: Batches, share: float) -> PreTrainedModel:
-    """`prune_llm.py` and `prune_hf_bert.py` of Torch-Pruning's examples."""
+    """`prune_llm.py`, `prune_hf_bert.py` and `prune_hf_vit.py` of Torch-Pruning's examples."""
     import torch_pruning as tp
 
     return _pruned(model, batches, share, tp.importance.GroupMagnitudeImportance(p=2, group_reduction="mean"))
@@ -27,7 +28,7 @@ def torch_pruning_bottleneck(model: PreTrainedModel, batches: Batches, share: fl
     """With the option `--bottleneck` of its examples: the residual stream stays as wide as it is."""
     import torch_pruning as tp
 
-    outputs = [module.dense for module in model.modules() if isinstance(module, BertSelfOutput)]
+    outputs = [module for name, module in model.named_modules() if name.endswith(WRITERS)]
     importance = tp.importance.GroupMagnitudeImportance(p=2, group_reduction="mean")
     return _pruned(model, batches, share, importance, outputs)
 
@@ -50,7 +51,7 @@ def _pruned(
     usual = model.config._attn_implementation
     model.set_attn_implementation("eager")
     decoder = hasattr(model, "lm_head")
-    encoder: Any = model
+    heads = [module for name, module in model.named_children() if name in ("lm_head", "pooler")]
     pruner = tp.pruner.BasePruner(
         model,
         {name: value[:1] for name, value in batches[0].items()},
@@ -61,7 +62,7 @@ def _pruned(
         num_heads=_heads(model),
         prune_num_heads=True,
         prune_head_dims=False,
-        ignored_layers=[encoder.lm_head if decoder else encoder.pooler, *kept],
+        ignored_layers=[*heads, *kept],
         output_transform=(lambda out: out.logits) if decoder else (lambda out: out.pooler_output.sum()),
         round_to=4 if decoder else None,
     )
@@ -78,20 +79,24 @@ def _heads(model: PreTrainedModel) -> dict[nn.Module, int]:
     found: dict[nn.Module, int] = {}
     parts: list[Any] = list(model.modules())
     for module in parts:
-        if isinstance(module, BertSelfAttention):
+        if hasattr(module, "query"):
             found |= dict.fromkeys((module.query, module.key, module.value), config.num_attention_heads)
         elif hasattr(module, "q_proj"):
             found[module.q_proj] = config.num_attention_heads
-            found |= dict.fromkeys((module.k_proj, module.v_proj), config.num_key_value_heads)
+            shared = getattr(config, "num_key_value_heads", config.num_attention_heads)
+            found |= dict.fromkeys((module.k_proj, module.v_proj), shared)
     return found
 
 
 def _mend_encoder(model: Any, pruner: Any) -> None:
     for module in model.modules():
-        if isinstance(module, BertSelfAttention):
+        if hasattr(module, "query"):
             module.num_attention_heads = pruner.num_heads[module.query]
             module.all_head_size = module.query.out_features
             module.attention_head_size = module.all_head_size // module.num_attention_heads
+        elif hasattr(module, "q_proj"):
+            module.num_attention_heads = pruner.num_heads[module.q_proj]
+            module.head_dim = module.q_proj.out_features // module.num_attention_heads
 
 
 def _mend_decoder(model: Any, pruner: Any) -> None:

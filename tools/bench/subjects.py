@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of `tools/fetch_models.py`, and its texts: files by name, labelled ones in JSON lines.
+    """A model of `tools/fetch_models.py`, and its texts: files by name, labelled ones in JSON lines; or its pictures.
 
     Attributes:
         model: its folder.
@@ -36,6 +36,7 @@ SUBJECTS = {
     for subject in (
         Subject("minilm-l6", "text/wiki_calib.txt", WIKI, TALES),
         Subject("smollm2-135m", "text/wiki_calib.txt", WIKI, TALES, zero_shot="labels/bbc_topics_test.jsonl"),
+        Subject("dinov2-small", "pictures/calib", ("pictures/eval",)),
         Subject("minilm-bbc", "labels/bbc_topics_train.jsonl", ("labels/bbc_topics_test.jsonl",)),
     )
 }

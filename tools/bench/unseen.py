@@ -1,8 +1,8 @@
-"""Text that no compile has seen, and what files make of it beside the dense one."""
+"""Text or pictures that no compile has seen, and what files make of them beside the dense one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.labels import LABELS, LabelledText
 from prunec.calibration.objective import Objective, Tensors, objective, with_labels
-from prunec.calibration.sources import read_texts
-from prunec.calibration.textsource import Text, TextSource
+from prunec.calibration.textsource import TextSource
 from prunec.cost.feeding import answers
 from prunec.cost.timer import Arrays, Runner
 from prunec.cost.workload import Workload
+from prunec.drivers.given import Given
 from prunec.files import atomic_path
 from prunec.frontends.loaded import Loaded
 from prunec.passbase import Silent
@@ -32,9 +32,13 @@ LABELLED = 10**6
 
 
 def evaluation(loaded: Loaded, path: Path, tokens: int = TOKENS) -> Corpus:
-    """A corpus whose reporting part is `tokens` of the text at `path`; all that can be of one with labels."""
+    """A corpus whose reporting part is `tokens` of the text at `path`: all of it with labels, and of pictures."""
+    given = Given.of({"": path}, 0)
+    if given.origin:
+        batches = tuple(given.inputs(loaded, loaded.program.fixed.get("batch")))
+        return Corpus((), (), batches, given.origin, "", is_default=False)
     packs = loaded.task.objective == "causal-lm"
-    text = Text(read_texts(path), path.stem)
+    text = replace(given.texts[""], description=path.stem)
     tokens = LABELLED if isinstance(text.documents[0], LabelledText) else tokens
     source = TextSource(SEQUENCE, packs=packs, tokenizer=loaded.tokenizer, texts={"": text})
     return source.build(loaded.program, tokens=(512, 512, tokens), batch=8, seed=1, progress=Silent())
