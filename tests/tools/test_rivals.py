@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools.bench.rivals_cases import RIVALS, WORKLOADS
+from tools.bench.rivals_cases import CASES, RIVALS
 from tools.bench.rivals_page import page
 
 
@@ -35,9 +35,9 @@ def test_a_rival_that_failed_is_quoted_and_its_settings_are_said() -> None:
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_every_rival_is_told_something_on_a_model_that_is_there(name: str) -> None:
+def test_every_rival_is_told_something_in_a_case_that_is_there(name: str) -> None:
     rival = RIVALS[name]
     assert rival.amounts
-    for model, amounts in rival.amounts.items():
-        assert model in WORKLOADS
+    for case, amounts in rival.amounts.items():
+        assert case in CASES
         assert len({rival.told.format(amount) for amount in amounts}) == len(amounts)

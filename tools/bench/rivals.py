@@ -26,10 +26,10 @@ from prunec.backends.onnx import OnnxBackend
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import interleaved, paired_ratio
 from prunec.cost.request import request
-from prunec.cost.workload import Workload
+from prunec.cost.workload import DECODE, Workload
 from prunec.frontends.huggingface import load
 from tools.bench.methods import increase
-from tools.bench.rivals_cases import RIVALS, WORKLOADS, dense_file, file_of
+from tools.bench.rivals_cases import CASES, RIVALS, dense_file, file_of
 from tools.bench.rivals_page import page
 from tools.bench.rows import Row, keep
 from tools.bench.subjects import SUBJECTS
@@ -42,9 +42,10 @@ CLOCKS = {"": time.perf_counter, "processor_": time.process_time}
 
 @dataclass(frozen=True)
 class Bench:
-    """One model, and where its files are.
+    """One case, and where its files are.
 
     Attributes:
+        name: of the case.
         folder: where models and texts are.
         files: where files are made.
         packages: where the rivals are installed.
@@ -53,7 +54,7 @@ class Bench:
         seconds: how long a file is timed with the dense one, by each clock.
     """
 
-    model: str
+    name: str
     folder: Path
     files: Path
     packages: Path
@@ -63,29 +64,29 @@ class Bench:
 
     @property
     def workload(self) -> Workload:
-        return Workload.parse(WORKLOADS[self.model], self.threads)
+        return Workload.parse(CASES[self.name].workload, self.threads)
 
     @cached_property
     def unseen(self) -> Unseen:
         """What is measured on, and the dense file."""
-        dense = dense_file(self.files, self.model, "prunec")
-        return Unseen(load(self.folder / self.model), self.folder, SUBJECTS[self.model], dense, self.tokens)
+        model, dense = CASES[self.name].model, dense_file(self.files, self.name, "prunec")
+        loaded = load(self.folder / model, with_cache=self.workload.phase == DECODE)
+        return Unseen(loaded, self.folder, SUBJECTS[model], dense, self.tokens)
 
     def row(self, rival: str, amount: float) -> Row:
         """What became of one rival."""
-        key = {"model": self.model, "rival": rival, "amount": round(amount, 4), "workload": str(self.workload)}
+        key = {"model": self.name, "rival": rival, "amount": round(amount, 4), "workload": str(self.workload)}
         made = self.made(rival, amount)
         if "error" in made:
             return key | made
-        path = file_of(self.files, self.model, rival, amount)
+        path = file_of(self.files, self.name, rival, amount)
         sizes = {"file_bytes": path.stat().st_size, "dense_file_bytes": self.unseen.dense_file().stat().st_size}
         machine = {"machine": f"{cpu_model()}, {self.threads} threads", "load": os.getloadavg()[0]}
         return key | machine | made | sizes | self.timed(path) | self.quality(path)
 
     def made(self, rival: str, amount: float) -> Row:
         """What making the file took, or why there is none."""
-        text = self.folder / SUBJECTS[self.model].calibration
-        words = [rival, str(self.folder / self.model), str(text), repr(amount), str(self.files)]
+        words = [rival, self.name, str(self.folder), repr(amount), str(self.files)]
         paths = [str(self.packages.absolute()), os.environ.get("PYTHONPATH", "")]
         done = subprocess.run(
             [sys.executable, "-m", "tools.bench.rivals_make", *words],
@@ -125,10 +126,10 @@ class Bench:
 
 
 def rows(bench: Bench, known: list[Row], names: list[str]) -> Iterator[Row]:
-    """The rows of a model that are missing."""
-    have = {(row["rival"], row["amount"]) for row in known if row["model"] == bench.model}
+    """The rows of a case that are missing."""
+    have = {(row["rival"], row["amount"]) for row in known if row["model"] == bench.name}
     for name in names:
-        for amount in RIVALS[name].amounts.get(bench.model, ()):
+        for amount in RIVALS[name].amounts.get(bench.name, ()):
             if (name, round(amount, 4)) not in have:
                 yield bench.row(name, amount)
 
@@ -141,7 +142,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, default=Path(".cache/rivals"), help="where rivals are installed")
     parser.add_argument("--results", type=Path, required=True, help="JSON file of raw rows, added to")
     parser.add_argument("--page", type=Path, required=True, help="Markdown page, written anew")
-    parser.add_argument("--only", default=",".join(WORKLOADS), help="models, separated by commas")
+    parser.add_argument("--only", default=",".join(CASES), help="cases, separated by commas")
     parser.add_argument("--rivals", default=",".join(RIVALS), help="by name, separated by commas")
     parser.add_argument("--threads", type=int, default=THREADS, help="of the runtime")
     parser.add_argument("--tokens", type=int, default=16_384, help="of each text that a row is measured on")
@@ -150,9 +151,9 @@ def main() -> None:
     enough_threads(given.threads)
     given.files.mkdir(parents=True, exist_ok=True)
     found: list[Row] = json.loads(given.results.read_text()) if given.results.exists() else []
-    for model in given.only.split(","):
+    for name in given.only.split(","):
         paths = (given.models, given.files, given.packages)
-        bench = Bench(model, *paths, given.threads, given.tokens, given.seconds)
+        bench = Bench(name, *paths, given.threads, given.tokens, given.seconds)
         for row in rows(bench, found, given.rivals.split(",")):
             keep(row, found, given.results, given.page, page)
 

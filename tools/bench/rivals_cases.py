@@ -1,4 +1,4 @@
-"""Who prunec is set against, how much each is told to remove, and with which settings."""
+"""Who prunec is set against, on what, how much each is told to remove, and with which settings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from prunec.cost.workload import DECODE
+
 ENCODER, DECODER, VISION = "minilm-l6", "smollm2-135m", "dinov2-small"
-WORKLOADS = {ENCODER: "encode:1x128", DECODER: "prefill:1x128", VISION: "encode:1"}
+DECODING = f"{DECODER}-decode"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of `subjects.py`, and what it is made fast at: a token at a time takes files with a cache."""
+
+    model: str
+    workload: str
+
+    @property
+    def graph(self) -> str:
+        """What files of it are, as `emission_rivals.py` names it."""
+        return "cached" if self.workload.startswith(DECODE) else "plain"
+
+
+PROMPTS = {
+    ENCODER: Case(ENCODER, "encode:1x128"),
+    DECODER: Case(DECODER, "prefill:1x128"),
+    VISION: Case(VISION, "encode:1"),
+}
+CASES = {**PROMPTS, DECODING: Case(DECODER, "decode:1@512")}
 
 
 @dataclass(frozen=True)
@@ -15,7 +38,7 @@ class Rival:
     """One way to make a model faster.
 
     Attributes:
-        amounts: by model, what it is told, each a row; a model that is not there is not tried.
+        amounts: by case, what it is told, each a row; a case that is not there is not tried.
         told: what an amount is, with a place for it, such as `{:.0%} of all widths`.
         settings: whose they are, and what they are.
     """
@@ -25,8 +48,8 @@ class Rival:
     settings: str
 
 
-WHOLE = dict.fromkeys(WORKLOADS, (1.0,))
-HALF = dict.fromkeys(WORKLOADS, (0.25, 0.5))
+WHOLE = dict.fromkeys(CASES, (1.0,))
+HALF = dict.fromkeys(PROMPTS, (0.25, 0.5))
 
 RIVALS = {
     "torch-pruning": Rival(
@@ -61,12 +84,12 @@ RIVALS = {
         "onnxsim 0.8.1 on the file of torch.onnx.export: structured pruning, then attention heads, both by L2 norms",
     ),
     "onnxsim-wanda": Rival(
-        dict.fromkeys(WORKLOADS, (0.5,)),
+        dict.fromkeys(PROMPTS, (0.5,)),
         "{:.0%} of channels, and of heads where it finds any",
         "onnxsim 0.8.1 on the same file: the same two, weighted by activations on the calibration text",
     ),
     "onnxsim-blocks": Rival(
-        dict.fromkeys(WORKLOADS, (0.25,)),
+        dict.fromkeys(PROMPTS, (0.25,)),
         "{:.0%} of blocks",
         "onnxsim 0.8.1 on the same file: blocks whose output is nearest to their input on the calibration text",
     ),
@@ -79,7 +102,7 @@ RIVALS = {
         "ONNX Runtime's MatMulNBitsQuantizer of the dense file: blocks of 32, symmetric, accuracy level 4",
     ),
     "prunec": Rival(
-        {ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,), VISION: (1.25, 1.5, 2.0)},
+        {ENCODER: (1.25, 1.5, 2.0), DECODER: (1.5,), VISION: (1.25, 1.5, 2.0), DECODING: (1.5,)},
         "{:g}x asked for",
         "the default settings",
     ),
@@ -90,11 +113,11 @@ RIVALS = {
 }
 
 
-def file_of(folder: Path, model: str, rival: str, amount: float) -> Path:
+def file_of(folder: Path, case: str, rival: str, amount: float) -> Path:
     """Where the file of one row lies."""
-    return folder / f"{model}-{rival}-{amount:.3g}.onnx"
+    return folder / f"{case}-{rival}-{amount:.3g}.onnx"
 
 
-def dense_file(folder: Path, model: str, exporter: str) -> Path:
+def dense_file(folder: Path, case: str, exporter: str) -> Path:
     """Where the dense file of an exporter lies."""
-    return folder / f"{model}-dense-{exporter}.onnx"
+    return folder / f"{case}-dense-{exporter}.onnx"
