@@ -25,7 +25,7 @@ class Task:
         auto_class: the transformers auto class that loads a model for it.
         outputs: the model outputs that count; the rest is cut off as dead code.
         inputs: the inputs that may be fed, where the model takes them.
-        objective: what damage is measured on: `causal-lm`, `features`, `logits` or `values`.
+        objective: what damage is measured on: `causal-lm`, `features`, `logits`, `detections` or `values`.
         has_labels: whether a model's config says what its outputs stand for.
         phase: the workload phase, `prefill` or `encode`.
     """
@@ -71,7 +71,7 @@ TASKS = {
         Task("text2text-generation", "AutoModelForSeq2SeqLM", inputs=SEQ2SEQ),
         Task("image-classification", "AutoModelForImageClassification", inputs=IMAGE, has_labels=True),
         Task("semantic-segmentation", "AutoModelForSemanticSegmentation", inputs=IMAGE),
-        Task("object-detection", "AutoModelForObjectDetection", ("logits", "pred_boxes"), IMAGE),
+        Task("object-detection", "AutoModelForObjectDetection", ("logits", "pred_boxes"), IMAGE, "detections"),
         Task("depth-estimation", "AutoModelForDepthEstimation", ("predicted_depth",), IMAGE, "values"),
         Task("audio-classification", "AutoModelForAudioClassification", inputs=AUDIO, has_labels=True),
         Task(

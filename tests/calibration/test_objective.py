@@ -89,6 +89,22 @@ def test_a_number_is_compared_as_a_number(inputs: dict[str, Tensor]) -> None:
     assert objective("values").damage({"logits": slim}, {"logits": dense}, inputs) == (1.25, 2.0)
 
 
+def test_objects_are_compared_by_what_they_are_and_where(inputs: dict[str, Tensor]) -> None:
+    dense = {"logits": torch.randn(1, 3, 7), "pred_boxes": torch.rand(1, 3, 4)}
+    slim = {"logits": torch.randn(1, 3, 7), "pred_boxes": dense["pred_boxes"].clone()}
+    slim["pred_boxes"][0, 1, 2] += 0.2
+    total, count = objective("detections").damage(slim, dense, inputs)
+    classes = sum(divergence(dense["logits"][0, at], slim["logits"][0, at]) for at in range(3))
+    assert count == 3
+    assert total == pytest.approx(classes + 5 * 0.2, rel=1e-4)
+
+
+def test_what_objects_are_and_where_both_have_gradients() -> None:
+    outputs = {"logits": torch.randn(1, 3, 7, requires_grad=True), "pred_boxes": torch.rand(1, 3, 4).requires_grad_()}
+    objective("detections").target(outputs, {}, draw()).backward()
+    assert all(value.grad is not None and value.grad.any() for value in outputs.values())
+
+
 def test_classes_of_pixels_are_the_second_axis() -> None:
     dense, slim = torch.randn(1, 3, 2, 2), torch.randn(1, 3, 2, 2)
     total, count = objective("logits").damage({"logits": slim}, {"logits": dense}, {})

@@ -66,6 +66,7 @@ def test_an_auto_map_tells_more_than_the_base_model() -> None:
         ("text-classification", {}, "logits"),
         ("fill-mask", {"id2label": {0: "LABEL_0"}}, "logits"),
         ("depth-estimation", {}, "values"),
+        ("object-detection", {"id2label": {0: "cat"}}, "detections"),
     ],
 )
 def test_what_labels_stand_for_decides_how_damage_is_measured(

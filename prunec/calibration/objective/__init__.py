@@ -11,6 +11,7 @@ from prunec.calibration.labels import LABELS
 from prunec.errors import InputError
 
 from .causal import CausalLanguageModel
+from .detections import Detections
 from .features import Features
 from .kind import Objective, Tensors, Total
 from .logits import LabelledLogits, LabelSets, Logits
@@ -19,6 +20,7 @@ from .values import Values
 __all__ = [
     "OBJECTIVES",
     "CausalLanguageModel",
+    "Detections",
     "Features",
     "Goal",
     "LabelSets",
@@ -34,7 +36,7 @@ __all__ = [
     "with_labels",
 ]
 
-KINDS: tuple[type[Objective], ...] = (CausalLanguageModel, Features, Logits, LabelSets, Values)
+KINDS: tuple[type[Objective], ...] = (CausalLanguageModel, Features, Logits, LabelSets, Detections, Values)
 OBJECTIVES = {kind.name: kind for kind in KINDS}
 
 
