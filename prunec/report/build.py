@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
+from torch import Tensor
 
 import prunec
+from prunec.calibration.batching import Batch
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.objective import Goal
+from prunec.calibration.tokens import token_count
 from prunec.cost.cache import cpu_model
 from prunec.cost.measure import Timing, paired_ratio
 from prunec.cost.target import Artifact, Baseline, PlainExport, Rival, Target, Verdict
@@ -122,18 +125,27 @@ def _model(program: Program, facts: Facts, artifact: str | None) -> data.Model:
     )
 
 
-def _tokens(batches: Sequence[Mapping[str, object]]) -> int:
-    total = 0
-    for batch in batches:
-        counted = batch.get("attention_mask", next(iter(batch.values())))
-        total += int(counted.sum()) if "attention_mask" in batch else counted.numel()  # type: ignore[attr-defined]
-    return total
-
-
 def data_of(corpus: Corpus) -> data.Data:
-    """Calibration text as reports have it."""
-    parts = (_tokens(corpus.score), _tokens(corpus.choose), _tokens(corpus.report))
-    return data.Data(corpus.description, corpus.data_hash, *parts, corpus.is_default, corpus.notes)
+    """Calibration data as reports have it."""
+    parts = (corpus.score, corpus.choose, corpus.report)
+    is_text = not any(_first(batch).is_floating_point() for part in parts for batch in part)
+    score, choose, report = (
+        sum(token_count(batch) if is_text else len(_first(batch)) for batch in part) for part in parts
+    )
+    return data.Data(
+        corpus.description,
+        corpus.data_hash,
+        score,
+        choose,
+        report,
+        corpus.is_default,
+        corpus.notes,
+        unit="tokens" if is_text else "rows",
+    )
+
+
+def _first(batch: Batch) -> Tensor:
+    return next(iter(batch.values()))
 
 
 def _budget(program: Program, facts: Facts) -> data.BudgetOutcome:

@@ -48,7 +48,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Data:
-    """The calibration text: what it is, its hash, and the disjoint tokens behind each use."""
+    """The calibration data: what it is, its hash, and how much of it, disjoint, is behind each use.
+
+    Attributes:
+        unit: what is counted: `tokens` of text, or `rows` of what is none, such as images.
+    """
 
     description: str
     hash: str
@@ -57,6 +61,12 @@ class Data:
     tokens_report: int
     is_default: bool
     notes: tuple[str, ...] = ()
+    unit: str = "tokens"
+
+    @property
+    def kind(self) -> str:
+        """What to call it: `text` or `data`."""
+        return "text" if self.unit == "tokens" else "data"
 
 
 @dataclass(frozen=True)

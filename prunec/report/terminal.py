@@ -141,8 +141,8 @@ def _notes(report: Report) -> Table:
     threads = report.workload.threads
     table.add_row("workload", f"{report.workload.text}, {threads} thread{'s' * (threads != 1)}")
     if (data := report.data) is not None:
-        tokens = data.tokens_score + data.tokens_choose + data.tokens_report
-        table.add_row("text", f"{data.description}, {tokens:,} tokens")
+        amount = data.tokens_score + data.tokens_choose + data.tokens_report
+        table.add_row(data.kind, f"{data.description}, {amount:,} {data.unit}")
     if repaired := repair(report.layers):
         table.add_row("recovery", repaired)
     if gained := rewrites(report):

@@ -109,12 +109,13 @@ def _data_rows(report: Report) -> list[tuple[str, str]]:
     data = report.data
     if data is None:
         return [("text", "none: this pipeline has no such stage")]
-    uses = f"{data.tokens_score:,} tokens to score, {data.tokens_choose:,} to choose, {data.tokens_report:,} to report"
+    unit, kind = data.unit, data.kind
+    uses = f"{data.tokens_score:,} {unit} to score, {data.tokens_choose:,} to choose, {data.tokens_report:,} to report"
     return [
-        ("text", data.description),
-        ("tokens", uses),
-        ("hash of the text", data.hash),
-        *(("note on the text", note) for note in data.notes),
+        (kind, data.description),
+        (unit, uses),
+        (f"hash of the {kind}", data.hash),
+        *((f"note on the {kind}", note) for note in data.notes),
     ]
 
 
