@@ -84,7 +84,7 @@ def evaluate(
     runner = backend.load(path, work)
     card = read_card(Path(artifact if model is None else model), task, text=not data.origin)
     said.item("loading what is measured", 0, 0)
-    trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence)
+    trial = _Trial.of(path, runner, card, Path(model) if model is not None else None, sequence, data.rows)
     batches = trial.data(data, tokens, seed, said)
     goal = with_labels(objective(card.task.objective_of(card.config)), [part[0] for part in batches.values()])
     totals = trial.totals(goal, batches, said)
@@ -126,12 +126,15 @@ class _Trial:
     sequence: int
 
     @staticmethod
-    def of(path: Path, runner: Runner, card: Card, model: Path | None, sequence: int) -> _Trial:
-        """With the dense program traced, at the sizes of the artifact where it takes no others."""
+    def of(
+        path: Path, runner: Runner, card: Card, model: Path | None, sequence: int, rows: Mapping[str, Sequence[int]]
+    ) -> _Trial:
+        """With the dense program traced, at the sizes of the artifact where it takes no others, and of the data."""
         fixed = fixed_sizes(runner.feeds)
         limit, loaded = card.longest, None
         if model is not None:
-            loaded = load(model, card.task.name, sizes={"batch": BATCH, "sequence": sequence, **fixed})
+            sizes = {"batch": BATCH, "sequence": sequence, **fixed}
+            loaded = load(model, card.task.name, sizes=sizes, rows=rows)
             limit, fixed = loaded.max_sequence, {**loaded.program.fixed, **fixed}
         longest = fixed.get("sequence", min(sequence, limit or sequence))
         return _Trial(path, runner, card, loaded, fixed, longest)

@@ -72,6 +72,12 @@ class Given:
         """Whether texts come with what the model should say."""
         return any(isinstance(text.documents[0], LabelledText) for text in self.texts.values() if text.documents)
 
+    @property
+    def rows(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each input that is given and no token; nothing of text and of files of images."""
+        first = next(iter(self.batches or ()), {})
+        return {name: tuple(value.shape[1:]) for name, value in first.items() if value.is_floating_point()}
+
     def source(self, loaded: Loaded, sequence: int) -> TextSource:
         """What the corpus for `loaded` comes from, texts in windows of `sequence` tokens.
 

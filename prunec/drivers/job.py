@@ -19,7 +19,6 @@ from prunec.frontends.huggingface import load
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.module import trace
 from prunec.ir.program import Program
-from prunec.options import Options
 from prunec.passbase import Context, Facts, Pass, Progress, Silent
 from prunec.pipeline import PipelineResult, Stage, run_pipeline
 from prunec.pipeline.memory import PeakMemory
@@ -103,7 +102,7 @@ class Job:
         self.recorder.item("loading and tracing the model", 0, 0)
         started = time.perf_counter()
         with PeakMemory() as memory:
-            loaded = _load(model, example_inputs, self.request.options)
+            loaded = _load(model, example_inputs, self.request)
         program = loaded.program
         log = f"{program.provenance.model_class} for {loaded.task.name}, {len(program.graph.nodes)} nodes"
         stage = Stage("load", "load", time.perf_counter() - started, memory.peak_bytes, log, False, 1)
@@ -132,10 +131,12 @@ def source_name(model: Model) -> str:
     return type(model).__name__ if isinstance(model, nn.Module) else str(model)
 
 
-def _load(model: Model, example_inputs: Mapping[str, Tensor] | None, options: Options) -> Loaded:
+def _load(model: Model, example_inputs: Mapping[str, Tensor] | None, request: Request) -> Loaded:
+    options = request.options
+    task, cached = options.task, has_cache(options)
     if not isinstance(model, nn.Module):
-        sizes = traced_sizes(options)
-        return load(Path(model), options.task, options.trust_remote_code, with_cache=has_cache(options), sizes=sizes)
+        sizes, rows = traced_sizes(options), request.given.rows
+        return load(Path(model), task, options.trust_remote_code, with_cache=cached, sizes=sizes, rows=rows)
     if example_inputs is None:
         raise InputError("a module is given without example_inputs", "give its keyword inputs by name")
-    return trace(model, example_inputs, task=options.task, with_cache=has_cache(options))
+    return trace(model, example_inputs, task=task, with_cache=cached)

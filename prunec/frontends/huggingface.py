@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from prunec.frontends.convert import to_program
 from prunec.frontends.diagnosis import first_line
 from prunec.frontends.directory import ModelDirectory, has_tokenizer, read_directory
 from prunec.frontends.feed import Feed
-from prunec.frontends.images import IMAGES, image_reader, image_size, resized
+from prunec.frontends.images import IMAGES, image_reader, image_rows, image_size
 from prunec.frontends.loaded import Loaded
 from prunec.frontends.pruned import Pruned, read_pruned
 from prunec.frontends.replies import replier_for
-from prunec.frontends.samples import sample_inputs
+from prunec.frontends.samples import reshaped, sample_inputs
 from prunec.frontends.skeleton import revived, skeleton
 from prunec.frontends.stock import Stock
 from prunec.frontends.tasks import MAPS, Task, task_named, task_of_auto_classes, task_of_class
@@ -42,6 +42,7 @@ def load(
     *,
     with_cache: bool = False,
     sizes: Mapping[str, int] | None = None,
+    rows: Mapping[str, Sequence[int]] | None = None,
 ) -> Loaded:
     """Load and trace the model in `model_dir`, in float32.
 
@@ -54,6 +55,8 @@ def load(
         trust_remote_code: whether Python code in the directory may run.
         with_cache: whether a decoder takes and returns its key-value cache (see `prunec.frontends.cache`).
         sizes: by name, the sizes that axes get which the model will not leave dynamic, such as `{"sequence": 128}`.
+        rows: by name, the shape of a row of inputs that are no tokens, such as `{"input_values": [48000]}`: that of the
+            data that it is to run on. Where the model does not take such, it is traced at its own.
 
     Raises:
         InputError: the directory, the task or the model cannot be used.
@@ -71,7 +74,7 @@ def load(
         model, missing, notes = _load_model(directory, loader, remote)
     origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
     size = image_size(directory.path)
-    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache, size)
+    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache, size, rows or {})
     loaded = tracing.at_sizes(sizes or (pruned.sizes if pruned else {}))
     if not remote:
         loaded = replace(loaded, stock=Stock(model.config, type(model), frozenset(loaded.program.tensor_names())))
@@ -120,6 +123,7 @@ class _Tracing:
     preferred_names: Collection[str]
     with_cache: bool
     images: tuple[int, int] | None = None
+    rows: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def at_sizes(self, sizes: Mapping[str, int]) -> Loaded:
         """Traced on made-up inputs; again at `sizes`, as far as the model takes them, where it fixes such an axis."""
@@ -134,8 +138,9 @@ class _Tracing:
         return self.on(replace(self._feed(wanted), static=frozenset(fixed)))
 
     def _feed(self, sizes: Mapping[str, int]) -> Feed:
-        """Made-up inputs at `sizes`; images as large as the preprocessor makes them, where the model takes those."""
-        return resized(self.model, sample_inputs(self.model, self.task, self.tokenizer, sizes), self.images)
+        """Made-up inputs at `sizes`, shaped like data or as the preprocessor makes them where the model takes those."""
+        feed = sample_inputs(self.model, self.task, self.tokenizer, sizes)
+        return reshaped(self.model, feed, {**image_rows(feed, self.images), **self.rows})
 
     def on(self, feed: Feed) -> Loaded:
         """Traced on `feed`."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 
 from prunec.destination import PREPROCESSOR, PROCESSOR
 from prunec.errors import InputError
@@ -33,20 +31,10 @@ def image_size(folder: Path) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0 else None
 
 
-def resized(model: nn.Module, feed: Feed, size: tuple[int, int] | None) -> Feed:
-    """`feed` with images of `size`, where there are images and `model` takes such; as it is where not."""
+def image_rows(feed: Feed, size: tuple[int, int] | None) -> dict[str, tuple[int, ...]]:
+    """The shape of an image of `size` by the name of its input; empty where there are no images, or is no size."""
     images = feed.arguments.get(IMAGES)
-    if size is None or not isinstance(images, Tensor) or tuple(images.shape[-2:]) == size:
-        return feed
-    noise = torch.randn(*images.shape[:-2], *size, generator=torch.Generator().manual_seed(0))
-    found = replace(feed, arguments={**feed.arguments, IMAGES: noise})
-    place = next(model.parameters()).device
-    try:
-        with quiet(), torch.no_grad():
-            model(**found.on(place).arguments)
-    except (RuntimeError, ValueError, IndexError, AssertionError):  # As models refuse what they were not made for.
-        return feed
-    return found
+    return {IMAGES: (*images.shape[1:-2], *size)} if size is not None and isinstance(images, Tensor) else {}
 
 
 def image_reader(folder: Path) -> ImageReader | None:
@@ -94,5 +82,5 @@ def _read(folder: Path, files: Sequence[Path]) -> list[Mapping[str, Tensor]]:
                 found = processor(image.convert("RGB"), return_tensors="pt")
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise InputError(f"the image {file} cannot be read: {first_line(error)}", "mend or remove it") from error
-        batches.append({name: value for name, value in found.items() if isinstance(value, torch.Tensor)})
+        batches.append({name: value for name, value in found.items() if isinstance(value, Tensor)})
     return batches

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from prunec.errors import InputError
 from prunec.frontends.feed import Feed
 from prunec.frontends.tasks import Task
+from prunec.frontends.trace import quiet
 
 SIZES = {"batch": 2, "sequence": 7, "decoder_sequence": 5}
 """Sizes of the dynamic axes: at least 2, and all different."""
@@ -48,6 +50,30 @@ def sample_inputs(
             "choose another --task, or give the module and example inputs from Python",
         )
     return Feed(inputs, {name: dict(makers[name][1]) for name in names})
+
+
+def reshaped(model: PreTrainedModel, feed: Feed, rows: Mapping[str, Sequence[int]]) -> Feed:
+    """`feed` with noise in the shapes of `rows` for the images, sounds and the like of these names.
+
+    Args:
+        model: what is going to be traced; `feed` stays as it is where it does not take such.
+        feed: what it takes otherwise.
+        rows: by input name the shape of one row, all axes but the first; integers stay.
+    """
+    noise = {
+        name: _noise(len(value), *rows[name])
+        for name, value in feed.tensors().items()
+        if name in rows and value.is_floating_point() and tuple(value.shape[1:]) != tuple(rows[name])
+    }
+    if not noise:
+        return feed
+    found = replace(feed, arguments={**feed.arguments, **noise})
+    try:
+        with quiet(), torch.no_grad():
+            model(**found.on(next(model.parameters()).device).arguments)
+    except (RuntimeError, ValueError, IndexError, AssertionError):  # As models refuse what they were not made for.
+        return feed
+    return found
 
 
 def _input_names(model: PreTrainedModel, task: Task, tokenizer: PreTrainedTokenizerBase | None) -> list[str]:

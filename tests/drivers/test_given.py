@@ -260,6 +260,15 @@ def test_a_vision_model_is_compiled_on_images_and_on_its_inputs(
     assert f"--calibration {data}" in raw["command"]
 
 
+def test_a_model_is_traced_at_the_size_of_its_inputs(dinov2: Path, tmp_path: Path) -> None:
+    wide, data, output = CROP + 14, tmp_path / "wide.npz", tmp_path / "slim.onnx"
+    np.savez(data, pixel_values=torch.randn(16, 3, CROP, wide).numpy())
+    options: dict[str, Any] = {"recover": "none", "no_rival": True, "threads": 1, "cache": tmp_path / "cache"}
+    result = prunec.compile(dinov2, output, budget_params=BUDGET, calibration=data, **options)
+    assert result.program.example["pixel_values"].shape[1:] == (3, CROP, wide)
+    assert prunec.evaluate(output, data, model=dinov2, threads=1).rows[0].damage is not None
+
+
 def test_a_vision_model_without_calibration_is_refused_before_any_pass(
     dinov2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration, ViTConfig, ViTModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    T5Config,
+    T5ForConditionalGeneration,
+    ViTConfig,
+    ViTModel,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+)
 
 from prunec.errors import InputError
-from prunec.frontends.samples import sample_inputs
+from prunec.frontends.samples import reshaped, sample_inputs
 from prunec.frontends.tasks import TASKS
 
 BERT = BertConfig(vocab_size=50, hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2)
@@ -41,6 +50,26 @@ def test_images() -> None:
     feed = sample_inputs(ViTModel(config), TASKS["feature-extraction"], None)
     assert {name: tuple(value.shape) for name, value in feed.tensors().items()} == {"pixel_values": (2, 3, 32, 32)}
     assert feed.axes == {"pixel_values": {0: "batch"}}
+
+
+def test_sounds_are_as_long_as_the_data() -> None:
+    config = Wav2Vec2Config(
+        hidden_size=16, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, conv_dim=(8, 8),
+        conv_kernel=(10, 4), conv_stride=(8, 4), num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    model = Wav2Vec2Model(config)
+    feed = sample_inputs(model, TASKS["feature-extraction"], None)
+    longer = reshaped(model, feed, {"input_values": (900,)})
+    assert {name: tuple(value.shape) for name, value in longer.tensors().items()} == {"input_values": (2, 900)}
+    assert longer.axes == feed.axes
+    assert reshaped(model, feed, {"input_values": (16000,)}) is feed
+
+
+def test_data_of_a_shape_that_the_model_does_not_take_changes_nothing() -> None:
+    config = ViTConfig(hidden_size=8, intermediate_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=32)
+    model = ViTModel(config)
+    feed = sample_inputs(model, TASKS["feature-extraction"], None)
+    assert reshaped(model, feed, {"pixel_values": (3, 48, 48)}) is feed
 
 
 def test_encoder_and_decoder() -> None:
