@@ -52,6 +52,11 @@ def row_count(batch: Batch) -> int:
     return len(next(iter(batch.values())))
 
 
+def row_shapes(batch: Batch) -> dict[str, tuple[int, ...]]:
+    """The shape of a row of each input in `batch` that is no token, by name."""
+    return {name: tuple(value.shape[1:]) for name, value in batch.items() if value.is_floating_point()}
+
+
 def stacked(batches: Sequence[Batch]) -> Batch:
     """The rows of `batches` as one batch.
 

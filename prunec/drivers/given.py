@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from prunec.calibration.batching import Batch
-from prunec.calibration.inputs import IMAGES, MOST, TENSORS, drawn, in_rows, read_inputs, row_count, stacked
+from prunec.calibration.inputs import IMAGES, MOST, TENSORS, drawn, in_rows, read_inputs, row_count, row_shapes, stacked
 from prunec.calibration.labels import LabelledText, label_names
 from prunec.calibration.pictures import Pictures, folder_labels
 from prunec.calibration.sources import SUFFIXES, files_with, read_texts, text_files
@@ -75,8 +75,7 @@ class Given:
     @property
     def rows(self) -> dict[str, tuple[int, ...]]:
         """The shape of a row of each input that is given and no token; nothing of text and of files of images."""
-        first = next(iter(self.batches or ()), {})
-        return {name: tuple(value.shape[1:]) for name, value in first.items() if value.is_floating_point()}
+        return row_shapes(next(iter(self.batches or ()), {}))
 
     def source(self, loaded: Loaded, sequence: int) -> TextSource:
         """What the corpus for `loaded` comes from, texts in windows of `sequence` tokens.

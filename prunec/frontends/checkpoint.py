@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from prunec.calibration.checkpoint import Checkpoint, counterpart, save_tensors
+from prunec.calibration.inputs import row_shapes
 from prunec.destination import CONFIG, WEIGHTS, copy_data
 from prunec.errors import InputError, PrunecError, VerificationError
 from prunec.files import explained
@@ -177,6 +178,7 @@ def _described(loaded: Loaded, slim: Program, config: Mapping[str, Any], gone: R
         sizes=slim.fixed,
         stock=not why,
         why=why,
+        rows=row_shapes({item.name: slim.example[item.name] for item in slim.asked}),
     )
 
 

@@ -74,7 +74,8 @@ def load(
         model, missing, notes = _load_model(directory, loader, remote)
     origin = Provenance(str(model_dir), type(model).__name__, chosen.name, dict(directory.config))
     size = image_size(directory.path)
-    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache, size, rows or {})
+    shapes = {**(pruned.rows if pruned else {}), **(rows or {})}
+    tracing = _Tracing(model, chosen, tokenizer, origin, directory.tensors, with_cache, size, shapes)
     loaded = tracing.at_sizes(sizes or (pruned.sizes if pruned else {}))
     if not remote:
         loaded = replace(loaded, stock=Stock(model.config, type(model), frozenset(loaded.program.tensor_names())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Pruned:
         inputs: name, type and named axes of each input, as the file has them.
         outputs: names of the outputs.
         sizes: of named axes that the model fixes when it is traced.
+        rows: the shape of a row of inputs that are no tokens, by name, such as sounds of so many samples.
         stock: whether transformers loads the folder by itself; `why` not, where it does not.
     """
 
@@ -46,6 +47,7 @@ class Pruned:
     sizes: Mapping[str, int]
     stock: bool
     why: str = ""
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Put the file into `folder`; raises OSError."""
@@ -59,6 +61,7 @@ class Pruned:
             "inputs": [{"name": name, "dtype": dtype, "axes": axes} for name, dtype, axes in self.inputs],
             "outputs": list(self.outputs),
             "sizes": dict(self.sizes),
+            "rows": dict(self.rows),
             "removed": _plain(self.removed),
         }
         (folder / REMOVED).write_text(json.dumps(plain, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -118,6 +121,7 @@ def _read(said: Mapping[str, Any]) -> Pruned:
         sizes={name: int(size) for name, size in said["sizes"].items()},
         stock=bool(said["loads_with_from_pretrained"]),
         why=str(said["why_not"]),
+        rows={name: tuple(map(int, shape)) for name, shape in said.get("rows", {}).items()},
     )
 
 

@@ -269,6 +269,19 @@ def test_a_model_is_traced_at_the_size_of_its_inputs(dinov2: Path, tmp_path: Pat
     assert prunec.evaluate(output, data, model=dinov2, threads=1).rows[0].damage is not None
 
 
+def test_a_checkpoint_is_traced_at_the_size_of_what_it_was_made_on(dinov2: Path, tmp_path: Path) -> None:
+    wide, data, folder = CROP + 14, tmp_path / "wide.npz", tmp_path / "slim"
+    np.savez(data, pixel_values=torch.randn(16, 3, CROP, wide).numpy())
+    options: dict[str, Any] = {"recover": "none", "no_rival": True, "threads": 1, "cache": tmp_path / "cache"}
+    result = prunec.compile(dinov2, folder, emit="hf", budget_params=BUDGET, calibration=data, **options)
+    again = load(folder).program
+    example = again.example
+    assert example["pixel_values"].shape[1:] == (3, CROP, wide)
+    with torch.no_grad():
+        found, expected = (program(example)["last_hidden_state"] for program in (again, result.program))
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_vision_model_without_calibration_is_refused_before_any_pass(
     dinov2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
