@@ -34,6 +34,9 @@ from prunec.frontends.trace import export, longest, quiet
 from prunec.frontends.writer import writer_for
 from prunec.ir.program import Provenance
 
+POSITION_COUNTS = "max_position_embeddings", "max_target_positions"
+"""What configs call how many positions tokens have; the second of a decoder that listens."""
+
 
 def load(
     model_dir: Path | str,
@@ -159,7 +162,7 @@ class _Tracing:
         if self.with_cache and POSITIONS in traced.example:
             program = replace(program, positions=POSITIONS)
         limits = [limit for limit in (longest(traced, "sequence"), _positions(self.model)) if limit is not None]
-        takes_text = any("sequence" in named.values() for named in feed.axes.values())
+        takes_text = any(name.endswith("sequence") for _, _, name in feed.named_axes())
         writer = writer_for(self.model, self.tokenizer) if self.task.objective == "causal-lm" else None
         limit = min(limits, default=None) if takes_text else None
         decoded = next((item.fixed.get("decoder_sequence") for item in program.inputs if item.name == DECODER), None)
@@ -183,8 +186,8 @@ def trace_model(
 def _positions(model: PreTrainedModel) -> int | None:
     """Positions by the config, less those that a position table keeps for padding."""
     config = model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None)
-    if not isinstance(limit, int) or limit <= 0:
+    limit = next((limit for name in POSITION_COUNTS if isinstance(limit := getattr(config, name, None), int)), 0)
+    if limit <= 0:
         return None
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     if limit != getattr(config, "vocab_size", None):

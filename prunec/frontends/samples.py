@@ -19,6 +19,13 @@ from prunec.frontends.trace import quiet
 SIZES = {"batch": 2, "sequence": 7, "decoder_sequence": 5}
 """Sizes of the dynamic axes: at least 2, and all different."""
 
+SAMPLES = 16_000
+"""Of a sound: a second, as speech is recorded."""
+SIDES = "image_size", "input_size"
+"""What configs call the sides of an image; convolutions need none."""
+SIDE = 224
+"""Where no config says it."""
+
 _TOKENS = {0: "batch", 1: "sequence"}
 
 
@@ -105,13 +112,12 @@ def _makers(model: PreTrainedModel, sizes: Mapping[str, int]) -> dict[str, tuple
     if is_text:
         makers["attention_mask"] = (lambda: _mask(*shape), _TOKENS)
     vision = getattr(config, "vision_config", config)
-    if _first(vision, ("image_size", "input_size")) is not None:
+    if _first(vision, SIDES) is not None or model.main_input_name == "pixel_values":
         makers["pixel_values"] = (lambda: _noise(batch, *_image_shape(vision)), {0: "batch"})
-    makers["input_values"] = (lambda: _noise(batch, 16000), {0: "batch"})
-    mels = _first(config, ("num_mel_bins", "input_feat_per_channel", "feature_size"))
-    if isinstance(mels, int):
-        frames = _first(config, ("max_source_positions", "max_length"))
-        sound = (mels, 2 * frames) if hasattr(config, "max_source_positions") else (frames or 128, mels)
+    sound = _sound_shape(config)
+    spectral = sound is not None and model.main_input_name == "input_values"
+    makers["input_values"] = (lambda: _noise(batch, *((sound or ()) if spectral else (SAMPLES,))), {0: "batch"})
+    if sound is not None:
         makers["input_features"] = (lambda: _noise(batch, *sound), {0: "batch"})
     return makers
 
@@ -138,9 +144,18 @@ def _noise(*shape: int) -> Tensor:
 
 
 def _image_shape(config: Any) -> tuple[int, int, int]:
-    size = _first(config, ("image_size", "input_size"))
+    size = _first(config, SIDES) or SIDE
     height, width = (size, size) if isinstance(size, int) else (size[-2], size[-1])
     return int(getattr(config, "num_channels", 3)), int(height), int(width)
+
+
+def _sound_shape(config: Any) -> tuple[int, int] | None:
+    """Axes of a spectrogram: frequencies and frames of a model that says its positions, else frames and frequencies."""
+    mels = _first(config, ("num_mel_bins", "input_feat_per_channel", "feature_size"))
+    if not isinstance(mels, int):
+        return None
+    frames = _first(config, ("max_source_positions", "max_length"))
+    return (mels, 2 * frames) if hasattr(config, "max_source_positions") else (frames or 128, mels)
 
 
 def _first(config: Any, names: Collection[str]) -> Any:

@@ -73,6 +73,7 @@ TASKS = {
         Task("semantic-segmentation", "AutoModelForSemanticSegmentation", inputs=IMAGE),
         Task("object-detection", "AutoModelForObjectDetection", ("logits", "pred_boxes"), IMAGE, "detections"),
         Task("depth-estimation", "AutoModelForDepthEstimation", ("predicted_depth",), IMAGE, "values"),
+        Task("automatic-speech-recognition", "AutoModelForCTC", inputs=(*AUDIO, SEQ2SEQ[-1])),
         Task("audio-classification", "AutoModelForAudioClassification", inputs=AUDIO, has_labels=True),
         Task(
             "zero-shot-image-classification",
@@ -105,9 +106,11 @@ def task_of_class(model_class: type) -> Task | None:
     from optimum.exporters.tasks import TasksManager
 
     try:
-        return TASKS.get(TasksManager.map_from_synonym(TasksManager.infer_task_from_model(model_class)))
+        named = TasksManager.map_from_synonym(TasksManager.infer_task_from_model(model_class))
     except ValueError:
-        return next((task for task in TASKS.values() if model_class.__name__ in _class_names(task)), None)
+        named = ""
+    listed = (task for task in TASKS.values() if model_class.__name__ in _class_names(task))
+    return TASKS.get(named) or next(listed, None)
 
 
 def task_of_auto_classes(auto_classes: Iterable[str]) -> Task | None:

@@ -40,6 +40,9 @@ def test_an_unknown_task_suggests_near_ones_and_lists_all() -> None:
         ("BertForQuestionAnswering", "question-answering"),
         ("T5ForConditionalGeneration", "text2text-generation"),
         ("ViTForImageClassification", "image-classification"),
+        ("SegformerForSemanticSegmentation", "semantic-segmentation"),
+        ("WhisperForConditionalGeneration", "automatic-speech-recognition"),
+        ("Wav2Vec2ForCTC", "automatic-speech-recognition"),
     ],
 )
 def test_the_task_of_a_class(model_class: str, task: str) -> None:
