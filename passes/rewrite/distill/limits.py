@@ -15,8 +15,8 @@ from prunec.ir.program import Program
 
 from .checkpoint import Standing
 
-WORK = 2e13
-"""Multiplications of the usual training: four minutes on two cores that multiply in bfloat16."""
+WORK = 4e13
+"""Multiplications of the usual training: eight minutes on two cores that multiply in bfloat16."""
 FEWEST, MOST = 50, 400
 """Steps that it has in any case, and at the most: rates must rise and fall, and a small compile is to stay one."""
 ROWS = 4, 2
