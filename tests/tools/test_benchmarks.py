@@ -67,6 +67,13 @@ def test_compiles_and_rivals_stand_in_one_table_by_their_speed(tmp_path: Path) -
     assert "benchmarks-m.svg" in files
 
 
+def test_a_compile_in_both_tables_is_there_once(tmp_path: Path) -> None:
+    row = compiled("prunec", 2.0, 1.75) | {"created": "today"}
+    files = drawn(tmp_path, quality=[row], measurements=[row, row | {"created": "before", "pipeline": "recover"}])
+    lines = [line.split(" | ")[0] for line in files["benchmarks.md"].splitlines() if "| 1.5x asked for" in line]
+    assert lines == ["| prunec", "| prunec-lsq"]
+
+
 def test_rivals_that_failed_are_quoted(tmp_path: Path) -> None:
     files = drawn(tmp_path, rivals=[rival("onnxsim", error="ValueError: unchanged")])
     assert (

@@ -53,7 +53,7 @@ def frontier(raw: Raw) -> Part:
 
 def _compiled(raw: Raw) -> Iterator[Row]:
     """Compiles that held their budget, from the tables of methods and of speed-ups."""
-    for row in [*_methods(raw), *map(_default, raw["measurements"])]:
+    for row in _compiles(raw):
         if row.get("held"):
             loss = increase(row["loss"], higher_is_better="nats" not in row["metric"])
             faster = speedup(row)
@@ -66,9 +66,12 @@ def _default(row: Row) -> Row:
     return {**row, "method": OURS if trained(row) else f"{OURS}-lsq"}
 
 
-def _methods(raw: Raw) -> list[Row]:
-    """Whole compiles: that table's file also has rows of where a loss comes from."""
-    return [row for row in raw["quality"] if "method" in row]
+def _compiles(raw: Raw) -> list[Row]:
+    """The compiles of both tables, those once that both have; that of methods also has rows of where a loss is from."""
+    methods = [row for row in raw["quality"] if "method" in row]
+    known = {(row["model"], row["created"]) for row in methods if "created" in row}
+    other = [row for row in raw["measurements"] if (row["model"], row.get("created")) not in known]
+    return [*methods, *map(_default, other)]
 
 
 def _rivals(raw: Raw) -> Iterator[Row]:
@@ -97,7 +100,7 @@ def failures(raw: Raw) -> Part:
 def effort(raw: Raw) -> Part:
     """Seconds and peak memory of compiles, and where the seconds go."""
     lines = ["| model | way | asked for | seconds | peak, GB | the three longest stages |", "|---|---|---|---|---|---|"]
-    for row in [*map(_default, raw["measurements"]), *_methods(raw)]:
+    for row in _compiles(raw):
         if "stages" not in row or not row["method"].startswith(OURS):
             continue
         spent: dict[str, float] = defaultdict(float)
