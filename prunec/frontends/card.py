@@ -12,7 +12,7 @@ import transformers
 from prunec.errors import InputError
 from prunec.frontends.directory import architecture, read_config
 from prunec.frontends.huggingface import load_tokenizer
-from prunec.frontends.tasks import Task, task_named, task_of_class
+from prunec.frontends.tasks import NAME_A_TASK, Task, task_named, task_of_class
 from prunec.frontends.trace import quiet
 
 if TYPE_CHECKING:
@@ -95,6 +95,6 @@ def _task(folder: Path, config: Mapping[str, object], asked: str | None) -> Task
     found = task_of_class(model_class) if model_class else None
     if found is None:
         raise InputError(
-            f"the task of {folder} is not known: its config names none of transformers' classes", "give --task"
+            f"the task of {folder} is not known: its config names none of transformers' classes", NAME_A_TASK
         )
     return found

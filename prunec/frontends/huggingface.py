@@ -29,7 +29,7 @@ from prunec.frontends.replies import replier_for
 from prunec.frontends.samples import reshaped, sample_inputs
 from prunec.frontends.skeleton import revived, skeleton
 from prunec.frontends.stock import Stock
-from prunec.frontends.tasks import MAPS, Task, task_named, task_of_auto_classes, task_of_class
+from prunec.frontends.tasks import MAPS, NAME_A_TASK, Task, task_named, task_of_auto_classes, task_of_class
 from prunec.frontends.trace import export, longest, quiet
 from prunec.frontends.writer import writer_for
 from prunec.ir.program import Provenance
@@ -226,7 +226,7 @@ def _loader(directory: ModelDirectory, task: Task | None, remote: bool) -> tuple
         return model_class, own
     if task is None:
         named = directory.architecture or "no architecture"
-        raise InputError(f"the task of {directory.path} is not known: its config names {named}", "give --task")
+        raise InputError(f"the task of {directory.path} is not known: its config names {named}", NAME_A_TASK)
     return getattr(transformers, task.auto_class), task
 
 

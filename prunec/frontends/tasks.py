@@ -85,6 +85,10 @@ TASKS = {
 }
 
 
+NAME_A_TASK = f"give --task, one of {', '.join(TASKS)}"
+"""What to do where a task is not known."""
+
+
 def task_named(name: str) -> Task:
     """The task called `name`, or by one of optimum's synonyms for it.
 

@@ -170,7 +170,10 @@ def test_remote_code_that_is_trusted_and_missing(llama_copy: Path) -> None:
 
 def test_an_architecture_without_a_task_asks_for_one(llama_copy: Path) -> None:
     edit_config(llama_copy, architectures=["LlamaForEverything"])
-    with pytest.raises(InputError, match=r"its config names LlamaForEverything.*give --task"):
+    with pytest.raises(
+        InputError,
+        match=r"its config names LlamaForEverything.*give --task, one of text-generation, feature-extraction",
+    ):
         load(llama_copy)
 
 

@@ -107,9 +107,11 @@ RIVALS = {
         "the default settings",
     ),
     "prunec-int8": Rival(
-        {ENCODER: (2.5, 3.0), DECODER: (2.0, 3.0), VISION: (2.5, 3.0)}, "{:g}x asked for", "--dtype int8"
+        {ENCODER: (2.5, 3.0), DECODER: (2.0, 3.0), VISION: (2.5, 3.0), DECODING: (1.5,)},
+        "{:g}x asked for",
+        "--dtype int8",
     ),
-    "prunec-int4": Rival({ENCODER: (1.5,), DECODER: (1.5,)}, "{:g}x asked for", "--dtype int4"),
+    "prunec-int4": Rival({ENCODER: (1.5,), DECODER: (1.5,), DECODING: (2.0,)}, "{:g}x asked for", "--dtype int4"),
 }
 
 
