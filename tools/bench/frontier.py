@@ -33,7 +33,8 @@ Latencies are medians of ONNX Runtime runs by turns with the dense artifact, on 
 of the artifact, on {TOKENS} tokens of each text, which no compile has seen. `calibration` names the text that units
 were scored on; `default` is what prunec uses where none is given. `trained` says whether what was left was trained
 after it was re-fitted: the default does that now, and rows without it are of an older one, which did not.
-[Published methods](quality.md) has both beside each other."""
+[Published methods](quality.md) has both beside each other; rows of the default that `methods.py` measured there, which
+compiles and measures the same way, are in both. Rows that were measured again are in `superseded.json`."""
 
 
 def subject(model: str, workload: str | None) -> str:
