@@ -88,6 +88,7 @@ class Options:
         threads: of the runtime; None uses every processor this process may use.
         dtype: of the artifact's products with weights, one of `DTYPES`.
         device: what the artifact runs on, one of `DEVICES`.
+        opset: version of ONNX's operators in the artifact; None uses the newest that prunec knows.
         logits: of which tokens a causal language model's artifact gives them: `all`, or the `last`.
         uniform: whether every layer keeps the same widths and heads, so that the model's own library can load it.
         emit: `artifact`, a file that runs, or `hf`, a checkpoint in a folder; latency is that of the file either way.
@@ -116,6 +117,7 @@ class Options:
     threads: int | None = None
     dtype: str = DTYPES[0]
     device: str = DEVICES[0]
+    opset: int | None = None
     logits: str = "all"
     uniform: bool = False
     emit: str = "artifact"

@@ -103,6 +103,17 @@ def test_numerics_that_the_artifact_does_not_know(refuse: Refusal, model: Path) 
     assert "torchscript artifacts know fp32 alone" in refuse(model, *BUDGET, "--dtype", "int8", output="slim.pt")
 
 
+@pytest.mark.parametrize(
+    ("opset", "output", "message"),
+    [
+        ("17", "slim.onnx", "files of opset 17 cannot be written: prunec knows 18 to 23"),
+        ("20", "slim.pt2", "--opset 20 is asked for, and torch-export artifacts name no operators of ONNX"),
+    ],
+)
+def test_operators_that_cannot_be_had(refuse: Refusal, model: Path, opset: str, output: str, message: str) -> None:
+    assert message in refuse(model, *BUDGET, "--opset", opset, output=output)
+
+
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="there is a GPU")
 def test_a_device_without_a_provider(refuse: Refusal, model: Path) -> None:
     assert "no CUDAExecutionProvider here" in refuse(model, *BUDGET, "--device", "cuda")

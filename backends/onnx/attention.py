@@ -37,9 +37,8 @@ def attention(
 ) -> Any:
     """`scaled_dot_product_attention`: `[batch, heads, positions, head size]` each, the mask boolean or additive."""
     factor = op.CastLike(1 / math.sqrt(query.shape[-1]) if scale is None else scale, query)
-    added, attends = _causal_mask(query, key) if is_causal else attn_mask, None
-    if attn_mask is not None and (attn_mask.dtype == ir.DataType.BOOL or _may_forbid(attn_mask)):
-        added, attends = _masking(attn_mask, query)
+    added, attends = masking(attn_mask, query)
+    added = _causal_mask(query, key) if is_causal else added
     if not enable_gqa or query.shape[-3] == key.shape[-3]:
         return _attended(query, key, value, factor, added, attends, len(key.shape))
     if len(key.shape) == RANK and _alike(attn_mask):
@@ -78,9 +77,14 @@ def _alike(mask: Any) -> bool:
     return mask is None or len(mask.shape) < RANK - 1 or mask.shape[-3] == 1
 
 
-def _masking(mask: Any, like: Any) -> tuple[Any, Any]:
-    """What a mask adds to the scores, finite; 1 for the positions that may attend to something, 0 for the others."""
-    boolean = mask.dtype == ir.DataType.BOOL
+def masking(mask: Any, like: Any) -> tuple[Any, Any]:
+    """What a mask adds to the scores, finite; 1 for the positions that may attend to something, 0 for the others.
+
+    Of no mask nothing, and of one that forbids nothing for sure no second.
+    """
+    boolean = mask is not None and mask.dtype == ir.DataType.BOOL
+    if mask is None or not (boolean or _may_forbid(mask)):
+        return mask, None
     allowed = mask if boolean else op.Greater(mask, op.CastLike(-math.inf, like))
     added = op.Where(allowed, op.CastLike(0.0, like) if boolean else mask, op.CastLike(LOWEST, like))
     return added, op.ReduceMax(op.CastLike(allowed, like), op.Constant(value_ints=[-1]), keepdims=1)

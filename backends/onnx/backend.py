@@ -12,7 +12,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 import prunec
-from prunec.cost.numerics import PLAIN, ROUNDED, Numerics
+from prunec.cost.numerics import INT8_STEPS, PLAIN, ROUNDED, Numerics
 from prunec.cost.workload import Workload
 from prunec.errors import VerificationError
 from prunec.files import atomic_path
@@ -21,13 +21,21 @@ from prunec.ir.program import Program
 from ..quiet import quiet
 from .halve import halved
 from .optimise import optimise
+from .pack import pack_products
 from .providers import check
-from .quantise import quantise
+from .quantise import NARROW_STEPS, quantise, rounded, saturates, stored_as
 from .runner import OnnxRunner
 from .translate import translate
+from .whole import SINCE
 
 SLACK = 16 * 2**20
 """Bytes that a file takes besides its weights, at most."""
+OPSETS = {"cpu": SINCE, "cuda": 20}
+"""By device, the version of ONNX's operators where none is asked for.
+
+The one with attention as one operator is read by ONNX Runtime 1.23 and newer, 20 since 1.18; that operator was timed on
+no GPU.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,6 @@ class OnnxBackend:
     """ONNX for ONNX Runtime.
 
     Attributes:
-        opset: version of the ONNX operators; 20 has every operator that transformers need as one node, and
-            runs on every ONNX Runtime since 1.17.
         external_above: bytes of weights from which they go to a file of their own, `NAME.onnx.data`: one
             protobuf message cannot hold 2 GiB.
         numerics: what artifacts compute in, and on what they are loaded.
@@ -48,7 +54,6 @@ class OnnxBackend:
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
     side_suffixes: ClassVar[tuple[str, ...]] = (".data",)
 
-    opset: int = 20
     external_above: int = 2**31 - SLACK
     numerics: Numerics = field(default_factory=Numerics)
     rewrites: bool = True
@@ -59,7 +64,18 @@ class OnnxBackend:
         usual = Numerics()
         pairs = ((self.numerics.dtype, usual.dtype), (self.numerics.device, usual.device))
         more = [name for name, plain in pairs if name != plain]
+        more += [f"opset {self.opset}"] * (self.numerics.opset is not None)
         return ", ".join([f"onnxruntime {ort.__version__}", *more])
+
+    @property
+    def opset(self) -> int:
+        """Version of ONNX's operators in files."""
+        return self.numerics.opset or OPSETS[self.numerics.device]
+
+    @property
+    def int8_steps(self) -> int:
+        """Steps of weights in int8 either side of zero on this machine (`cost.numerics.Numerical`)."""
+        return NARROW_STEPS if saturates() else INT8_STEPS
 
     def at(self, numerics: Numerics) -> OnnxBackend:
         """The same backend for other numerics.
@@ -91,6 +107,11 @@ class OnnxBackend:
                     self._save_reduced(model, program, part)
                 _check(part)
 
+    def _pack(self, model: ir.Model, program: Program) -> None:
+        """Make one of products that meet again and are rounded alike: where tokens come singly, their starts count."""
+        grids = rounded(program, self.numerics.fine) if self.numerics.dtype in ROUNDED else {}
+        pack_products(model, lambda name: grids.get(stored_as(name)))
+
     def _save_reduced(self, model: ir.Model, program: Program, part: Path) -> None:
         """Write `model`, which is `program` in float32, to `part` in another type."""
         dtype = self.numerics.dtype
@@ -114,6 +135,8 @@ class OnnxBackend:
         try:
             model = translate(program, self.opset, self.rewrites)
             optimise(model)
+            if self.rewrites and program.caches:
+                self._pack(model, program)
         except VerificationError:
             raise
         except Exception as error:

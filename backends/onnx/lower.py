@@ -18,6 +18,7 @@ from .rotary import fuse_rotary
 from .shapes import Shapes, symbolic_shapes
 from .sizes import leave_out_sizes
 from .torchlib import Unsupported, decompositions, has_translation, promotion_rule
+from .whole import SINCE, fuse_attention
 
 aten = torch.ops.aten
 HALVES = (torch.float16, torch.bfloat16)
@@ -68,6 +69,10 @@ def lowered(program: Program, opset: int, rewrites: bool = True) -> tuple[fx.Gra
     if rewrites:
         _rewrite(graph, past)
     graph.eliminate_dead_code()
+    if rewrites and opset >= SINCE:
+        for node in graph.find_nodes(op="call_function", target=aten.scaled_dot_product_attention.default):
+            fuse_attention(node, shapes.mode)
+        graph.eliminate_dead_code()
     for node in list(graph.nodes):
         if not has_translation(node, opset):
             _take_apart(node, opset, shapes)

@@ -14,9 +14,13 @@ from prunec.cost.numerics import Numerics
 from prunec.errors import InputError
 from prunec.options import DEVICES
 
+from .whole import SINCE
+
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}}
 """By device. On a GPU float32 stays float32, and no convolution is tried out at the first request."""
+OLDEST = 18
+"""The version of ONNX's operators that translations are written in."""
 INSTALLED = "look whether the driver and the libraries of the device are installed"
 ELSEWHERE = {"cuda": "install onnxruntime-gpu, or leave --device out", "cpu": "install onnxruntime"}
 
@@ -32,6 +36,11 @@ def check(numerics: Numerics) -> None:
         raise InputError(
             f"ONNX Runtime {ort.__version__} has no {provider} here, but {' and '.join(here)}",
             ELSEWHERE[numerics.device],
+        )
+    if numerics.opset is not None and not OLDEST <= numerics.opset <= SINCE:
+        raise InputError(
+            f"files of opset {numerics.opset} cannot be written: prunec knows {OLDEST} to {SINCE}",
+            "give one of these with --opset, or leave it out",
         )
     if numerics.dtype == "int8" and numerics.device != "cpu":
         raise InputError(

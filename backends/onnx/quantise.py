@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +17,14 @@ from prunec.cost.numerics import BLOCK
 from prunec.ir.products import products
 from prunec.ir.program import Program
 
+from .pack import BESIDE
+
 BY_BLOCKS = 4
 """Of `MatMulNBits`: values are rounded to 8 bits as well, each token's by blocks, so that products are of integers."""
+NARROW_STEPS = 64
+"""Of weights either side of zero, where ONNX Runtime's tools are told to leave a bit out (`saturates`)."""
 TRANSPOSED = ".transposed"
+COARSE, FINE = "coarse", "fine"
 
 
 def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) -> onnx.ModelProto:
@@ -35,11 +40,10 @@ def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) 
         fine: weights whose products are `MatMulNBits` of 8 bits instead.
     """
     model = onnx.load(source)
-    weights = _with_tied(program, {item.weight for item in products(program)})
-    _spell_gemms(model, weights)
-    nodes = dict(_rounded_nodes(model, weights))
-    careful_weights = _with_tied(program, fine)
-    careful = {name for name, weight in nodes.items() if weight in careful_weights}
+    grids = rounded(program, fine)
+    _spell_gemms(model, grids)
+    nodes = dict(_rounded_nodes(model, grids))
+    careful = {name for name, weight in nodes.items() if grids[weight] == FINE}
     coarse = nodes.keys() - careful
     _fold_transposed(model, nodes.keys())
     if dtype == "int8" and coarse:
@@ -48,6 +52,18 @@ def quantise(source: Path, program: Program, dtype: str, fine: Collection[str]) 
         if names:
             model = _by_blocks(model, names, bits)
     return model
+
+
+def rounded(program: Program, fine: Collection[str]) -> Mapping[str, str]:
+    """The weights whose products are rounded, each with its grid: `FINE` or `COARSE`."""
+    careful = _with_tied(program, fine)
+    weights = _with_tied(program, {item.weight for item in products(program)})
+    return {name: FINE if name in careful else COARSE for name in weights}
+
+
+def stored_as(name: str) -> str:
+    """The weight that a tensor of a file was, the first of several."""
+    return name.partition(BESIDE)[0].removesuffix(TRANSPOSED)
 
 
 def _by_tensor(model: onnx.ModelProto, names: Collection[str], source: Path) -> onnx.ModelProto:
@@ -110,7 +126,7 @@ def _spelled(gemm: onnx.NodeProto, known: set[str]) -> Iterator[onnx.NodeProto]:
 def _rounded_nodes(model: onnx.ModelProto, weights: Collection[str]) -> Iterator[tuple[str, str]]:
     """The nodes that are products with one of `weights`, each with its weight's name."""
     for node in model.graph.node:
-        name = node.input[1].removesuffix(TRANSPOSED) if node.op_type == "MatMul" else ""
+        name = stored_as(node.input[1]) if node.op_type == "MatMul" else ""
         if name in weights:
             yield node.name, name
 

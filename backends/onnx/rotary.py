@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import onnx_ir as ir
 import torch
-from onnxscript import evaluator, onnx_opset
+from onnxscript import onnx_opset
 from torch import Tensor, fx
 
+from .record import RUNTIME, record
 from .shapes import same
 
 op: Any = onnx_opset.opset18  # its types describe what graphs hold, not what traces pass
-RUNTIME = "com.microsoft"
 aten = torch.ops.aten
 RANK, HEADS = 4, 1
 """Of what is turned: `[batch, heads, positions, head size]`."""
@@ -24,13 +23,16 @@ leave the last axis alone."""
 
 
 def rotary(value: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn pairs of `value` `[batch, heads, positions, size]`: element `i` with element `i + size / 2`.
+    """Turn pairs of a head's elements: `i` with `i + size / 2`.
 
     Args:
-        value: what is turned, queries or keys.
+        value: what is turned, queries or keys, `[batch, heads, positions, size]` or `[batch, positions, heads * size]`.
         cosine: of each position's angles, `[batch or 1, 1, positions, size]`, its halves equal.
         sine: of the same.
     """
+    if value.dim() < RANK:
+        apart = value.unflatten(-1, (-1, cosine.shape[-1])).transpose(HEADS, HEADS + 1)
+        return rotary(apart, cosine, sine).transpose(HEADS, HEADS + 1).flatten(-2)
     first, second = value.chunk(2, -1)
     return value * cosine + torch.cat([-second, first], -1) * sine
 
@@ -127,7 +129,7 @@ def translated(value: Any, cosine: Any, sine: Any) -> Any:
     The operator looks angles up by position in a table. The table is made of the angles of this request, all rows one
     after the other, and the position of a token is its place among them, so that padded rows have angles of their own.
     """
-    half = value.shape[-1] // 2
+    half = cosine.shape[-1] // 2
     tables = [
         op.Reshape(
             op.Slice(angles, op.Constant(value_ints=[0]), op.Constant(value_ints=[half]), op.Constant(value_ints=[-1])),
@@ -136,7 +138,7 @@ def translated(value: Any, cosine: Any, sine: Any) -> Any:
         for angles in (cosine, sine)
     ]
     places = op.Constant(value_ints=[0]) if cosine.shape[0] == 1 else _places(cosine)
-    return _recorded("RotaryEmbedding", value, places, *tables)
+    return record("RotaryEmbedding", [value, places, *tables], domain=RUNTIME)[0]
 
 
 def _places(angles: Any) -> Any:
@@ -144,14 +146,6 @@ def _places(angles: Any) -> Any:
     sizes = op.Concat(op.Shape(angles, start=0, end=1), op.Shape(angles, start=2, end=3), axis=0)
     zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
     return op.Reshape(op.Range(zero, op.ReduceProd(sizes, keepdims=0), one), sizes)
-
-
-def _recorded(name: str, *inputs: Any) -> ir.Value:
-    """A node of ONNX Runtime's own, which onnxscript has no schema of, put where translations put theirs."""
-    recorder: Any = evaluator.default()
-    node = ir.Node(RUNTIME, name, inputs, version=1)
-    recorder.nodes.append(node)
-    return node.outputs[0]
 
 
 TRANSLATIONS: Mapping[Any, Any] = {rotary: translated}

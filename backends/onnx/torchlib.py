@@ -13,7 +13,7 @@ from onnxscript.version_converter import convert_version
 from torch import fx
 from transformers.exporters.exporter_onnx import _ONNX_TRANSLATION_TABLE
 
-from . import attention, complexes, operators, rotary
+from . import attention, complexes, operators, rotary, whole
 
 try:
     from torch.onnx._internal.exporter import _core, _decomp, _dispatching, _ir_passes, _registration
@@ -103,7 +103,7 @@ def promotion_rule(operator: torch._ops.OpOverload) -> Any:
 @cache
 def _registry(opset: int, rewrites: bool = True) -> _registration.ONNXRegistry:
     registry = _registration.ONNXRegistry.from_torchlib(opset_version=opset)
-    for target, function in ({**REPAIRS, **rotary.TRANSLATIONS} if rewrites else MENDED).items():
+    for target, function in ({**REPAIRS, **rotary.TRANSLATIONS, **whole.TRANSLATIONS} if rewrites else MENDED).items():
         registry.register_op(target, function)
     for target, function in complexes.TRANSLATIONS.items():
         registry.register_op(target, function, is_complex=True)

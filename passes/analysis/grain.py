@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.rounding import Rounding, rounder, rounding, to_refine
-from prunec.cost.numerics import BLOCK, ROUNDED
+from prunec.cost.numerics import BLOCK, ROUNDED, int8_steps
 from prunec.cost.target import Target
 from prunec.ir.program import Program
 from prunec.passbase import Context, Facts, Pass, PassResult
@@ -39,7 +39,7 @@ class GrainPass(Pass):
         if dtype not in ROUNDED:
             return PassResult(program, (), f"{dtype} has one grid")
         context.progress.item("rounding each product alone", 0, 0)
-        found = rounding(program, corpus.score[0], rounder(dtype, BLOCK))
+        found = rounding(program, corpus.score[0], rounder(dtype, BLOCK, int8_steps(target.backend)))
         errors = found.errors
         fine = to_refine(errors, dtype, work.batch * work.sequence, self.limit)
         worst = max(errors, key=lambda name: errors[name], default="")

@@ -13,7 +13,7 @@ from prunec.calibration.quality import quality_of
 from prunec.calibration.rounding import Rounding, rounder, rounding, to_refine
 from prunec.cost.answering import answering
 from prunec.cost.measure import Timing, interleaved, paired_ratio, workload_inputs
-from prunec.cost.numerics import BLOCK, Numerics, configured
+from prunec.cost.numerics import BLOCK, Numerics, configured, int8_steps
 from prunec.cost.target import Artifact, Baseline, Rival, Target
 from prunec.errors import InputError
 from prunec.facts import Dense, Plan
@@ -77,7 +77,7 @@ class RivalPass(Pass):
         """The dense program made ready for rounding, the target that it is emitted for, and where it was."""
         target, program = facts[Target], facts[Dense].program
         known = facts.get(Rounding) if target.numerics.dtype == DTYPE else None
-        found = known or rounding(program, facts[Corpus].score[0], rounder(DTYPE, BLOCK))
+        found = known or rounding(program, facts[Corpus].score[0], rounder(DTYPE, BLOCK, int8_steps(target.backend)))
         work = target.workload
         fine = to_refine(found.errors, DTYPE, work.batch * work.sequence)
         rival = replace(target, numerics=replace(target.numerics, dtype=DTYPE)).refined(fine)

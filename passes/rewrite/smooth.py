@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from prunec.calibration.corpus import Corpus
 from prunec.calibration.rounding import rounder, rounding
-from prunec.cost.numerics import BLOCK, ROUNDED
+from prunec.cost.numerics import BLOCK, ROUNDED, int8_steps
 from prunec.cost.target import Target
 from prunec.ir.program import Program
 from prunec.ir.scaling import scaled
@@ -34,7 +34,7 @@ class SmoothPass(Pass):
         if dtype not in ROUNDED:
             return PassResult(program, (), f"{dtype} rounds to no grid that features share")
         context.progress.item("rounding each product alone", 0, 0)
-        found = rounding(program, facts[Corpus].score[0], rounder(dtype, BLOCK))
+        found = rounding(program, facts[Corpus].score[0], rounder(dtype, BLOCK, int8_steps(facts[Target].backend)))
         moved = len(found.exponents)
         if not moved:
             return PassResult(program, (), "no features have weights before them alone, or none would lose less")

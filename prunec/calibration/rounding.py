@@ -146,15 +146,20 @@ def _powers(rows: Tensor, weights: list[Tensor], share: float) -> Tensor:
     return (wanted - wanted.median()).round().clamp(-30, 30).int()
 
 
-def by_tensor(rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Values in 256 steps from their least to their largest, of all tokens together; weights in 255 an output.
+def by_tensor(steps: int) -> Rounder:
+    """Values in 255 steps from their least to their largest, of all tokens together; weights in `steps` either side.
 
-    The grids of ONNX Runtime's dynamic quantisation with weights per channel.
+    The grids of ONNX Runtime's dynamic quantisation with weights per channel, the steps of weights being those of an
+    output.
     """
-    low, high = min(float(rows.min()), 0.0), max(float(rows.max()), 0.0)
-    step = (high - low) / 255 or 1.0
-    zero = round(-low / step)
-    return ((rows / step).round() + zero).clamp(0, 255).sub(zero).mul(step), _symmetric(weight, 127)
+
+    def rounder(rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = min(float(rows.min()), 0.0), max(float(rows.max()), 0.0)
+        step = (high - low) / 255 or 1.0
+        zero = round(-low / step)
+        return ((rows / step).round() + zero).clamp(0, 255).sub(zero).mul(step), _symmetric(weight, steps)
+
+    return rounder
 
 
 def by_blocks(bits: int, block: int) -> Rounder:
@@ -172,9 +177,9 @@ def by_blocks(bits: int, block: int) -> Rounder:
     return rounder
 
 
-def rounder(dtype: str, block: int) -> Rounder:
-    """The grids of `int8` or `int4`; where they are by blocks, of `block` features."""
-    return by_tensor if dtype == "int8" else by_blocks(4, block)
+def rounder(dtype: str, block: int, steps: int) -> Rounder:
+    """The grids of `int8`, of `steps` either side of zero, or of `int4`, by blocks of `block` features."""
+    return by_tensor(steps) if dtype == "int8" else by_blocks(4, block)
 
 
 def _symmetric(values: Tensor, steps: int) -> Tensor:

@@ -120,6 +120,8 @@ DTYPE = (
     "The budget holds for the artifact as it is then; --speedup stays over fp32."
 )
 Dtype = Annotated[str, option("--dtype", LATENCY, "TYPE", DTYPE)]
+OLDER = "Version of ONNX's operators in the file: 23 needs ONNX Runtime 1.23, 20 reads since 1.18 and is slower."
+Opset = Annotated[int | None, option("--opset", LATENCY, "18…23", OLDER, "23")]
 RIVAL = "Leave the dense model out of the report: in int8 and as a plain export, what these give without removal."
 NoRival = Annotated[bool, flag("--no-rival", panel=RUN, help=RIVAL)]
 LOGITS = "Of which tokens a causal language model gives logits: all, or the last, which is all that generation reads."
@@ -158,6 +160,7 @@ def compile_model(
     threads: Threads = None,
     dtype: Dtype = "fp32",
     device: Device = "cpu",
+    opset: Opset = None,
     kv_cache: KvCache = False,
     task: Task = None,
     calibration: Calibration = None,

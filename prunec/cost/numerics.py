@@ -12,6 +12,7 @@ from prunec.options import DEVICES, DTYPES, require_device
 PLAIN = DTYPES[0]
 ROUNDED = ("int8", "int4")
 """The types whose grids are fitted to weights and text."""
+INT8_STEPS = 127
 BLOCK = 128
 """Features of a weight that share a grid where grids are by blocks."""
 
@@ -25,16 +26,23 @@ class Numerics:
         device: one of `options.DEVICES`.
         fine: weights that are rounded to 8 bits by blocks where `dtype` would round them coarser: the products with
             them lose too much otherwise.
+        opset: version of the operators that files name, where the backend's is not wanted.
     """
 
     dtype: str = PLAIN
     device: str = DEVICES[0]
     fine: frozenset[str] = frozenset()
+    opset: int | None = None
 
 
 @runtime_checkable
 class Numerical(Backend, Protocol):
     """A backend that computes in more than one type, or on more than one device."""
+
+    @property
+    def int8_steps(self) -> int:
+        """Of weights in int8 either side of zero: `INT8_STEPS`, or fewer where integer products would overflow here."""
+        ...
 
     def at(self, numerics: Numerics) -> Backend:
         """The same backend for other numerics.
@@ -43,6 +51,11 @@ class Numerical(Backend, Protocol):
             InputError: its runtime does not have the device, or no kernels for the type there.
         """
         ...
+
+
+def int8_steps(backend: Backend) -> int:
+    """Steps of weights in int8 either side of zero, in the artifacts of `backend`."""
+    return backend.int8_steps if isinstance(backend, Numerical) else INT8_STEPS
 
 
 def on_device(backend: type[Backend], device: str) -> Backend:
@@ -70,4 +83,9 @@ def configured(backend: Backend, numerics: Numerics) -> Backend:
                 f"--{flag} {asked} is asked for, and {backend.name} artifacts know {usual} alone",
                 f"use an .onnx file, or leave --{flag} out",
             )
+    if numerics.opset is not None:
+        raise InputError(
+            f"--opset {numerics.opset} is asked for, and {backend.name} artifacts name no operators of ONNX",
+            "use an .onnx file, or leave --opset out",
+        )
     return backend

@@ -161,7 +161,7 @@ def _check_place(place: Destination, backend: type[Backend], options: Options) -
 
 def numerics(options: Options) -> Numerics:
     """What the artifact is to compute in, and on what, before text has refined it."""
-    return Numerics(options.dtype, options.device)
+    return Numerics(options.dtype, options.device, opset=options.opset)
 
 
 def has_cache(options: Options) -> bool:

@@ -33,12 +33,12 @@ def program() -> Program:
 
 def test_an_outlying_feature_moves_into_the_weight(program: Program) -> None:
     batch = {"x": torch.randn(4, 8, 16)}
-    found = rounding(program, batch, by_tensor)
+    found = rounding(program, batch, by_tensor(127))
     (exponents,) = found.exponents.values()
     assert exponents[3] - exponents.median() >= 4
     rows = nn.functional.layer_norm(batch["x"], (16,), program.tensor("norm.weight").detach()).reshape(-1, 16)
     weight = program.tensor("map.weight").detach()
-    own, rounded = by_tensor(rows, weight)
+    own, rounded = by_tensor(127)(rows, weight)
     wanted = rows @ weight.T
     unscaled = ((own @ rounded.T - wanted).square().sum(-1) / wanted.square().sum(-1)).mean()
     assert found.errors["map.weight"] < unscaled / 20
@@ -46,7 +46,7 @@ def test_an_outlying_feature_moves_into_the_weight(program: Program) -> None:
 
 def test_values_on_one_grid_are_off_by_half_a_step_at_most() -> None:
     rows, weight = torch.randn(9, 4) * 3, torch.randn(5, 4)
-    own, rounded = by_tensor(rows, weight)
+    own, rounded = by_tensor(127)(rows, weight)
     step = float(rows.max() - rows.min()) / 255
     assert float((own - rows).abs().max()) <= 0.501 * step + step / 2  # the zero is on the grid, and shifts it
     assert torch.allclose(rounded, weight, atol=float(weight.abs().max()) / 127)

@@ -121,6 +121,10 @@ class RoundingBackend(FakeBackend):
     def runtime(self) -> str:
         return f"fake 1 {self.numerics.dtype}"
 
+    @property
+    def int8_steps(self) -> int:
+        return 127
+
     def at(self, numerics: Numerics) -> RoundingBackend:
         """The same for other numerics; on a GPU there is none."""
         if numerics.device != "cpu":

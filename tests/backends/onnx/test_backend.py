@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import prunec
 from prunec.backends.onnx import OnnxBackend
+from prunec.cost.numerics import Numerics
 from prunec.cost.workload import Workload
 from prunec.errors import InputError, VerificationError
 from prunec.facts import Plan, Structure
@@ -73,9 +74,20 @@ def test_layers_with_unequal_heads_and_widths(name: str, request: pytest.Fixture
         assert_agrees(runner, slim, inputs)
 
 
+@pytest.mark.parametrize("opset", [17, 24])
+def test_an_opset_that_is_not_known_is_refused(opset: int) -> None:
+    with pytest.raises(InputError, match=f"opset {opset} cannot be written: prunec knows 18 to 23"):
+        OnnxBackend().at(Numerics(opset=opset))
+
+
+def test_an_opset_that_is_asked_for_is_a_runtime_of_its_own() -> None:
+    asked = OnnxBackend().at(Numerics(opset=20))
+    assert asked.runtime == f"{OnnxBackend().runtime}, opset 20"
+
+
 def test_every_opset_that_is_offered(text: Program, tmp_path: Path) -> None:
-    for opset in (18, 21):
-        OnnxBackend(opset=opset).emit(text, tmp_path / "a.onnx")
+    for opset in (18, 21, 23):
+        OnnxBackend().at(Numerics(opset=opset)).emit(text, tmp_path / "a.onnx")
         assert ir.load(tmp_path / "a.onnx").opset_imports[""] == opset
         assert_agrees(OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD), text, text_inputs(2, 9))
 

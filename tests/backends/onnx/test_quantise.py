@@ -154,7 +154,7 @@ def test_what_is_assumed_of_the_grids_is_what_they_are(tmp_path: Path) -> None:
     emitted(program, tmp_path / "a.onnx", Numerics("int8"))
     value = torch.randn(2, 5, 32)
     got = OnnxBackend().load(tmp_path / "a.onnx", WORKLOAD)({"input": value.numpy()})["output"]
-    rows, weight = by_tensor(value.view(10, 32), module.weight.detach())
+    rows, weight = by_tensor(OnnxBackend().int8_steps)(value.view(10, 32), module.weight.detach())
     np.testing.assert_allclose(got.reshape(10, 8), (rows @ weight.T).numpy(), atol=1e-4)
 
 
