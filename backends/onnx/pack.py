@@ -80,10 +80,13 @@ def _pack(graph: ir.Graph, products: Sequence[ir.Node]) -> None:
 
 
 def _addition(product: ir.Node) -> list[ir.Node]:
-    """The addition of a stored vector that alone reads a product, if there is one."""
+    """The addition of a number for each result that alone reads a product, if there is one."""
     reader, *others = product.successors() or (product,)
-    added = reader.op_type in ADDITIONS and reader.inputs[0] is product.outputs[0] and _stored(reader, 1) is not None
-    return [reader] if added and not others and not reader.outputs[0].is_graph_output() else []
+    if others or reader.op_type not in ADDITIONS or reader.inputs[0] is not product.outputs[0]:
+        return []
+    added, weight = _stored(reader, 1), _stored(product, 2)
+    alike = added is not None and weight is not None and _width(added.const_value) == _width(weight.const_value)
+    return [reader] if alike and not reader.outputs[0].is_graph_output() else []
 
 
 def _joined(graph: ir.Graph, nodes: Sequence[ir.Node]) -> ir.Value:
@@ -105,12 +108,12 @@ def _joined(graph: ir.Graph, nodes: Sequence[ir.Node]) -> ir.Value:
 def _sizes(graph: ir.Graph, products: Sequence[ir.Node]) -> ir.Value:
     """The widths of products, as an operator reads them."""
     weights = [weight for product in products if (weight := _stored(product, 2)) is not None]
-    widths = np.array([_width(weight.const_value) for weight in weights if weight.const_value is not None], np.int64)
+    widths = np.array([_width(weight.const_value) for weight in weights], np.int64)
     return _registered(graph, f"{BESIDE.join(str(weight.name) for weight in weights)}.sizes", ir.tensor(widths))
 
 
-def _width(tensor: ir.TensorProtocol) -> int:
-    return tensor.shape.numpy()[LAST]
+def _width(tensor: ir.TensorProtocol | None) -> int:
+    return 0 if tensor is None else tensor.shape.numpy()[LAST]
 
 
 def _registered(graph: ir.Graph, name: str, tensor: Any) -> ir.Value:

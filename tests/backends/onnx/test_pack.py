@@ -64,6 +64,20 @@ def test_two_that_meet_become_one_and_the_third_stays(bias: bool, additions: int
     assert (found["MatMul"], found["Split"], found["Add"]) == (4, 1, additions)
 
 
+def test_one_number_that_is_added_to_all_results_stays_apart(tmp_path: Path) -> None:
+    class Shifted(Gated):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shift, self.lift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.down((self.gate(x) + self.shift) * (self.up(x) + self.lift))
+            return result
+
+    found = operators(packed(Shifted(), tmp_path))
+    assert (found["MatMul"], found["Split"], found["Add"]) == (2, 1, 3)
+
+
 def test_a_weight_that_two_read_stays(tmp_path: Path) -> None:
     found = operators(packed(Gated(tied=True, bias=True), tmp_path))
     assert (found["MatMul"], found["Split"]) == (4, 0)
