@@ -1,6 +1,6 @@
 """The shape of every value of a program in terms of its dynamic axes, found by running it on shapes alone.
 
-Tracing with symbolic sizes answers the same question and takes three times as long. Here the program runs on
+Tracing with symbolic sizes answers the same question and takes many times as long. Here the program runs on
 fake tensors, without data: at three settings of its axes drawn at random and at the example's. A size that is
 one multiple of an axis (or of two) plus a constant at all of them is taken for that; one that fits nothing
 stays unknown.
@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from prunec.ir.execute import evaluate, input_values
+from prunec.ir.execute import input_values
+from prunec.ir.nodes import function
 from prunec.ir.program import Program, axis_size
 
 DRAWS = 3
@@ -104,14 +105,37 @@ def _probe(program: Program, example: Setting, sums: Collection[str]) -> tuple[l
 
 
 def _run(program: Program, setting: Setting) -> dict[fx.Node, Any]:
-    wanted = [node for node in program.graph.nodes if node.op in ("placeholder", "call_function")]
-    inputs = {}
+    """The value of every node; calls that only repeat others, as those of one layer do another's, share theirs."""
+    inputs, made = {}, dict[Hashable, Any]()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         for item in program.inputs:
             sizes = enumerate(program.example[item.name].shape)
             shape = [setting[item.axes[axis]] if axis in item.axes else size for axis, size in sizes]
             inputs[item.name] = torch.empty(shape, dtype=item.dtype)
-        return evaluate(program, input_values(program, inputs), wanted)
+        values = input_values(program, inputs)
+        for node in program.graph.nodes:
+            if node.op == "get_attr":
+                values[node] = program.tensor(str(node.target))
+            elif node.op == "call_function":
+                args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+                call = (node.target, outline(args), outline(kwargs))
+                if call not in made:
+                    made[call] = function(node)(*args, **kwargs)
+                values[node] = made[call]
+    return values
+
+
+def outline(value: Any) -> Hashable:
+    """What of an argument the shape of a result may depend on: equal for tensors that differ in their numbers alone."""
+    if isinstance(value, FakeTensor) and value.constant is None:
+        return value.dtype, value.shape, value.stride()
+    if isinstance(value, Tensor):  # its numbers are there, and may be sizes
+        return (value.dtype, value.shape, value.stride()) if value.is_floating_point() and value.dim() else id(value)
+    if isinstance(value, (list, tuple)):
+        return type(value), *map(outline, value)
+    if isinstance(value, dict):
+        return tuple((key, outline(item)) for key, item in value.items())
+    return type(value), value
 
 
 def fit(sizes: Sequence[int], settings: Sequence[Setting]) -> Size | None:

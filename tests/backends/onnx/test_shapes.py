@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from prunec.backends.onnx.shapes import UnknownShapes, fit, symbolic_shapes
+from prunec.backends.onnx.shapes import UnknownShapes, fit, outline, symbolic_shapes
 from prunec.backends.quiet import quiet
+from prunec.ir.nodes import function
 from tests.programs import program_from_module
 
 SETTINGS = [{"batch": 40, "sequence": 53}, {"batch": 57, "sequence": 31}, {"batch": 33, "sequence": 47},
@@ -87,3 +91,42 @@ def test_sizes_that_depend_on_data_are_said_so() -> None:
     program = program_from_module(Doubles(), {"x": torch.rand(3, 2)}, {"x": {0: "batch"}})
     with quiet(), pytest.raises(UnknownShapes):
         symbolic_shapes(program)
+
+
+class Layers(nn.Module):
+    """Layers of one shape, and one whose weight lies the other way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(5))
+        self.layers[4].weight = nn.Parameter(torch.rand(4, 4).T)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x).relu()
+        return x
+
+
+def test_layers_that_repeat_others_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = program_from_module(Layers(), {"x": torch.rand(2, 5, 4)}, AXES)
+    calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
+    assert len(calls) == 10
+    run = list[fx.Node]()
+
+    def counted(node: fx.Node) -> Callable[..., Any]:
+        run.append(node)
+        return function(node)
+
+    monkeypatch.setattr("prunec.backends.onnx.shapes.function", counted)
+    shapes = symbolic_shapes(program)
+    settings = 4
+    assert len(run) == settings * (2 + 1)  # a layer's two calls, and the product with the weight that lies otherwise
+    described = {str(shapes.values[node].shape) for node in program.graph.nodes if node.op == "call_function"}
+    assert len(described) == 1
+
+
+def test_stored_numbers_are_not_taken_for_each_other() -> None:
+    two, three = torch.tensor(2), torch.tensor(3)
+    assert outline(two) != outline(three)
+    assert outline(torch.rand(3, 2)) == outline(torch.rand(3, 2)) != outline(torch.rand(2, 3).T)
+    assert outline([1, None]) != outline([True, None])
