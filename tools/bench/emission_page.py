@@ -46,9 +46,9 @@ def _table(rows: list[Row]) -> list[str]:
 def _circumstances(timed: list[Row]) -> str:
     rounds = ", ".join(str(row["rounds"]) for row in timed)
     busiest = max(row["load"] for row in timed)
-    return (
-        f"Rounds: {rounds}, on {timed[0]['cpu']}; processes that wanted a processor meanwhile: {busiest:.1f} at most."
-    )
+    processor = timed[0]["cpu"]
+    where = f"Rounds: {rounds}, on {processor}; processes that wanted a processor meanwhile: {busiest:.1f} at most."
+    return " ".join([where, *dict.fromkeys(row["note"] for row in timed if "note" in row)])
 
 
 def _cell(row: Row, exporter: str) -> str:
