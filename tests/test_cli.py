@@ -75,7 +75,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
     training = "--distill-minutes 3 --effort 2 --path a --save-path b"
     more = "--workload prefill:1x8 --threads 2 --logits last --kv-cache --passes p --dump-ir d --seed 3"
     last = "--force --trust-remote-code --cache-dir k --quiet --verbose --dtype int8 --device cuda --no-rival"
-    last += " --uniform --emit artifact"
+    last += " --uniform --emit artifact --opset 20"
     assert run(tmp_path, *words.split(), *more.split(), *training.split(), *last.split()) == 0
     del compiler.asked["progress"]
     assert compiler.asked == {
@@ -103,6 +103,7 @@ def test_the_compiler_gets_every_option(compiler: Compiler, tmp_path: Path) -> N
         "threads": 2,
         "dtype": "int8",
         "device": "cuda",
+        "opset": 20,
         "no_rival": True,
         "passes": "p",
         "dump_ir": Path("d"),
