@@ -15,7 +15,7 @@ from .decompose import constant, decompose, read
 from .groups import share_heads
 from .norms import take_out_factor
 from .rotary import fuse_rotary
-from .shapes import Shapes, symbolic_shapes
+from .shapes import Shapes, same, symbolic_shapes
 from .sizes import leave_out_sizes
 from .torchlib import Unsupported, decompositions, has_translation, promotion_rule
 from .whole import SINCE, fuse_attention
@@ -97,9 +97,18 @@ def _simplify(node: fx.Node) -> None:
         else:
             node.target, node.args = aten._to_copy.default, (source,)
             node.kwargs = {"dtype": node.meta["val"].dtype}
+    elif node.target is aten.cat.default:
+        parts = [part for part in node.all_input_nodes if not _is_nothing(part)]
+        if len(parts) == 1 and same(parts[0].meta["val"].shape, node.meta["val"].shape):
+            node.replace_all_uses_with(parts[0])
     elif node.target in LOGIC:
         logical, bitwise = LOGIC[node.target]
         node.target = logical if node.meta["val"].dtype == torch.bool else bitwise
+
+
+def _is_nothing(node: fx.Node) -> bool:
+    """Whether a value is `[0]`, which PyTorch joins to a tensor of any rank, as to that of a cache's first step."""
+    return tuple(node.meta["val"].shape) == (0,)
 
 
 def _rewrite(graph: fx.Graph, past: set[Any]) -> None:

@@ -124,8 +124,6 @@ def fuse_attention(node: fx.Node, mode: FakeTensorMode) -> None:
 def _heads(node: fx.Node) -> _Heads | None:
     """What of `node` was turned from `[batch, positions, heads, size]`; None where it was anything else."""
     past, new = _joined(node)
-    if past is not None and not same(past.meta["val"].shape[:1], new.meta["val"].shape[:1]):
-        return None
     turn = new if new.target is rotary else None
     turned = new if turn is None else read(turn, 0)
     value = turned.meta["val"]

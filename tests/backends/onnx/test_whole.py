@@ -130,6 +130,22 @@ def test_keys_that_something_else_reads_joined_are_spelt_out(tmp_path: Path) -> 
     assert (found["Attention"], found["Softmax"]) == (0, 1)
 
 
+def test_a_cache_that_holds_nothing_yet_is_left_out(tmp_path: Path) -> None:
+    class First(Layer):
+        def forward(self, x: Tensor, mask: Tensor | None = None, past: Tensor | None = None) -> Tensor:
+            batch, length, _ = x.shape
+            query, key, value = (
+                made(x).view(batch, length, HEADS, -1).transpose(1, 2) for made in (self.query, self.key, self.value)
+            )
+            key, value = torch.cat([torch.tensor([]), key], -2), torch.cat([torch.tensor([]), value], -2)
+            found = nn.functional.scaled_dot_product_attention(query, key, value)
+            result: Tensor = self.out(found.transpose(1, 2).reshape(batch, length, -1))
+            return result
+
+    found = emitted(First(), rows(2, 5), tmp_path, rows(3, 9))
+    assert (found["Attention"], found["Concat"]) == (1, 0)
+
+
 def test_norms_of_heads_before_they_are_turned_stay(tmp_path: Path) -> None:
     class Normed(Layer):
         def forward(self, x: Tensor, mask: Tensor | None = None, past: Tensor | None = None) -> Tensor:
